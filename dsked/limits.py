@@ -1,0 +1,132 @@
+"""Every limit and every timing constant, named, with its arithmetic. Units are in the names.
+
+Two groups: constants of protocol version 1, which both ends must share (proto/ states them),
+and constants of this implementation, which an operator or a later release may change.
+"""
+
+from __future__ import annotations
+
+# --- constants of the protocol, version 1 -------------------------------------------------------
+
+PROTOCOL_VERSION = 1
+
+TAG_BYTES = 16
+NONCE_BYTES = 16
+KEY_ID_BYTES = 16
+UUID_BYTES = 16
+STREAM_ID_BYTES = 16
+BOOT_ID_BYTES = 16
+GATE_KEY_BYTES = 32
+#: A one-time Poly1305 key: the hash key r (16) and the mask s (16). RFC 8439, section 2.5.
+ONE_TIME_KEY_BYTES = 32
+HASH_KEY_BYTES = 16
+MASK_BYTES = 16
+#: M3 and M4 take 32 bytes for their own tag and 16 for the session's hash key r.
+HANDSHAKE_PAD_BYTES = ONE_TIME_KEY_BYTES + HASH_KEY_BYTES
+
+MAX_HANDSHAKE_BYTES = 512  # one of M0 to M4, its length prefix not counted
+MAX_NODE_NAME_BYTES = 64  # names of hubs and clients, UTF-8
+MAX_ENCRYPTOR_NAME_BYTES = 128  # SAE IDs, UTF-8
+
+MAX_HUBS = 255  # x-coordinates 1..255 of GF(2^8)
+#: Keys longer than this are hashed before the AMD code: h and r stand in place of the key.
+AMD_DIRECT_KEY_BYTES = 1024
+
+#: Pads of one frame, at most. Media pools allow WIN / 4, so never more than 256 KiB either.
+MAX_FRAME_PAD_BYTES = 256 * 1024
+#: Body bytes beside the pads: metadata of up to MAX_KEYS_PER_FRAME keys.
+MAX_FRAME_BYTES = MAX_FRAME_PAD_BYTES + 128 * 1024
+MAX_KEYS_PER_FRAME = 1024
+
+WINDOW_MIN_BYTES = 16 * 1024
+WINDOW_MAX_BYTES = 1024 * 1024
+WINDOW_POOL_FRACTION = 64  # WIN = clamp(size / 64, 16 KiB, 1 MiB)
+#: Ordinary frames stop this far short of ack + WIN; the rest is for PING.
+WINDOW_PING_RESERVE_BYTES = 1024
+#: Simulated streams are begun anew when a pool holds less than this without a session.
+SIMULATED_MIN_POOL_BYTES = 2 * HANDSHAKE_PAD_BYTES
+
+#: How long a hub may park a GET_SHARES for a key that it does not know yet.
+MAX_PARK_S = 1.0
+
+# --- constants of this implementation -----------------------------------------------------------
+
+DEFAULT_BASE_PORT = 8100
+DEFAULT_START_REQUEST_PSRD_THRESHOLD_BYTES = 500
+DEFAULT_STOP_REQUEST_PSRD_THRESHOLD_BYTES = 2000
+DEFAULT_GET_PSRD_BLOCK_SIZE_BYTES = 1000
+DEFAULT_MIN_NR_SHARES = 3
+DEFAULT_SHARE_TIMEOUT_S = 60
+
+DEFAULT_KEY_SIZE_BITS = 128
+MIN_KEY_SIZE_BITS = 32
+MAX_KEY_SIZE_BITS = 16_777_216  # 2 MiB of key: 8 pieces of 256 KiB per hub
+MAX_KEYS_PER_REQUEST = 128
+#: number * size of one request, at most as much as one key of the largest size.
+MAX_REQUEST_KEY_BYTES = MAX_KEY_SIZE_BITS // 8
+#: Responders (encryptors) that one key may name.
+MAX_RESPONDERS = 32
+
+#: Wait for acknowledgements: k at least; once k are in, this much longer for the others.
+ACK_GRACE_S = 0.05
+ACK_LIMIT_S = 0.8
+#: A responder asks again until this deadline while fewer than k good shares are in hand.
+FETCH_DEADLINE_S = 1.0
+RETRY_FIRST_S = 0.02
+RETRY_MAX_S = 0.25
+#: Subsets of shares that are searched when decoding fails: C(m, k) at most.
+MAX_SUBSETS = 2**14
+
+DIRECTORY_TTL_S = 30.0
+#: Confirmations travel with the next GET_SHARES, or alone after this long.
+DONE_FLUSH_S = 5.0
+
+CONNECT_TIMEOUT_S = 3.0
+HANDSHAKE_TIMEOUT_S = 5.0
+RECONNECT_FIRST_S = 0.1
+#: A hub that refuses TCP costs nothing to try: back-off stays short.
+RECONNECT_UNREACHABLE_MAX_S = 1.0
+#: A handshake that fails after M3 costs 48 pad bytes: back-off grows long.
+RECONNECT_HANDSHAKE_MAX_S = 60.0
+RECONNECT_JITTER = 0.25
+REGISTER_RETRY_S = 5.0
+
+KEEPALIVE_IDLE_S = 10
+KEEPALIVE_INTERVAL_S = 5
+KEEPALIVE_COUNT = 3
+
+# Hub.
+MAX_CONNECTIONS = 10_000
+MAX_UNAUTHENTICATED_CONNECTIONS = 256
+MAX_UNAUTHENTICATED_PER_ADDRESS = 64
+MAX_PENDING_SHARES_PER_CLIENT = 65_536
+MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024
+MAX_TOMBSTONES_PER_CLIENT = 262_144
+MAX_PARKED_KEYS_PER_CLIENT = 4096
+MAX_ENCRYPTORS_PER_CLIENT = 8192
+
+# Simulated PSRD. The largest pool that a client keeps ahead, and the largest block.
+MAX_SIMULATED_BLOCK_BYTES = 256 * 1024
+MAX_SIMULATED_POOL_BYTES = 16 * 1024 * 1024
+#: A client that uses more than its thresholds keeps ahead what it used in this long.
+REFILL_LOOKBACK_S = 2.0
+
+# Client.
+MAX_REQUESTS_IN_FLIGHT = 16_384
+#: Shares that wait for a hub that is down: keys and bytes per hub; the oldest is dropped.
+MAX_UNSENT_SHARES_PER_HUB = 16_384
+MAX_UNSENT_SHARE_BYTES_PER_HUB = 16 * 1024 * 1024
+MAX_REMEMBERED_DELIVERIES = 1_048_576
+
+# Evidence against hubs (mismatches), and how long they are set aside.
+SET_ASIDE_FIRST_S = 10.0
+SET_ASIDE_MAX_S = 600.0
+EVIDENCE_WINDOW_S = 3600.0
+EVIDENCE_INITIATORS = 2
+
+# Control socket.
+MAX_CONTROL_FRAME_BYTES = 4 * 1024 * 1024
+MAX_CONTROL_CLIENTS = 256
+MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
+
+SHUTDOWN_GRACE_S = 1.5
