@@ -1,0 +1,163 @@
+"""The requesting side of the control socket: one blocking request after the other.
+
+dskectl loads this for a single request, so that it imports little: no event loop, no validation library.
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import msgpack
+
+from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request, error_from_reply
+from dsked.delivery.service import Key
+from dsked.errors import ErrorCode, FrameError, NotAllowedError, ServiceError
+from dsked.limits import MAX_SOCKET_PATH_BYTES
+
+_PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+_RECEIVE_BYTES = 256 * 1024
+
+
+class NotRunningError(ServiceError):
+    """No node listens on the control socket."""
+
+
+class NoAnswerError(ServiceError):
+    """A node listens on the control socket, but did not answer in time or closed the connection."""
+
+
+class ControlClient:
+    """A connection to a node's control socket.
+
+    Every request raises the error that the node declares, of the class that declares its code;
+    NoAnswerError when no reply comes within `timeout_s`, after which the connection is of no more use.
+    """
+
+    def __init__(self, path: str | Path, timeout_s: float = 5.0) -> None:
+        """Connect to the socket at `path`.
+
+        Raises NotRunningError when nobody listens there, NotAllowedError when this user may not connect.
+        """
+        self._path = str(path)
+        self._timeout_s = timeout_s
+        self._request_id = 0
+        self._frames = FrameBuffer()
+        self._socket = self._connect()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connection. Closing twice does nothing."""
+        self._socket.close()
+
+    @property
+    def peer_pid(self) -> int:
+        """Process ID of the daemon that listens, as the kernel noted it (SO_PEERCRED)."""
+        credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
+        pid: int = _PEER_CREDENTIALS.unpack(credentials)[0]
+        return pid
+
+    def get_keys(
+        self,
+        responders: Sequence[str],
+        number: int = 1,
+        size_bits: int | None = None,
+        as_encryptor: str | None = None,
+    ) -> list[Key]:
+        """Establish `number` new keys with `responders`; `size_bits` None is the node's default size."""
+        return _keys(self._call(Op.GET_KEYS, [list(responders), number, size_bits, as_encryptor]))
+
+    def get_keys_by_id(
+        self, initiator: str, key_ids: Sequence[bytes], as_encryptor: str | None = None
+    ) -> list[Key]:
+        """Fetch the keys of these IDs (16 bytes each) that `initiator` established."""
+        return _keys(self._call(Op.GET_KEYS_BY_ID, [initiator, list(key_ids), as_encryptor]))
+
+    def status(self) -> dict[str, Any]:
+        """The node's status: role, name, pid, version, ready, reason, status (control_protocol.py)."""
+        import json
+
+        status: dict[str, Any] = json.loads(self._call(Op.STATUS, []))
+        return status
+
+    def stop(self) -> None:
+        """Tell the node to stop; returns when it has taken the order."""
+        self._call(Op.STOP, [])
+
+    def locate(self, encryptor: str) -> str:
+        """Name of the client that serves `encryptor`."""
+        name: str = self._call(Op.LOCATE, [encryptor])
+        return name
+
+    def _connect(self) -> socket.socket:
+        if len(self._path.encode()) > MAX_SOCKET_PATH_BYTES:
+            raise NotRunningError(
+                f"no node can listen on {self._path}: Unix allows {MAX_SOCKET_PATH_BYTES} bytes"
+            )
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.settimeout(self._timeout_s)
+            connection.connect(self._path)
+        except PermissionError:
+            connection.close()
+            raise NotAllowedError(f"you may not use {self._path}: its user, its group or root may") from None
+        except TimeoutError:
+            connection.close()
+            raise NoAnswerError(f"the node on {self._path} does not answer") from None
+        except OSError:
+            connection.close()
+            raise NotRunningError(f"no node is listening on {self._path}") from None
+        return connection
+
+    def _call(self, op: Op, args: list[Any]) -> Any:
+        self._request_id += 1
+        deadline_s = time.monotonic() + self._timeout_s
+        try:
+            self._socket.settimeout(self._timeout_s)
+            self._socket.sendall(encode_request(op, self._request_id, args))
+            reply = self._receive(deadline_s)
+        except TimeoutError:
+            raise NoAnswerError(
+                f"the node on {self._path} did not answer within {self._timeout_s:g} s"
+            ) from None
+        except OSError as error:
+            raise NoAnswerError(f"the connection to {self._path} failed: {error.strerror}") from None
+        return _result(reply, self._request_id)
+
+    def _receive(self, deadline_s: float) -> bytes:
+        while True:
+            self._socket.settimeout(max(deadline_s - time.monotonic(), 0.001))
+            data = self._socket.recv(_RECEIVE_BYTES)
+            if not data:
+                raise NoAnswerError(f"the node on {self._path} closed the connection without an answer")
+            if frames := self._frames.feed(data):
+                return frames[0]
+
+
+def _result(reply: bytes, request_id: int) -> Any:
+    """The result in a reply; raises the error that it tells."""
+    try:
+        answered_id, code, result = msgpack.unpackb(reply)
+    except (ValueError, TypeError, msgpack.UnpackException):
+        raise FrameError("the node's reply is not understood: is it of another version?") from None
+    if code != ErrorCode.OK:
+        raise error_from_reply(code, str(result))
+    if answered_id != request_id:
+        raise FrameError("the node answered another request than the one it was sent")
+    return result
+
+
+def _keys(result: Any) -> list[Key]:
+    return [Key(key_id, key) for key_id, key in result]

@@ -1,0 +1,117 @@
+"""The control socket's messages: what the server and the client must agree on.
+
+A connection to the Unix stream socket carries frames in both directions: a 4-byte big-endian length,
+then one msgpack array of that many bytes.
+
+    request   [op, request id, args]
+    reply     [request id, code, result]        code is ErrorCode.OK
+              [request id, code, message]       any other code: one line for people
+
+    op                 args                                                    result
+    1 GET_KEYS         [[responder, ...], number, size in bits or nil, as]     [[key ID, key], ...]
+    2 GET_KEYS_BY_ID   [initiator, [key ID, ...], as]                          [[key ID, key], ...]
+    3 STATUS           []                                                      JSON text, see below
+    4 STOP             []                                                      nil, then the node stops
+    5 LOCATE           [encryptor]                                             name of its client
+
+`as` is the encryptor for which the caller acts; nil stands for the client's only one. Key IDs and keys
+are msgpack bins, key IDs of 16 bytes. Request IDs are chosen by the requester, below 2**32; replies come
+as they are done, in any order. What cannot be understood is answered with PROTOCOL and the request ID,
+0 where there is none, and the connection is closed.
+
+STATUS gives the text of one JSON object: `role` ("hub" or "client"), `name`, `pid`, `version`, `ready`,
+`reason` (null when ready), and `status`, the object with the node's own state.
+"""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import msgpack
+
+from dsked.errors import DskedError, ErrorCode, FrameError
+from dsked.limits import MAX_CONTROL_FRAME_BYTES
+
+LENGTH_BYTES = 4
+MAX_REQUEST_ID = 2**32 - 1
+
+
+class Op(enum.IntEnum):
+    """What a request asks for."""
+
+    GET_KEYS = 1
+    GET_KEYS_BY_ID = 2
+    STATUS = 3
+    STOP = 4
+    LOCATE = 5
+
+
+def encode_frame(message: list[Any]) -> bytes:
+    """One message as a frame, its length in front. Raises FrameError where it is over the limit."""
+    body: bytes = msgpack.packb(message)
+    if len(body) > MAX_CONTROL_FRAME_BYTES:
+        raise FrameError(f"message of {len(body)} bytes; the limit is {MAX_CONTROL_FRAME_BYTES}")
+    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+
+
+def encode_request(op: Op, request_id: int, args: list[Any]) -> bytes:
+    """A request as a frame."""
+    return encode_frame([int(op), request_id, args])
+
+
+class FrameBuffer:
+    """Cuts a stream of bytes into frames.
+
+    An incomplete frame is kept until the rest comes: never more than one frame of the largest size, and
+    what one `feed` brought.
+    """
+
+    def __init__(self, max_frame_bytes: int = MAX_CONTROL_FRAME_BYTES) -> None:
+        self._max_frame_bytes = max_frame_bytes
+        self._pending = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take the bytes that came; return the bodies of the frames that they complete.
+
+        Raises FrameError where a length is over the limit: the stream is of no use from there on.
+        """
+        self._pending += data
+        frames: list[bytes] = []
+        start = 0
+        while len(self._pending) - start >= LENGTH_BYTES:
+            body = start + LENGTH_BYTES
+            end = body + self._checked_length(start)
+            if end > len(self._pending):
+                break
+            frames.append(bytes(self._pending[body:end]))
+            start = end
+        del self._pending[:start]
+        return frames
+
+    def _checked_length(self, at: int) -> int:
+        length = int.from_bytes(self._pending[at : at + LENGTH_BYTES], "big")
+        if length > self._max_frame_bytes:
+            raise FrameError(f"frame of {length} bytes; the limit is {self._max_frame_bytes}")
+        return length
+
+
+def _classes_by_code() -> dict[ErrorCode, type[DskedError]]:
+    """The first class of the tree, from its root, that declares each code."""
+    classes: dict[ErrorCode, type[DskedError]] = {}
+    level: list[type[DskedError]] = [DskedError]
+    while level:
+        for error in level:
+            if "code" in vars(error):
+                classes.setdefault(error.code, error)
+        level = [child for error in level for child in error.__subclasses__()]
+    return classes
+
+
+_CLASSES = _classes_by_code()
+
+
+def error_from_reply(code: int, message: str) -> DskedError:
+    """The error that a reply tells, of the class that declares its code; DskedError for an unknown one."""
+    known = code in ErrorCode._value2member_map_
+    return _CLASSES.get(ErrorCode(code), DskedError)(message) if known else DskedError(message)

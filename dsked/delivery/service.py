@@ -1,0 +1,105 @@
+"""What delivery needs from a node: the services that stand behind the control socket and ETSI.
+
+Delivery knows these protocols, not the engines: every interface towards encryptors and operators
+is written and tested against them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, NamedTuple, NoReturn, Protocol, SupportsIndex
+
+from dsked.errors import DskedError
+
+
+class Key(NamedTuple):
+    """A key and its ID. The key is secret: it has no repr, cannot be pickled, compares in constant time."""
+
+    key_id: bytes  # 16 bytes, a UUID
+    key: bytes
+
+    def __repr__(self) -> str:
+        return f"Key(key_id={self.key_id.hex()}, {8 * len(self.key)} bits)"
+
+    def __eq__(self, other: object) -> bool:
+        import hmac  # loads OpenSSL: dskectl, which only carries keys, need not pay for it
+
+        if not isinstance(other, Key):
+            return NotImplemented
+        return self.key_id == other.key_id and hmac.compare_digest(self.key, other.key)
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self.key_id)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
+        raise TypeError("a key cannot be pickled or copied")
+
+
+#: What a key request ends in.
+Outcome = list[Key] | DskedError
+Done = Callable[[Outcome], None]
+
+
+class KeyLimits(NamedTuple):
+    """The limits of a client's key service, as ETSI GS QKD 014 reports them (clause 6.1). Sizes in bits."""
+
+    key_size_bits: int
+    min_key_size_bits: int
+    max_key_size_bits: int
+    max_keys_per_request: int
+    max_key_count: int
+    stored_key_count: int
+
+
+class KeyService(Protocol):
+    """The key service of one client.
+
+    Every `done` is called exactly once, with the result or with the error, possibly before the call
+    returns. The service checks the caller, the number, the sizes and the key IDs itself.
+    """
+
+    @property
+    def name(self) -> str:
+        """Name of the client, ETSI's KME ID."""
+
+    @property
+    def encryptors(self) -> tuple[str, ...]:
+        """The encryptors that this client serves."""
+
+    def get_keys(
+        self, caller: str, responders: Sequence[str], number: int, size_bits: int | None, done: Done
+    ) -> None:
+        """Establish `number` keys from `caller` to all of `responders`; `size_bits` None: default size."""
+
+    def get_keys_by_id(self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done) -> None:
+        """Hand out to `caller` the keys of `initiator`: all of `key_ids` (16 bytes each), or none."""
+
+    def locate(self, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
+        """Find the name of the client that serves `encryptor`, as at least k hubs say alike."""
+
+    def limits(self) -> KeyLimits:
+        """The present limits."""
+
+
+class Node(Protocol):
+    """A hub or a client as its operator sees it."""
+
+    @property
+    def role(self) -> Literal["hub", "client"]:
+        """Which of the two it is."""
+
+    @property
+    def name(self) -> str:
+        """The node's own name."""
+
+    def status(self) -> dict[str, Any]:
+        """The state as a JSON object, without any secret."""
+
+    def readiness(self) -> str | None:
+        """None when ready, else the reason why not, in words for the operator."""
+
+    def stop(self) -> None:
+        """Begin an orderly stop; returns at once."""
