@@ -51,6 +51,11 @@ MAX_PARK_S = 1.0
 
 # --- constants of this implementation -----------------------------------------------------------
 
+#: Marks are made durable this far ahead of use, where no window says otherwise.
+RESERVE_AHEAD_BYTES = 64 * 1024
+#: Plain messages that wait in a session for pads, for the window or for a slow reader.
+MAX_OUTBOX_BYTES = 16 * 1024 * 1024
+
 DEFAULT_BASE_PORT = 8100
 DEFAULT_START_REQUEST_PSRD_THRESHOLD_BYTES = 500
 DEFAULT_STOP_REQUEST_PSRD_THRESHOLD_BYTES = 2000

@@ -1,0 +1,1 @@
+"""PSRD: pools as ordered streams with a position, on the owner's and on the receiver's side."""

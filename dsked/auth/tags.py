@@ -1,0 +1,46 @@
+"""One-time authentication codes: Poly1305 under keys that come from a pool.
+
+A frame's tag is Poly1305(r, s) in the way of Wegman and Carter: the hash key r lives for one
+session and direction, the mask s is fresh for every frame (RFC 8439, section 2.5 defines the
+function; the design's section 5 states the bound). Verification raises; nobody can forget to look
+at a result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.poly1305 import Poly1305
+
+from dsked.errors import TagError
+from dsked.limits import ONE_TIME_KEY_BYTES
+
+GATE_MAC_BYTES = 32
+
+
+def one_time_tag(key: bytes, data: bytes) -> bytes:
+    """The 16-byte Poly1305 tag of `data` under `key` = r || s (32 bytes), used for one message only."""
+    assert len(key) == ONE_TIME_KEY_BYTES
+    return Poly1305.generate_tag(key, data)
+
+
+def verify_one_time_tag(key: bytes, data: bytes, tag: bytes) -> None:
+    """Raise TagError unless `tag` (16 bytes) is the tag of `data` under `key` (32 bytes)."""
+    assert len(key) == ONE_TIME_KEY_BYTES
+    try:
+        Poly1305.verify_tag(key, data, tag)
+    except InvalidSignature:
+        raise TagError("the tag does not verify") from None
+
+
+def gate_mac(gate_key: bytes, label: bytes, transcript: bytes) -> bytes:
+    """HMAC-SHA256 under the pair's gate key (32 bytes). It guards availability, never keys."""
+    return hmac.digest(gate_key, label + transcript, hashlib.sha256)
+
+
+def verify_gate_mac(gate_key: bytes, label: bytes, transcript: bytes, mac: bytes) -> None:
+    """Raise TagError unless `mac` is right; in constant time."""
+    if not hmac.compare_digest(gate_mac(gate_key, label, transcript), mac):
+        raise TagError("the gate MAC does not verify")

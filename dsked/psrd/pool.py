@@ -1,0 +1,174 @@
+"""The two sides of a pool: the owner allocates strictly upward, the receiver keeps one mark.
+
+A pool is one ordered stream, addressed by one 64-bit position. Both sides make marks durable ahead
+of use, so that after a crash bytes are burned and never used again:
+
+    owner      0 ..... next ........... durable ....... held_end
+                used     reserved ahead       not yet
+    receiver   0 ..... mark ........... durable ....... end
+                used     burned by a crash    unread
+
+The window rule bounds how far an owner may run ahead of what the receiver has told (its `ack`), so
+that a restored copy of one side cannot meet positions that were already spent (the design's
+section 4). Simulated pools have no window.
+"""
+
+from __future__ import annotations
+
+from dsked.errors import PoolExhaustedError, ReplayError, WindowError
+from dsked.limits import (
+    RESERVE_AHEAD_BYTES,
+    WINDOW_MAX_BYTES,
+    WINDOW_MIN_BYTES,
+    WINDOW_PING_RESERVE_BYTES,
+    WINDOW_POOL_FRACTION,
+)
+from dsked.psrd.store import StreamStore
+
+
+def window_bytes(first_bundle_bytes: int) -> int:
+    """WIN of a media pool in bytes, fixed by the size of the first bundle of its stream."""
+    return min(max(first_bundle_bytes // WINDOW_POOL_FRACTION, WINDOW_MIN_BYTES), WINDOW_MAX_BYTES)
+
+
+class OwnerPool:
+    """The side that allocates. `window` is WIN in bytes, or None for a simulated pool."""
+
+    def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
+        self.stream_id = stream_id
+        self.store = store
+        self.window = window
+        self.next = start
+        self.durable = start
+        self.acked = start
+        self.held_end = 0
+
+    def limit(self, *, urgent: bool = False) -> int:
+        """The furthest end that a frame may have now; PING alone (`urgent`) may use the last 1 KiB."""
+        if self.window is None:
+            return self.held_end
+        reserve = 0 if urgent else WINDOW_PING_RESERVE_BYTES
+        return min(self.held_end, self.acked + self.window - reserve)
+
+    def available(self, *, urgent: bool = False) -> int:
+        """Bytes that can be allocated now."""
+        return max(self.limit(urgent=urgent) - self.next, 0)
+
+    @property
+    def unused(self) -> int:
+        """Bytes that both sides hold and that are not allocated yet, whatever the window."""
+        return max(self.held_end - self.next, 0)
+
+    def allocate(self, length: int, *, urgent: bool = False) -> tuple[int, bytes] | None:
+        """Take `length` bytes: (position, bytes), wiped in the store before they are returned.
+
+        None while the reservation is not durable yet: ask again when it is.
+        Raises PoolExhaustedError when the pool or the window does not hold so many.
+        """
+        limit = self.limit(urgent=urgent)
+        if self.next + length > limit:
+            raise PoolExhaustedError(f"{length} bytes are needed, {max(limit - self.next, 0)} are left")
+        if not self._reserved(self.next + length, limit):
+            return None
+        return self._take(self.next, length)
+
+    def allocate_at(self, position: int, length: int) -> tuple[int, bytes] | None:
+        """The same at a position of the handshake's choice, which burns what lies before it."""
+        if position < self.next:
+            raise ReplayError(f"position {position} lies below the next position {self.next}")
+        if position + length > self.held_end:
+            raise PoolExhaustedError(
+                f"{length} bytes at {position} are needed, the pool ends at {self.held_end}"
+            )
+        if not self._reserved(position + length, position + length):
+            return None
+        return self._take(position, length)
+
+    def _take(self, position: int, length: int) -> tuple[int, bytes]:
+        data = self.store.read(position, length)
+        self.next = position + length
+        self.store.wipe(self.next)
+        return position, data
+
+    def _reserved(self, end: int, limit: int) -> bool:
+        if end > self.durable:
+            ahead = min(end + RESERVE_AHEAD_BYTES, max(limit, end))
+            self.store.reserve(ahead, self._set_durable)
+        return end <= self.durable
+
+    def _set_durable(self, mark: int) -> None:
+        self.durable = max(self.durable, mark)
+
+    def acknowledged(self, ack: int) -> None:
+        """The peer's durable mark, as told inside a session."""
+        self.acked = max(self.acked, ack)
+
+
+class ReceiverPool:
+    """The side that follows. `mark` is the high-water mark: a frame below it is a replay."""
+
+    def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
+        self.stream_id = stream_id
+        self.store = store
+        self.window = window
+        self.mark = start
+        self.durable = start
+        self.told = start  # the largest mark or ack ever told to the owner
+
+    @property
+    def end(self) -> int:
+        """The position behind the last byte held."""
+        return self.store.end
+
+    @property
+    def unused(self) -> int:
+        """Bytes held above the mark."""
+        return max(self.store.end - self.mark, 0)
+
+    def read(self, position: int, length: int) -> bytes:
+        """The bytes of a frame at [position, position + length), which stays unused until `advance`.
+
+        Raises ReplayError below the mark, WindowError beyond the window or beyond what is held.
+        """
+        self.check(position, length)
+        return self.store.read(position, length)
+
+    def check(self, position: int, length: int) -> None:
+        """Raise unless [position, position + length) may still be used by the peer now."""
+        if position < self.mark:
+            raise ReplayError(f"position {position} lies below the mark {self.mark}")
+        if self.window is not None and position + length > self.told + self.window:
+            raise WindowError(f"position {position} lies beyond the window")
+        if position + length > self.store.end:
+            raise WindowError(f"position {position} lies beyond the {self.store.end} bytes held")
+
+    def advance(self, end: int) -> None:
+        """A tag has verified: everything below `end` is used or burned, and wiped."""
+        assert end >= self.mark
+        self.mark = end
+        self.store.wipe(end)
+        if self.durable - end < self.reservation // 2:
+            self.raise_durable(end + self.reservation)
+
+    def raise_durable(self, mark: int) -> None:
+        """Ask the store for a durable mark of at least `mark`."""
+        if mark > self.durable:
+            self.store.reserve(mark, self._set_durable)
+
+    def _set_durable(self, mark: int) -> None:
+        self.durable = max(self.durable, mark)
+
+    @property
+    def reservation(self) -> int:
+        """Bytes by which the durable mark runs ahead of the exact one."""
+        return RESERVE_AHEAD_BYTES if self.window is None else self.window // 2
+
+    def tell(self) -> int:
+        """The durable mark, remembered as told: the owner may rely on it."""
+        self.told = max(self.told, self.durable)
+        return self.durable
+
+    @property
+    def tell_now(self) -> bool:
+        """True when a PING must tell the mark, so that a full window never waits for another."""
+        return self.window is not None and self.durable - self.told >= self.window // 4
