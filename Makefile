@@ -1,0 +1,44 @@
+# Every target does its own set-up (scripts/setup.sh: quick when nothing has changed).
+
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+# pytest's status 5, no test collected, is not a failure where every test is of the other kind.
+NONE_IS_FINE := || [ $$? -eq 5 ]
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-full check lint format bench lock clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## make .venv with all that is needed
+	@scripts/setup.sh
+
+demo: setup ## establish a key across the example topology and compare both ends
+	@$(BIN)/python scripts/demo.py
+
+test: setup ## run the tests
+	@$(PYTEST) -m "not full"
+
+test-full: setup ## run the longer tests, which `make test` leaves out
+	@$(PYTEST) -m full $(NONE_IS_FINE)
+
+check: lint test ## all that must pass before a commit: lint and test
+
+lint: setup ## ruff and mypy
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+format: setup ## let ruff format the code
+	@$(BIN)/ruff format .
+
+bench: setup ## measure key pairs per second
+	@$(BIN)/python scripts/bench.py
+
+lock: ## renew requirements.lock from pyproject.toml
+	@scripts/lock.sh
+
+clean: ## remove .venv, caches and build products
+	rm -rf .venv .setup.lock .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
