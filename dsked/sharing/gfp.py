@@ -1,0 +1,187 @@
+"""GF(p) with p = 2^127 - 1: Shamir sharing of strings of elements, many at a time.
+
+An element travels as 16 bytes, little-endian; a value of p or more is refused, so that every element
+has one form. A string of elements is worked on as one large integer. Its elements are laid into lanes
+of 256 bits, the even ones first and the odd ones after them, so that one multiplication of the large
+integer by a constant multiplies every element, and one addition adds all of them: a product of two
+elements has 254 bits and does not reach the next lane. Since 2^127 = 1 modulo p, a lane is reduced by
+adding its bits from 127 up to those below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from dsked.errors import FrameError
+from dsked.sharing.shamir import check_points
+
+P = 2**127 - 1
+ELEMENT_BYTES = 16
+
+_ELEMENT_BITS = 128
+_LANE_BITS = 256
+#: A step of Horner's rule multiplies by an x of at most 255 and adds an element: a bound B >= 2^127
+#: becomes less than 2^8 * B. From a folded lane, below 2^129, 15 steps stay below 2^249.
+_STEPS_BETWEEN_FOLDS = 15
+#: Sums of products are folded after this many: 2^129 + 3 * 2^254 is below 2^256.
+_PRODUCTS_BETWEEN_FOLDS = 3
+#: Strings are worked on in pieces of this many elements: their constants stay small and cached.
+_PIECE_ELEMENTS = 512
+
+
+class _Lanes(NamedTuple):
+    """Constants for a number of elements: the same pattern in every lane of an integer."""
+
+    even: int  # the lower half of each lane, for as many lanes as there are even elements
+    ones: int  # 1 in each lane
+    threes: int  # 3 in each lane
+    low: int  # 2^127 - 1 in each lane
+    half_bits: int  # where the lanes of the odd elements begin
+
+
+def _repeat(count: int, bits: int) -> int:
+    return ((1 << count * bits) - 1) // ((1 << bits) - 1)
+
+
+@lru_cache(maxsize=32)
+def _lanes(elements: int) -> _Lanes:
+    even = (elements + 1) // 2
+    ones = _repeat(2 * even, _LANE_BITS)
+    return _Lanes(
+        even=_repeat(even, _LANE_BITS) * ((1 << _ELEMENT_BITS) - 1),
+        ones=ones,
+        threes=ones * 3,
+        low=ones * P,
+        half_bits=even * _LANE_BITS,
+    )
+
+
+def _spread(string: bytes, lanes: _Lanes) -> int:
+    packed = int.from_bytes(string, "little")
+    return packed & lanes.even | (packed >> _ELEMENT_BITS & lanes.even) << lanes.half_bits
+
+
+def _fold(wide: int, lanes: _Lanes) -> int:
+    """Lanes below 2^256 become lanes of at most 2^128 + 1, with the same values modulo p."""
+    low = lanes.low
+    return (wide & low) + (wide >> 127 & low) + (wide >> 254 & lanes.threes)
+
+
+def _gather(wide: int, lanes: _Lanes, length_bytes: int) -> bytes:
+    """Reduce every lane below p and pack the elements again."""
+    low, ones = lanes.low, lanes.ones
+    wide = _fold(wide, lanes)
+    wide = (wide & low) + (wide >> 127 & lanes.threes)
+    # Now at most p + 2. Adding one carries into bit 127 exactly where the value is p or more.
+    wide = wide + (wide + ones >> 127 & ones) & low
+    even = (1 << lanes.half_bits) - 1
+    return ((wide & even) | (wide >> lanes.half_bits << _ELEMENT_BITS)).to_bytes(length_bytes, "little")
+
+
+@lru_cache(maxsize=256)
+def lagrange(xs: tuple[int, ...], at: int) -> tuple[int, ...]:
+    """Coefficients c with p(at) = sum of c[i] * p(xs[i]) mod p for every polynomial of degree < len(xs)."""
+    coefficients = []
+    for i, x in enumerate(xs):
+        numerator, denominator = 1, 1
+        for other in xs[:i] + xs[i + 1 :]:
+            numerator = numerator * (at - other) % P
+            denominator = denominator * (x - other) % P
+        coefficients.append(numerator * pow(denominator, -1, P) % P)
+    return tuple(coefficients)
+
+
+def is_canonical(string: bytes) -> bool:
+    """Whether `string` is made of whole elements, all below p."""
+    elements, rest = divmod(len(string), ELEMENT_BYTES)
+    packed = int.from_bytes(string, "little")
+    ones = _repeat_cached(elements)
+    # An element is refused if bit 127 is set, or would be by adding one.
+    return not rest and not (packed | packed + ones) & ones << 127
+
+
+@lru_cache(maxsize=32)
+def _repeat_cached(elements: int) -> int:
+    return _repeat(elements, _ELEMENT_BITS)
+
+
+def uniform(elements: int, random: Callable[[int], bytes]) -> bytes:
+    """A string of uniform elements, by rejection: 127 random bits each; all are drawn again if one is p.
+
+    That happens with probability elements / 2^127.
+    """
+    length = elements * ELEMENT_BYTES
+    mask = _repeat_cached(elements) * P
+    while True:
+        drawn = (int.from_bytes(random(length), "little") & mask).to_bytes(length, "little")
+        if is_canonical(drawn):
+            return drawn
+
+
+def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], bytes]) -> list[bytes]:
+    """One share per x-coordinate, in the order of `xs`, each as long as the secret: a string of elements.
+
+    `xs` are distinct, 1..255. Raises ValueError for k or xs outside their range, and FrameError for a
+    secret that is not made of elements below p.
+    """
+    check_points(xs, k)
+    _check_canonical(secret)
+    length = len(secret)
+    drawn = uniform(length // ELEMENT_BYTES * (k - 1), random)
+    coefficients = [secret, *(drawn[i * length : (i + 1) * length] for i in range(k - 1))]
+    pieces = [_evaluate_piece(piece, xs) for piece in _pieces(coefficients)]
+    return [b"".join(parts) for parts in zip(*pieces, strict=True)] or [b""] * len(xs)
+
+
+def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
+    """The string at `at` (0: the secret) of the polynomials through `shares`, pairs of (x, string).
+
+    Raises FrameError for a string that is not made of elements below p, ValueError for strings of
+    different lengths and for coordinates that are not distinct.
+    """
+    strings = [string for _, string in shares]
+    for string in strings:
+        _check_canonical(string)
+    if len({len(string) for string in strings}) != 1:
+        raise ValueError("strings of different lengths cannot be joined")
+    coefficients = lagrange(tuple(x for x, _ in shares), at)
+    return b"".join(_combine_piece(coefficients, piece) for piece in _pieces(strings))
+
+
+def _check_canonical(string: bytes) -> None:
+    if not is_canonical(string):
+        raise FrameError("a string of elements of GF(2^127 - 1) holds a value outside the field")
+
+
+def _pieces(strings: Sequence[bytes]) -> list[list[bytes]]:
+    size = _PIECE_ELEMENTS * ELEMENT_BYTES
+    return [[s[start : start + size] for s in strings] for start in range(0, len(strings[0]), size)]
+
+
+def _evaluate_piece(coefficients: Sequence[bytes], xs: Sequence[int]) -> list[bytes]:
+    """The values at every x of the polynomials with these coefficients, lowest degree first."""
+    length = len(coefficients[0])
+    lanes = _lanes(length // ELEMENT_BYTES)
+    leading, *others = [_spread(string, lanes) for string in reversed(coefficients)]
+    values = []
+    for x in xs:
+        value = leading
+        for step, coefficient in enumerate(others, start=1):
+            value = value * x + coefficient
+            if step % _STEPS_BETWEEN_FOLDS == 0:
+                value = _fold(value, lanes)
+        values.append(_gather(value, lanes, length))
+    return values
+
+
+def _combine_piece(coefficients: Sequence[int], strings: Sequence[bytes]) -> bytes:
+    length = len(strings[0])
+    lanes = _lanes(length // ELEMENT_BYTES)
+    total = 0
+    for count, (coefficient, string) in enumerate(zip(coefficients, strings, strict=True), start=1):
+        total += coefficient * _spread(string, lanes)
+        if count % _PRODUCTS_BETWEEN_FOLDS == 0:
+            total = _fold(total, lanes)
+    return _gather(total, lanes, length)

@@ -1,0 +1,48 @@
+"""Shamir secret sharing over GF(2^8), on strings of bytes (Shamir, CACM 22(11), 1979).
+
+Every byte of the secret is the value at 0 of a polynomial of its own, of degree < k, and a hub's share
+is the string of the values at the hub's x-coordinate. A batch of secrets is split as one string: the
+bytes do not know of each other. Any k shares give the secret; k - 1 are independent of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from dsked.sharing import gf256
+
+
+def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], bytes]) -> list[bytes]:
+    """One share per x-coordinate, in the order of `xs`, each as long as the secret.
+
+    `xs` are distinct, 1..255; any k shares give the secret. `random(n)` returns n uniform bytes and is
+    called once. The sharing is systematic: the first k - 1 shares are the random bytes themselves, which
+    together with the secret fix the polynomial; this gives the same distribution as random coefficients,
+    with fewer products. Raises ValueError for k or xs outside their range.
+    """
+    check_points(xs, k)
+    length = len(secret)
+    drawn = random(length * (k - 1))
+    shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
+    known_xs, known = (0, *xs[: k - 1]), [secret, *shares]
+    for x in xs[k - 1 :]:
+        shares.append(gf256.combine(gf256.lagrange(known_xs, x), known))
+    return shares
+
+
+def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
+    """The string at `at` (0: the secret) of the polynomials through `shares`, pairs of (x, string).
+
+    The number of shares given is k. Nothing is checked but lengths and x-coordinates (ValueError):
+    whether the shares are right is for the secret tag to say.
+    """
+    xs = tuple(x for x, _ in shares)
+    return gf256.combine(gf256.lagrange(xs, at), [string for _, string in shares])
+
+
+def check_points(xs: Sequence[int], k: int) -> None:
+    """Raise ValueError unless 1 <= k <= len(xs) and the xs are distinct numbers 1..255."""
+    if not 1 <= k <= len(xs):
+        raise ValueError("k is between 1 and the number of x-coordinates")
+    if len(set(xs)) != len(xs) or not all(1 <= x <= 255 for x in xs):
+        raise ValueError("x-coordinates are distinct numbers 1..255")

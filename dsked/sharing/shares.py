@@ -1,0 +1,59 @@
+"""The shares of a key, and the check of what was rebuilt from them."""
+
+from __future__ import annotations
+
+import hmac
+from typing import NamedTuple, NoReturn
+
+from dsked.sharing import amd, gfp
+from dsked.sharing.terms import Terms, hashes_key, message_frame
+
+#: x and f, the first part of every code share; r follows where the key is hashed.
+PAIR_BYTES = 2 * gfp.ELEMENT_BYTES
+
+
+class HubShare(NamedTuple):
+    """What one hub gets of one key: the share, and one code share per responder client, in their order."""
+
+    share: bytes
+    codes: tuple[bytes, ...]
+
+    def __repr__(self) -> str:
+        return f"HubShare({len(self.share)} bytes, {len(self.codes)} codes)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("shares are secret and are not pickled")
+
+
+class KeyShare(NamedTuple):
+    """What one hub gives one responder client of one key; x is the hub's configured x-coordinate."""
+
+    x: int
+    share: bytes
+    code: bytes
+
+    def __repr__(self) -> str:
+        return f"KeyShare(x={self.x}, {len(self.share)} bytes)"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("shares are secret and are not pickled")
+
+
+def code_bytes(terms: Terms) -> int:
+    """Length of one responder client's code share: x and f, and r for keys that are hashed."""
+    return PAIR_BYTES + (amd.HASH_KEY_BYTES if hashes_key(terms) else 0)
+
+
+def tag_message(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes) -> bytes:
+    """What the secret tag of one key and one responder client covers. `hash_key` is empty for short keys."""
+    before, after = message_frame(terms)
+    if hash_key:
+        return before + key_id + after + amd.key_hash(hash_key, key) + hash_key
+    return before + key_id + after + key
+
+
+def passes(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes, pair: bytes) -> bool:
+    """Whether the rebuilt f is the secret tag of the rebuilt key; in constant time."""
+    x = int.from_bytes(pair[: gfp.ELEMENT_BYTES], "little")
+    f = amd.tag(x, tag_message(terms, key_id, key, hash_key))
+    return hmac.compare_digest(f.to_bytes(gfp.ELEMENT_BYTES, "little"), pair[gfp.ELEMENT_BYTES :])
