@@ -132,6 +132,16 @@ EVIDENCE_INITIATORS = 2
 # Control socket.
 MAX_CONTROL_FRAME_BYTES = 4 * 1024 * 1024
 MAX_CONTROL_CLIENTS = 256
+MAX_CONTROL_REQUEST_BYTES = 64 * 1024  # some 3,600 key IDs of 18 bytes
+MAX_CONTROL_REQUESTS_IN_FLIGHT = 1024  # per connection
+#: Replies that a control client has not read: 16 of the largest; then its connection is closed.
+MAX_CONTROL_UNREAD_BYTES = 16 * MAX_CONTROL_FRAME_BYTES
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
+
+# ETSI GS QKD 014.
+MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
+MAX_HTTP_CONNECTIONS = 256
+HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
+HTTP_KEEPALIVE_S = 30.0
 
 SHUTDOWN_GRACE_S = 1.5
