@@ -1,0 +1,131 @@
+"""A YAML file read with the line of every place in it, so that an error can say where it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsked.errors import ConfigurationError
+
+#: A place inside a document: keys of mappings and indices of lists, from the root.
+Place = tuple[str | int, ...]
+
+#: Some 100 bytes per encryptor: room for a hundred thousand of them.
+MAX_FILE_BYTES = 16 * 1024 * 1024
+
+_Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def place_text(place: Place) -> str:
+    """The place as people write it: `hubs[2].name`."""
+    text = ""
+    for step in place:
+        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+    return text
+
+
+@dataclass(frozen=True)
+class Document:
+    """The plain data of a file, and the lines of its places."""
+
+    path: Path
+    data: object
+    lines: dict[Place, int] = field(repr=False)  # from 1
+
+    def error(self, place: Place, message: str) -> ConfigurationError:
+        """`FILE:LINE: place: message`; the nearest place above where this one is not written."""
+        known = place
+        while known and known not in self.lines:
+            known = known[:-1]
+        where = f"{self.path}:{self.lines.get(known, 1)}"
+        return ConfigurationError(": ".join(part for part in (where, place_text(place), message) if part))
+
+
+def load(path: Path) -> Document:
+    """Reads one YAML document of mappings, lists and scalars.
+
+    Raises ConfigurationError: unreadable, not UTF-8, not YAML, a key written twice, not a mapping.
+    """
+    text = _read(path)
+    lines = _Lines(path)
+    try:
+        loader = _Loader(text)
+        try:
+            root = loader.get_single_node()
+            if root is None:
+                raise ConfigurationError(f"{path}:1: the file is empty; a mapping with 'hubs' is expected")
+            lines.walk(root, ())
+            data = loader.construct_document(root)
+        finally:
+            loader.dispose()
+    except yaml.MarkedYAMLError as error:
+        raise _syntax_error(path, error) from None
+    except yaml.YAMLError as error:  # characters that YAML does not allow
+        raise ConfigurationError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
+    except RecursionError:
+        raise ConfigurationError(f"{path}: nested too deep for a topology file") from None
+    except ValueError as error:  # a scalar that looks like a date, and is none
+        raise ConfigurationError(f"{path}: a value that YAML cannot read: {error}; quote it") from None
+    return Document(path, data, lines.lines)
+
+
+def _read(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(raw) > MAX_FILE_BYTES:
+        raise ConfigurationError(f"{path}: larger than {MAX_FILE_BYTES} bytes; is this a topology file?")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigurationError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
+
+
+def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> ConfigurationError:
+    mark = error.problem_mark or error.context_mark
+    where = f"{path}:{mark.line + 1}" if mark else f"{path}"
+    return ConfigurationError(f"{where}: not YAML: {error.problem or error.context}")
+
+
+class _Lines:
+    """Notes the line of every place; refuses keys written twice, and aliases.
+
+    An alias gives one node two places, and a few of them make a file without end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.lines: dict[Place, int] = {}
+        self._path = path
+        self._nodes: set[int] = set()
+
+    def walk(self, node: yaml.Node, place: Place) -> None:
+        line = node.start_mark.line + 1
+        if id(node) in self._nodes:
+            raise self._error(line, place, "aliases (*name) are not supported; write the value again")
+        self._nodes.add(id(node))
+        self.lines.setdefault(place, line)
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                self._key(key, place)
+                self.walk(value, (*place, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for index, value in enumerate(node.value):
+                self.walk(value, (*place, index))
+
+    def _key(self, key: yaml.Node, place: Place) -> None:
+        line = key.start_mark.line + 1
+        if not isinstance(key, yaml.ScalarNode):
+            raise self._error(line, place, "a key is expected to be a word")
+        inner = (*place, key.value)
+        if inner in self.lines:
+            raise self._error(line, inner, "written twice; remove one")
+        self.lines[inner] = line
+
+    def _error(self, line: int, place: Place, message: str) -> ConfigurationError:
+        return ConfigurationError(f"{self._path}:{line}: {place_text(place)}: {message}")

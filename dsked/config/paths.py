@@ -1,0 +1,141 @@
+"""Where things are: the topology file, state, and control sockets.
+
+Light to import: `dskectl get-key` needs it, and must be quick.
+
+A topology is known by its ID, NAME-HASH: the stem of its file's name and 8 hex digits of the
+SHA-256 of its real path. So two topologies of one user never meet each other's nodes.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+
+from dsked import limits
+from dsked.errors import ConfigurationError
+
+DEFAULT_CONFIGS = (Path("dske-config.yaml"), Path("/etc/dsked/dske-config.yaml"))
+
+SYSTEM_RUNTIME_DIR = Path("/run/dsked")
+SYSTEM_STATE_DIR = Path("/var/lib/dsked")
+
+ROLES = ("hub", "client")
+
+#: Sockets of nodes that were given everything on the command line, without a topology file.
+NO_TOPOLOGY = "no-topology"
+
+MAX_STEM_CHARACTERS = 24
+
+
+def find_config(named: str | Path | None) -> Path:
+    """The topology file: the named one, else the first default that exists.
+
+    Raises ConfigurationError if there is none.
+    """
+    if named is not None:
+        if not Path(named).exists():
+            raise ConfigurationError(f"{named}: there is no such file")
+        return Path(named)
+    found = default_config()
+    if found is None:
+        places = " or ".join(str(path) for path in DEFAULT_CONFIGS)
+        raise ConfigurationError(f"there is no {places} here; name a topology file with --config FILE")
+    return found
+
+
+def default_config() -> Path | None:
+    """The first default topology file that exists, or None."""
+    return next((path for path in DEFAULT_CONFIGS if path.exists()), None)
+
+
+def topology_id(config: Path | None) -> str:
+    """The name under which a topology keeps its files, at most 33 characters."""
+    if config is None:
+        return NO_TOPOLOGY
+    import hashlib  # 3 ms that a request without a topology file need not pay
+
+    real = os.path.realpath(config)
+    stem = re.sub(r"[^A-Za-z0-9._-]", "_", Path(real).stem)[:MAX_STEM_CHARACTERS]
+    return f"{stem}-{hashlib.sha256(os.fsencode(real)).hexdigest()[:8]}"
+
+
+def state_dir(config: Path | None, option: str | None = None, configured: Path | None = None) -> Path:
+    """Where a topology keeps what must survive: the option, the file's, $DSKED_STATE_DIR, a default."""
+    if option:
+        return Path(option).absolute()
+    if configured:
+        return configured
+    environment = os.environ.get("DSKED_STATE_DIR")
+    if environment:
+        return Path(environment).absolute()
+    if os.geteuid() == 0:
+        return SYSTEM_STATE_DIR / topology_id(config)
+    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(home).expanduser() / "dsked" / topology_id(config)
+
+
+def runtime_base(option: str | None = None) -> Path:
+    """The directory of all topologies' sockets: the option, $DSKED_RUNTIME_DIR, or a default.
+
+    By default /run/dsked for root, else $XDG_RUNTIME_DIR/dsked, else /tmp/dsked-UID.
+    """
+    named = option or os.environ.get("DSKED_RUNTIME_DIR")
+    if named:
+        return Path(named).absolute()
+    if os.geteuid() == 0:
+        return SYSTEM_RUNTIME_DIR
+    user = os.environ.get("XDG_RUNTIME_DIR")
+    if user and Path(user).is_dir():
+        return Path(user) / "dsked"
+    return Path(f"/tmp/dsked-{os.geteuid()}")  # noqa: S108  prepare_runtime_dir checks whose it is
+
+
+def prepare_runtime_dir(config: Path | None, option: str | None = None) -> Path:
+    """The directory of a topology's sockets, made if missing (0750), and checked to be ours."""
+    base = runtime_base(option)
+    _own_directory(base, 0o755)
+    directory = base / topology_id(config)
+    _own_directory(directory, 0o750)
+    return directory
+
+
+def _own_directory(path: Path, mode: int) -> None:
+    """Makes a directory, or checks that nobody else could have planted or can change it."""
+    try:
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        status = path.lstat()
+    except OSError as error:
+        raise ConfigurationError(
+            f"{path}: cannot be made: {error.strerror}; choose another place with --runtime-dir"
+        ) from None
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
+        raise ConfigurationError(
+            f"{path}: belongs to somebody else, or is no directory; choose another place with --runtime-dir"
+        )
+    if status.st_mode & stat.S_IWOTH and not status.st_mode & stat.S_ISVTX:
+        raise ConfigurationError(f"{path}: everybody can write there; mend it with: chmod o-w {path}")
+
+
+def socket_path(directory: Path, role: str, name: str) -> Path:
+    """The control socket of a node. Raises ConfigurationError if Unix cannot hold the path."""
+    path = directory / f"{role}-{name}.sock"
+    length = len(os.fsencode(path))
+    if length > limits.MAX_SOCKET_PATH_BYTES:
+        raise ConfigurationError(
+            f"{path}: the path of a socket has at most {limits.MAX_SOCKET_PATH_BYTES} bytes, this one "
+            f"{length}; choose a shorter place with --runtime-dir"
+        )
+    return path
+
+
+def sockets_on_host(option: str | None = None, pattern: str = "*") -> list[Path]:
+    """Control sockets whose file names match `pattern`, of all topologies that this user can see.
+
+    A socket file tells nothing about whether its node still runs.
+    """
+    bases = [runtime_base(option)]
+    if not option and SYSTEM_RUNTIME_DIR not in bases:
+        bases.append(SYSTEM_RUNTIME_DIR)
+    return sorted(path for base in bases for path in base.glob(f"*/{pattern}.sock"))
