@@ -131,7 +131,7 @@ EVIDENCE_INITIATORS = 2
 
 # Control socket.
 MAX_CONTROL_FRAME_BYTES = 4 * 1024 * 1024
-MAX_CONTROL_CLIENTS = 256
+MAX_CONTROL_CLIENTS = 256  # connections per local user
 MAX_CONTROL_REQUEST_BYTES = 64 * 1024  # some 3,600 key IDs of 18 bytes
 MAX_CONTROL_REQUESTS_IN_FLIGHT = 1024  # per connection
 #: Replies that a control client has not read: 16 of the largest; then its connection is closed.
