@@ -16,8 +16,9 @@ then one msgpack array of that many bytes.
 
 `as` is the encryptor for which the caller acts; nil stands for the client's only one. Key IDs and keys
 are msgpack bins, key IDs of 16 bytes. Request IDs are chosen by the requester, below 2**32; replies come
-as they are done, in any order. What cannot be understood is answered with PROTOCOL and the request ID,
-0 where there is none, and the connection is closed.
+as they are done, in any order. Wrong arguments and unknown operations get an error reply. What is not
+even a request (or has a request ID that is still in use) gets an error reply to request 0, and the
+connection is closed; so does a connection too many.
 
 STATUS gives the text of one JSON object: `role` ("hub" or "client"), `name`, `pid`, `version`, `ready`,
 `reason` (null when ready), and `status`, the object with the node's own state.

@@ -58,7 +58,8 @@ class KeyService(Protocol):
     """The key service of one client.
 
     Every `done` is called exactly once, with the result or with the error, possibly before the call
-    returns. The service checks the caller, the number, the sizes and the key IDs itself.
+    returns. The service checks the caller, the number and the sizes, and of key IDs the number, the length
+    and that none stands twice; interfaces check types only.
     """
 
     @property
