@@ -92,6 +92,13 @@ def runtime_base(option: str | None = None) -> Path:
     return Path(f"/tmp/dsked-{os.geteuid()}")  # noqa: S108  prepare_runtime_dir checks whose it is
 
 
+def runtime_dir(config: Path | None, option: str | None = None) -> Path:
+    """The directory of a topology's sockets: this user's, or the system's where only that exists."""
+    own = runtime_base(option) / topology_id(config)
+    system = SYSTEM_RUNTIME_DIR / topology_id(config)
+    return system if not option and not own.exists() and system.exists() else own
+
+
 def prepare_runtime_dir(config: Path | None, option: str | None = None) -> Path:
     """The directory of a topology's sockets, made if missing (0750), and checked to be ours."""
     base = runtime_base(option)

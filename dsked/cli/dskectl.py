@@ -1,0 +1,79 @@
+"""`dskectl`: the command line of topologies and of single nodes.
+
+Commands load when they are called, each with its own subject's modules: `dskectl get-key`, which
+an encryptor may call for every key, must not pay for those that start topologies.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import click
+
+from dsked import __version__
+from dsked.cli import errors
+from dsked.cli.target import Target
+
+#: command -> (module, its click command)
+_COMMANDS = {
+    "start": ("dsked.cli.topology_commands", "start"),
+    "stop": ("dsked.cli.topology_commands", "stop"),
+    "status": ("dsked.cli.status_command", "status"),
+    "etsi-qkd": ("dsked.cli.etsi_commands", "etsi_qkd"),
+    "get-key": ("dsked.cli.key_commands", "get_key"),
+    "get-key-with-key-ids": ("dsked.cli.key_commands", "get_key_with_key_ids"),
+}
+
+_EPILOG = """
+The topology file is the one named with --config, else ./dske-config.yaml, else
+/etc/dsked/dske-config.yaml.
+
+Logs: 'start' writes hub-NAME.out and client-NAME.out to the current directory, or to --log-dir.
+
+State (the gate keys) is in --state-dir, else state_dir of the file, else $DSKED_STATE_DIR, else
+/var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY. Control sockets are
+TOPOLOGY/ROLE-NAME.sock in --runtime-dir, else $DSKED_RUNTIME_DIR, else /run/dsked for root,
+$XDG_RUNTIME_DIR/dsked or /tmp/dsked-UID. TOPOLOGY is the file's name with a hash of its path.
+
+Exit status: 0 done; 1 it failed; 2 wrong command line or file; 3 the node is not running;
+4 the request was refused, and asking again will not help.
+"""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are looked up."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order in which the help shows them."""
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        module, attribute = _COMMANDS[cmd_name]
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="dskectl")
+@click.option("--config", metavar="FILE", help="Topology file.  [default: see below]")
+@click.option("--client", "clients", multiple=True, metavar="NAME", help="Only this client; repeatable.")
+@click.option("--hub", "hubs", multiple=True, metavar="NAME", help="Only this hub; repeatable.")
+@click.option("--state-dir", metavar="DIR", help="Where state is kept; see below.")
+@click.option("--runtime-dir", metavar="DIR", help="Where control sockets are; see below.")
+@click.pass_context
+def dskectl(ctx: click.Context, /, **values: Any) -> None:
+    """Start, stop and inspect DSKE hubs and clients, and get keys from them."""
+    ctx.obj = Target(**values)
+
+
+def main() -> None:
+    """The console script."""
+    errors.run("dskectl", dskectl)
+
+
+if __name__ == "__main__":
+    main()

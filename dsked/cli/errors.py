@@ -1,0 +1,60 @@
+"""How both commands end: one line on standard error, and an exit status; never a traceback."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from dsked.errors import DskedError, ExitStatus, exit_status
+
+INTERRUPTED = 130  # 128 + SIGINT, as shells have it
+
+
+def run(program: str, command: click.Command) -> None:
+    """Runs a click command as a program, and leaves the process with its exit status."""
+    try:
+        status = _status(program, lambda: command.main(prog_name=program, standalone_mode=False))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, `head` for example, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = ExitStatus.FAILURE
+    sys.exit(status)
+
+
+def _status(program: str, call: Callable[[], Any]) -> int:
+    try:
+        result = call()
+    except BrokenPipeError:
+        raise
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return ExitStatus.USAGE
+    except click.UsageError as error:
+        help_command = f"{error.ctx.command_path if error.ctx else program} --help"
+        return _say(program, f"{error.format_message()} See: {help_command}", ExitStatus.USAGE)
+    except click.ClickException as error:
+        return _say(program, error.format_message(), ExitStatus.FAILURE)
+    except (click.Abort, KeyboardInterrupt):
+        return _say(program, "interrupted", INTERRUPTED)
+    except NodeNotRunningError as error:
+        return _say(program, str(error), ExitStatus.NOT_RUNNING)
+    except DskedError as error:
+        return _say(program, str(error), exit_status(error.code))
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        return _say(program, f"{where}{error.strerror or error}", ExitStatus.FAILURE)
+    return int(result or 0)
+
+
+def _say(program: str, message: str, status: int) -> int:
+    line = " ".join(message.split())
+    click.echo(f"{program}: {line}", err=True)
+    return status
+
+
+class NodeNotRunningError(DskedError):
+    """A node that is needed is not running."""

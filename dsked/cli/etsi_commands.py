@@ -1,0 +1,151 @@
+"""`dskectl etsi-qkd`: keys and status over the clients' ETSI GS QKD 014 interface.
+
+ETSI calls the initiating encryptor master SAE, the responding one slave SAE, and the client KME.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from dsked.cli import etsi_client
+from dsked.cli.output import json_option, key_id_bytes, show
+from dsked.cli.target import Target
+from dsked.config import rules
+from dsked.config.topology import Client
+from dsked.errors import ConfigurationError, ServiceError
+
+_SIZE = click.option(
+    "--size", type=int, metavar="BITS", help="Key size in bits.  [default: the client's, 128]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A pair of encryptors, and the clients that serve them."""
+
+    master: str
+    slave: str
+    master_client: Client
+    slave_client: Client
+
+    def heading(self, call: str, client: Client) -> str:
+        return (
+            f"Invoke ETSI QKD {call} API on client (KME) {client.name} port {client.port} "
+            f"master encryptor (SAE) {self.master} slave encryptor (SAE) {self.slave}:"
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What stands in front of the subcommand; looked up in the topology when it runs."""
+
+    target: Target
+    master: str
+    slave: str
+
+    def link(self) -> _Link:
+        self.target.no_filter("etsi-qkd")
+        network = self.target.topology()
+        if not network.etsi_plain_http:
+            raise ConfigurationError(
+                f"{network.path}: the clients' ETSI interface is off; turn it on with "
+                f"'etsi: {rules.ETSI_PLAIN_HTTP}'"
+            )
+        clients = network.client_of(self.master), network.client_of(self.slave)
+        return _Link(self.master, self.slave, *clients)
+
+
+@click.group("etsi-qkd")
+@click.argument("master")
+@click.argument("slave")
+@click.pass_context
+def etsi_qkd(ctx: click.Context, /, master: str, slave: str) -> None:
+    """Ask clients for keys or status over ETSI GS QKD 014.
+
+    MASTER and SLAVE are encryptors (SAEs) of the topology file: keys are established by MASTER's
+    client, and fetched by SLAVE's.
+    """
+    ctx.obj = _Asked(ctx.obj, master, slave)
+
+
+@etsi_qkd.command("get-status")
+@json_option
+@click.pass_obj
+def get_status(asked: _Asked, as_json: bool) -> None:
+    """Show the status of the link, as MASTER's client gives it."""
+    link = asked.link()
+    _head(link.heading("Status", link.master_client), as_json)
+    show(etsi_client.get(link.master_client, link.master, link.slave, "status"), as_json)
+
+
+@etsi_qkd.command("get-key")
+@_SIZE
+@json_option
+@click.pass_obj
+def get_key(asked: _Asked, size: int | None, as_json: bool) -> None:
+    """Establish a key at MASTER's client."""
+    link = asked.link()
+    _head(link.heading("Get Key", link.master_client), as_json)
+    show(_get_key(link, size), as_json)
+
+
+@etsi_qkd.command("get-key-with-key-ids")
+@click.argument("key_id")
+@json_option
+@click.pass_obj
+def get_key_with_key_ids(asked: _Asked, key_id: str, as_json: bool) -> None:
+    """Fetch the key KEY_ID (a UUID) at SLAVE's client."""
+    key_id_bytes(key_id)
+    link = asked.link()
+    _head(link.heading("Get Key with Key IDs", link.slave_client), as_json)
+    show(_get_key_with_key_ids(link, key_id), as_json)
+
+
+@etsi_qkd.command("get-key-pair")
+@_SIZE
+@json_option
+@click.pass_obj
+def get_key_pair(asked: _Asked, size: int | None, as_json: bool) -> None:
+    """Establish a key at MASTER's client, fetch it at SLAVE's, and compare the two."""
+    link = asked.link()
+    _head(link.heading("Get Key", link.master_client), as_json)
+    established = _get_key(link, size)
+    if not as_json:
+        show(established, as_json)
+    _head(link.heading("Get Key with Key IDs", link.slave_client), as_json)
+    fetched = _get_key_with_key_ids(link, _first(established, "key_ID"))
+    if not as_json:
+        show(fetched, as_json)
+    match = _first(established, "key") == _first(fetched, "key")
+    if as_json:
+        show({"get_key": established, "get_key_with_key_ids": fetched, "match": match}, as_json)
+    if not match:
+        raise ServiceError("the key values differ: use neither of them")
+    _head("Key values match", as_json)
+
+
+def _head(line: str, as_json: bool) -> None:
+    if not as_json:
+        click.echo(line)
+
+
+def _get_key(link: _Link, size: int | None) -> dict[str, Any]:
+    return etsi_client.get(link.master_client, link.master, link.slave, "enc_keys", size=size)
+
+
+def _get_key_with_key_ids(link: _Link, key_id: str) -> dict[str, Any]:
+    return etsi_client.get(link.slave_client, link.slave, link.master, "dec_keys", key_ID=key_id)
+
+
+def _first(container: dict[str, Any], field: str) -> str:
+    """A field of the first key. Raises ServiceError where the reply is no key container."""
+    try:
+        value = container["keys"][0][field]
+    except (LookupError, TypeError):
+        value = None
+    if not isinstance(value, str):
+        raise ServiceError(f"the client's reply holds no key with a '{field}'")
+    return value

@@ -1,0 +1,70 @@
+"""`dskectl get-key` and `get-key-with-key-ids`: keys from one client, over its control socket."""
+
+from __future__ import annotations
+
+import click
+
+from dsked.cli.output import json_option, key_container, key_id_bytes, one_node_options, show
+from dsked.cli.target import Target, connect_to_one
+
+_AS = click.option(
+    "--as",
+    "as_encryptor",
+    metavar="ENCRYPTOR",
+    help="Act for this encryptor.  [default: the client's only one]",
+)
+
+
+@click.command("get-key")
+@click.argument("slave")
+@click.option("--size", type=int, metavar="BITS", help="Size of each key.  [default: the client's, 128]")
+@click.option("--number", type=int, default=1, show_default=True, help="Number of keys.")
+@_AS
+@one_node_options
+@json_option
+@click.pass_obj
+def get_key(
+    target: Target,
+    slave: str,
+    size: int | None,
+    number: int,
+    as_encryptor: str | None,
+    socket: str | None,
+    node: str | None,
+    as_json: bool,
+) -> None:
+    """Establish a key with the encryptor SLAVE.
+
+    Asks one client on this host over its control socket, and prints key ID (UUID) and key (base64).
+    """
+    target.no_filter("get-key; use --node")
+    with connect_to_one(target, socket, node, "client") as client:
+        keys = client.get_keys([slave], number, size, as_encryptor)
+    show(key_container(keys), as_json)
+
+
+@click.command("get-key-with-key-ids")
+@click.argument("master")
+@click.argument("key_ids", metavar="KEY_ID...", nargs=-1, required=True)
+@_AS
+@one_node_options
+@json_option
+@click.pass_obj
+def get_key_with_key_ids(
+    target: Target,
+    master: str,
+    key_ids: tuple[str, ...],
+    as_encryptor: str | None,
+    socket: str | None,
+    node: str | None,
+    as_json: bool,
+) -> None:
+    """Fetch keys that the encryptor MASTER established, by their IDs.
+
+    Asks one client on this host over its control socket. Each key is handed out once.
+    """
+    target.no_filter("get-key-with-key-ids; use --node")
+    ids = [key_id_bytes(text) for text in key_ids]
+    with connect_to_one(target, socket, node, "client") as client:
+        keys = client.get_keys_by_id(master, ids, as_encryptor)
+    show(key_container(keys), as_json)

@@ -1,0 +1,57 @@
+"""Option types that the commands share."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import click
+
+from dsked.config import rules
+from dsked.config.node import HubAddress
+
+_HUB = re.compile(r"([^=]+)=(\[[^]]+\]|[^:,]+):(\d+)(?:,x=(\d+))?", re.ASCII)
+
+
+def hub_addresses(values: tuple[str, ...]) -> tuple[HubAddress, ...]:
+    """`NAME=HOST:PORT[,x=X]` of every hub; X is the hub's number in the list where it is not said."""
+    return tuple(_hub_address(value, number) for number, value in enumerate(values, start=1))
+
+
+def _hub_address(value: str, number: int) -> HubAddress:
+    match = _HUB.fullmatch(value)
+    if not match:
+        raise click.BadParameter(f"{value!r}: NAME=HOST:PORT is expected.", param_hint="--hubs")
+    name, host, port, x = match[1], match[2].strip("[]"), int(match[3]), int(match[4] or number)
+    fault = rules.node_name_fault(name) or rules.host_fault(host) or rules.port_fault(port)
+    if not 1 <= x <= 255:
+        fault = f"{x} is no x-coordinate; expected 1 to 255"
+    if fault:
+        raise click.BadParameter(f"{value!r}: {fault}.", param_hint="--hubs")
+    return HubAddress(name=name, host=host, port=port, x=x)
+
+
+class ManyValuesCommand(click.Command):
+    """A command whose repeatable options may also take several values at once: `--hubs A B C`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Rewrites `--hubs A B` as `--hubs A --hubs B` before click reads the line."""
+        repeatable = {
+            name for option in self.params if getattr(option, "multiple", False) for name in option.opts
+        }
+        return super().parse_args(ctx, list(_repeated(args, repeatable)))
+
+
+def _repeated(args: list[str], repeatable: set[str]) -> Any:
+    option = ""
+    pending = False  # the option stands there, its first value does not yet
+    for arg in args:
+        if arg.startswith("-") and not pending:
+            option = arg if arg in repeatable else ""
+            pending = bool(option)
+            yield arg
+        else:
+            if option and not pending:
+                yield option
+            pending = False
+            yield arg

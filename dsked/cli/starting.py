@@ -1,0 +1,252 @@
+"""Starting nodes of a topology as background processes, and waiting until each is ready.
+
+A node tells that it is ready over a socket of its own, as services tell systemd (sd_notify(3)):
+READY=1, or STATUS= with the reason why it is not ready yet. Its death is seen through a pidfd.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dsked
+from dsked.cli import process
+from dsked.cli.process import Ending
+from dsked.cli.target import NodePlace
+from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
+from dsked.errors import DskedError, ServiceError
+
+LIMIT_S = 15.0
+_REPORT_INTERVAL_S = 5.0
+#: Nodes that ran before cannot notify us: they are asked, this often.
+_ASK_INTERVAL_S = 0.1
+_ASK_TIMEOUT_S = 1.0
+_LOG_LINES = 10
+_LOG_BYTES = 8192
+_MAX_DATAGRAM_BYTES = 4096
+
+
+@dataclass(slots=True)
+class Starting:
+    """A node process of ours, until it is ready."""
+
+    node: NodePlace
+    process: subprocess.Popen[bytes]
+    pidfd: int
+    notify: socket.socket
+    log: Path
+    log_start: int  # the log's size before this process wrote to it
+    reason: str = "it has not said why"
+
+
+@dataclass(slots=True)
+class Launcher:
+    """How node processes are started: the arguments behind the role and the name, and the log files."""
+
+    arguments: list[str]
+    log_dir: Path
+    runtime_dir: Path
+    #: The interpreter and its arguments that run the daemon.
+    command: list[str] = field(default_factory=lambda: [sys.executable, "-P", "-m", "dsked"])
+
+    def launch(self, node: NodePlace, notify_dir: Path) -> Starting:
+        """Starts one node. Raises ServiceError if its log cannot be written."""
+        notify = _notify_socket(notify_dir / node.socket.stem)
+        log = self.log_dir / f"{node.role}-{node.name}.out"
+        try:
+            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
+        except OSError as error:
+            notify.close()
+            raise ServiceError(f"{log}: cannot be written: {error.strerror}; choose a --log-dir") from None
+        try:
+            log_start = os.fstat(output).st_size
+            child = subprocess.Popen(  # noqa: S603  our own daemon
+                [*self.command, "--role", node.role, node.name, *self.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+                env=_environment(notify),
+            )
+        finally:
+            os.close(output)
+        return Starting(node, child, os.pidfd_open(child.pid), notify, log, log_start)
+
+
+def is_running(node: NodePlace) -> bool:
+    """Whether something listens on the node's control socket."""
+    try:
+        ControlClient(node.socket, _ASK_TIMEOUT_S).close()
+    except NotRunningError:
+        return False
+    except NoAnswerError:
+        return True
+    return True
+
+
+def start(nodes: list[NodePlace], launcher: Launcher, label: str, say: Callable[[str], None]) -> None:
+    """Starts those nodes that do not run, and returns when all nodes are ready.
+
+    Raises NotStartedError with the reason if one dies, or is not ready within LIMIT_S; then the
+    nodes that were started here are stopped again.
+    """
+    started: list[Starting] = []
+    before: list[NodePlace] = []
+    notify_dir = Path(tempfile.mkdtemp(prefix="start-", dir=launcher.runtime_dir))
+    try:
+        for node in nodes:
+            if is_running(node):
+                before.append(node)
+                say(f"{node.on_port[0].upper()}{node.on_port[1:]} is running already")
+            else:
+                say(f"Starting {node.on_port}")
+                started.append(launcher.launch(node, notify_dir))
+        say(f"Waiting for {label} to be started")
+        _Wait(started, before, say).run()
+    except BaseException:
+        _stop_again(started, say)
+        raise
+    finally:
+        for one in started:
+            one.notify.close()
+            one.process.returncode = one.process.returncode or 0  # it outlives us: nothing to reap
+        shutil.rmtree(notify_dir, ignore_errors=True)
+    for one in started:
+        os.close(one.pidfd)
+
+
+class _Wait:
+    """Waits until nodes are ready."""
+
+    def __init__(self, started: list[Starting], before: list[NodePlace], say: Callable[[str], None]) -> None:
+        self._say = say
+        self._unready = list(started)
+        self._unready_before = dict.fromkeys(before, "it has not answered")
+        self._poll = select.poll()
+        for one in started:
+            self._poll.register(one.notify, select.POLLIN)
+            self._poll.register(one.pidfd, select.POLLIN)
+
+    def run(self) -> None:
+        now = time.monotonic()
+        limit_at_s, report_at_s = now + LIMIT_S, now + _REPORT_INTERVAL_S
+        while True:
+            self._ask_those_before()
+            if not self._unready and not self._unready_before:
+                return
+            now = time.monotonic()
+            if now >= limit_at_s:
+                raise self._late()
+            if now >= report_at_s:
+                report_at_s = now + _REPORT_INTERVAL_S
+                for node, reason in self._reasons():
+                    self._say(f"Still waiting for {node} to be started: {reason}")
+            wait_s = min(limit_at_s, report_at_s) - now
+            if self._unready_before:
+                wait_s = min(wait_s, _ASK_INTERVAL_S)
+            self._take({fd for fd, _ in self._poll.poll(1000 * wait_s)})
+
+    def _take(self, events: set[int]) -> None:
+        """Takes what nodes have told; raises NotStartedError if one has died."""
+        for one in list(self._unready):
+            if one.notify.fileno() in events and self._read(one):
+                self._unready.remove(one)
+                self._poll.unregister(one.notify)
+                self._poll.unregister(one.pidfd)
+            elif one.pidfd in events:
+                raise _died(one)
+
+    def _read(self, one: Starting) -> bool:
+        """Whether the node says that it is ready."""
+        while True:
+            try:
+                lines = one.notify.recv(_MAX_DATAGRAM_BYTES).decode(errors="replace").splitlines()
+            except BlockingIOError:
+                return False
+            for line in lines:
+                if line.startswith("STATUS="):
+                    one.reason = line.removeprefix("STATUS=")
+            if "READY=1" in lines:
+                return True
+
+    def _ask_those_before(self) -> None:
+        for node in list(self._unready_before):
+            try:
+                with ControlClient(node.socket, _ASK_TIMEOUT_S) as connection:
+                    answer = connection.status()
+            except DskedError as error:
+                self._unready_before[node] = str(error)
+                continue
+            if answer["ready"]:
+                del self._unready_before[node]
+            else:
+                self._unready_before[node] = str(answer["reason"])
+
+    def _reasons(self) -> list[tuple[NodePlace, str]]:
+        return [(one.node, one.reason) for one in self._unready] + list(self._unready_before.items())
+
+    def _late(self) -> NotStartedError:
+        listed = "; ".join(f"{node}: {reason}" for node, reason in self._reasons())
+        return NotStartedError(f"not ready within {LIMIT_S:g} s: {listed}", self._unready)
+
+
+def _died(one: Starting) -> NotStartedError:
+    status = one.process.wait()
+    how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
+    return NotStartedError(f"{one.node.on_port} ended while it was starting ({how})", [one])
+
+
+class NotStartedError(ServiceError):
+    """Nodes have died or are not ready; `str` tells it in one line, `logs` how their logs end."""
+
+    def __init__(self, message: str, nodes: list[Starting]) -> None:
+        super().__init__(message)
+        self.logs = [(one.log, _log_lines(one)) for one in nodes]
+
+
+def _log_lines(one: Starting) -> list[str]:
+    """The last lines that this process has logged."""
+    with one.log.open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(max(one.log_start, end - _LOG_BYTES))
+        text = file.read().decode(errors="replace")
+    return [line for line in text.splitlines() if line.strip()][-_LOG_LINES:]
+
+
+def _stop_again(started: list[Starting], say: Callable[[str], None]) -> None:
+    if started:
+        say("Stopping the nodes that were started")
+    now = time.monotonic()
+    process.wait_until_gone([Ending(one.node, one.process.pid, one.pidfd, now) for one in started], say)
+    for one in started:
+        one.process.wait()
+
+
+def _notify_socket(path: Path) -> socket.socket:
+    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+    try:
+        notify.bind(str(path))
+    except BaseException:
+        notify.close()
+        raise
+    return notify
+
+
+def _environment(notify: socket.socket) -> dict[str, str]:
+    """Our environment; a checkout that is not installed must find its own package too."""
+    environment = {**os.environ, "NOTIFY_SOCKET": notify.getsockname()}
+    home = Path(dsked.__file__).absolute().parents[1]
+    if home.name not in ("site-packages", "dist-packages"):
+        known = environment.get("PYTHONPATH")
+        environment["PYTHONPATH"] = f"{home}{os.pathsep}{known}" if known else str(home)
+    return environment

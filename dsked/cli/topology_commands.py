@@ -1,0 +1,108 @@
+"""`dskectl start` and `stop`: all nodes of a topology, or the chosen ones."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from dsked.cli import starting, stopping
+from dsked.cli.target import Target, label, select
+from dsked.config import merge, paths
+
+if TYPE_CHECKING:
+    from dsked.config.topology import Topology
+
+
+@click.command()
+@click.option(
+    "--log-dir",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    default=".",
+    metavar="DIR",
+    help="Where hub-NAME.out and client-NAME.out are written.  [default: current directory]",
+)
+@click.option(
+    "--log-level",
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="What the nodes log.  [default: info]",
+)
+@click.pass_obj
+def start(target: Target, log_dir: Path, log_level: str | None) -> None:
+    """Start all hubs and clients, or the chosen ones, and wait until they are ready.
+
+    Each node is a background process that appends to its own log. Nodes that run already are left
+    alone.
+    """
+    network = target.topology()
+    for warning in network.warnings:
+        click.echo(f"dskectl: warning: {warning}", err=True)
+    directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
+    nodes = select(network, target, directory)
+    _ensure_gate_keys(network, target)
+    arguments = _arguments(network.path, target, log_level)
+    launcher = starting.Launcher(arguments, log_dir.absolute(), directory)
+    with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
+        try:
+            starting.start(nodes, launcher, label(nodes, target), click.echo)
+        except starting.NotStartedError as error:
+            _show_logs(error)
+            raise
+
+
+@click.command()
+@click.pass_obj
+def stop(target: Target) -> None:
+    """Stop all hubs and clients, or the chosen ones, and wait until they are gone.
+
+    A node that does not stop when it is asked is sent SIGTERM, and at last SIGKILL.
+    """
+    network = target.topology()
+    directory = paths.runtime_dir(network.path, target.runtime_dir)
+    nodes = select(network, target, directory)
+    with _alone(directory):
+        stopping.stop(nodes, label(nodes, target), click.echo)
+
+
+def _show_logs(error: starting.NotStartedError) -> None:
+    for log, lines in error.logs:
+        click.echo(f"The log {log} ends with:" if lines else f"The log {log} says nothing.", err=True)
+        for line in lines:
+            click.echo(f"  {line}", err=True)
+
+
+def _arguments(config: Path, target: Target, log_level: str | None) -> list[str]:
+    arguments = ["--config", str(config.absolute())]
+    if target.state_dir:
+        arguments += ["--state-dir", str(Path(target.state_dir).absolute())]
+    if target.runtime_dir:
+        arguments += ["--runtime-dir", str(Path(target.runtime_dir).absolute())]
+    return arguments + (["--log-level", log_level] if log_level else [])
+
+
+def _ensure_gate_keys(network: Topology, target: Target) -> None:
+    path = merge.gate_key_file(network, None, target.state_dir)
+    if merge.ensure_gate_keys(network, path) and not network.on_loopback():
+        click.echo(f"dskectl: gate keys were made in {path}; copy it to every host of the topology", err=True)
+
+
+@contextmanager
+def _alone(directory: Path, waiting: str | None = None) -> Iterator[None]:
+    """Keeps a second `start` or `stop` of the same topology waiting until this one is done."""
+    if waiting:
+        click.echo(waiting)
+    try:
+        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    except FileNotFoundError:  # no node of this topology was ever started
+        yield
+        return
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
