@@ -34,6 +34,8 @@ AMD_DIRECT_KEY_BYTES = 1024
 
 #: Pads of one frame, at most. Media pools allow WIN / 4, so never more than 256 KiB either.
 MAX_FRAME_PAD_BYTES = 256 * 1024
+#: Every side takes at least this much: a quarter of the smallest window.
+MIN_FRAME_PAD_BYTES = 4096
 #: Body bytes beside the pads: metadata of up to MAX_KEYS_PER_FRAME keys.
 MAX_FRAME_BYTES = MAX_FRAME_PAD_BYTES + 128 * 1024
 MAX_KEYS_PER_FRAME = 1024

@@ -72,17 +72,22 @@ class OwnerPool:
             return None
         return self._take(self.next, length)
 
-    def allocate_at(self, position: int, length: int) -> tuple[int, bytes] | None:
-        """The same at a position of the handshake's choice, which burns what lies before it."""
+    def allocate_at(self, position: int, length: int) -> bytes:
+        """`length` bytes at a position of the handshake's choice, which burns what lies before it.
+
+        The mark is durable on return. Raises PoolExhaustedError beyond the end, StorageError.
+        """
         if position < self.next:
             raise ReplayError(f"position {position} lies below the next position {self.next}")
         if position + length > self.held_end:
             raise PoolExhaustedError(
                 f"{length} bytes at {position} are needed, the pool ends at {self.held_end}"
             )
-        if not self._reserved(position + length, position + length):
-            return None
-        return self._take(position, length)
+        end = position + length
+        if end > self.durable:
+            self.store.reserve(end, self._set_durable, now=True)
+        assert end <= self.durable
+        return self._take(position, length)[1]
 
     def _take(self, position: int, length: int) -> tuple[int, bytes]:
         data = self.store.read(position, length)
@@ -150,10 +155,10 @@ class ReceiverPool:
         if self.durable - end < self.reservation // 2:
             self.raise_durable(end + self.reservation)
 
-    def raise_durable(self, mark: int) -> None:
-        """Ask the store for a durable mark of at least `mark`."""
+    def raise_durable(self, mark: int, *, now: bool = False) -> None:
+        """Ask the store for a durable mark of at least `mark`; it stands on return if `now`."""
         if mark > self.durable:
-            self.store.reserve(mark, self._set_durable)
+            self.store.reserve(mark, self._set_durable, now=now)
 
     def _set_durable(self, mark: int) -> None:
         self.durable = max(self.durable, mark)

@@ -25,6 +25,11 @@ class BlockInfo:
     start: int
     size: int
 
+    @property
+    def end(self) -> int:
+        """The position behind the block's last byte."""
+        return self.start + self.size
+
 
 class StreamStore(Protocol):
     """The bytes of one stream and its one durable mark."""
@@ -37,7 +42,7 @@ class StreamStore(Protocol):
     def next_sequence(self) -> int:
         """The sequence number of the next block to append."""
 
-    def append(self, uuid: bytes, data: bytes) -> None:
+    def append(self, uuid: bytes, data: bytes) -> BlockInfo:
         """Put a block's bytes at the end of the stream."""
 
     def read(self, position: int, length: int) -> bytes:
@@ -46,14 +51,17 @@ class StreamStore(Protocol):
     def wipe(self, up_to: int) -> None:
         """Overwrite all bytes below `up_to`; they can never be read again."""
 
-    def block(self, sequence: int) -> tuple[bytes, bytes] | None:
-        """(UUID, bytes) of a block of which nothing has been wiped, else None."""
+    def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
+        """A block of which nothing has been wiped, with its bytes; else None."""
 
     def blocks(self) -> Iterator[BlockInfo]:
         """The blocks that still hold unread bytes, in order."""
 
-    def reserve(self, mark: int, durable: Callable[[int], None]) -> None:
-        """Make `mark` durable, then call `durable` with it. Raises StorageError."""
+    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
+        """Make `mark` durable, then call `durable` with it; before returning, if `now`.
+
+        Raises StorageError.
+        """
 
 
 class _MemoryBlock:
@@ -81,11 +89,12 @@ class MemoryStream:
     def next_sequence(self) -> int:
         return self._next_sequence
 
-    def append(self, uuid: bytes, data: bytes) -> None:
+    def append(self, uuid: bytes, data: bytes) -> BlockInfo:
         info = BlockInfo(self._next_sequence, uuid, self._end, len(data))
         self._blocks.append(_MemoryBlock(info, data))
         self._next_sequence += 1
         self._end += len(data)
+        return info
 
     def read(self, position: int, length: int) -> bytes:
         if position < self._wiped or position + length > self._end:
@@ -115,15 +124,15 @@ class MemoryStream:
             self._blocks.popleft()
         self._wiped = max(self._wiped, min(up_to, self._end))
 
-    def block(self, sequence: int) -> tuple[bytes, bytes] | None:
+    def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
         for block in self._blocks:
             if block.info.sequence == sequence:
                 untouched = block.info.start >= self._wiped
-                return (block.info.uuid, bytes(block.data)) if untouched else None
+                return (block.info, bytes(block.data)) if untouched else None
         return None
 
     def blocks(self) -> Iterator[BlockInfo]:
         return (block.info for block in self._blocks)
 
-    def reserve(self, mark: int, durable: Callable[[int], None]) -> None:
+    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
         durable(mark)

@@ -1,0 +1,311 @@
+"""The hub's engine: verified messages in, answers out. No socket, no clock, no disk, no randomness.
+
+One request's path: `receive` -> the handler of its message type -> the share store -> an answer in
+the connection's outbox. A GET for a key that is not there yet is parked (parking.py) and answered
+in the same turn in which the initiator's share arrives.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dsked.errors import ErrorCode, LimitError, PeerError
+from dsked.hub.answers import Found, shares_messages
+from dsked.hub.encryptors import EncryptorDirectory
+from dsked.hub.parking import Parked, ParkingLot
+from dsked.hub.share_store import ShareStore, StoredShare
+from dsked.hub.simulated import issue_block, push_blocks
+from dsked.limits import (
+    GATE_KEY_BYTES,
+    MAX_ENCRYPTOR_NAME_BYTES,
+    MAX_PARK_S,
+    NONCE_BYTES,
+    STREAM_ID_BYTES,
+)
+from dsked.psrd.pair import Pair, Side
+from dsked.psrd.report import pools_report
+from dsked.sharing.terms import responder_clients
+from dsked.timers import Timers
+from dsked.wire.connection import HubConnection, Stage
+from dsked.wire.handshake import HubHandshake
+from dsked.wire.messages import (
+    Confirmed,
+    GetShares,
+    Locate,
+    Located,
+    Message,
+    Missing,
+    Ping,
+    PsrdRequest,
+    PutGroup,
+    PutShares,
+    PutSharesAck,
+    Register,
+    Registered,
+    Unregister,
+    name_fits,
+)
+from dsked.wire.terms import put_codes_fit, put_terms
+
+Random = Callable[[int], bytes]
+Notice = Callable[[int, str], None]
+Handler = Callable[[HubConnection, int, Any, float], None]
+
+
+class HubEngine:
+    """One hub. `gate_keys`: client name to gate key; `owners` as in EncryptorDirectory."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        simulated: bool,
+        owners: Mapping[str, tuple[str, ...]] | None,
+        gate_keys: Mapping[str, bytes],
+        share_timeout_s: float,
+        random: Random,
+        notice: Notice,
+    ) -> None:
+        self.name = name
+        self.timers = Timers()
+        self.directory = EncryptorDirectory(owners)
+        self.shares = ShareStore(share_timeout_s)
+        self.pairs = {
+            client: Pair(client, name, Side.HUB, key, simulated) for client, key in gate_keys.items()
+        }
+        self._random = random
+        self._notice = notice
+        self._dummy_key = random(GATE_KEY_BYTES)
+        self._parking = ParkingLot()
+        self._sessions: dict[str, HubConnection] = {}
+        self._changed: dict[HubConnection, None] = {}  # may have output; in order
+        self._to_close: list[HubConnection] = []
+        self._handlers: dict[type[Message], Handler] = {
+            Register: self._register,
+            Unregister: self._unregister,
+            Ping: self._ping,
+            PsrdRequest: self._psrd_request,
+            PutShares: self._put_shares,
+            GetShares: self._get_shares,
+            Locate: self._locate,
+        }
+
+    # --- the shell's side ---
+
+    def connect(self) -> HubConnection:
+        """A new TCP connection: its M0 waits to be sent."""
+        handshake = HubHandshake(
+            self.name, self._random(NONCE_BYTES), self.pairs.get, self._dummy_key,
+            lambda: (self._random(STREAM_ID_BYTES), self._random(STREAM_ID_BYTES)),
+        )  # fmt: skip
+        connection = HubConnection(handshake, self._opened)
+        self._changed[connection] = None
+        return connection
+
+    def receive(self, connection: HubConnection, data: bytes, now: float) -> None:
+        """Act on bytes from the network. Raises PeerError (or LimitError): close the connection."""
+        self._changed[connection] = None
+        for request_id, message in connection.receive_data(data):
+            handler = self._handlers.get(type(message))
+            if handler is None:
+                raise PeerError(f"{type(message).__name__} is not for hubs")
+            handler(connection, request_id, message, now)
+
+    def disconnected(self, connection: HubConnection) -> None:
+        """The TCP connection is gone; streams, shares and registrations stay."""
+        self._changed.pop(connection, None)
+        if connection.pair is not None and self._sessions.get(connection.client) is connection:
+            del self._sessions[connection.client]
+        self._parking.forget(connection)
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self.shares.expire(now)
+        self.timers.run_due(now)
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do, or None."""
+        times = [at for at in (self.timers.next_deadline(), self.shares.next_expiry()) if at is not None]
+        return min(times, default=None)
+
+    def turn_ends(self) -> tuple[list[HubConnection], list[HubConnection]]:
+        """(connections that may have output, connections to close) of this event-loop turn."""
+        for parked in self._parking.take_answerable():
+            self._answer_parked(parked)
+        for connection in self._changed:
+            self._refill(connection)
+        changed, self._changed = list(self._changed), {}
+        to_close, self._to_close = self._to_close, []
+        return changed, to_close
+
+    # --- sessions ---
+
+    def _opened(self, connection: HubConnection) -> None:
+        old = self._sessions.get(connection.client)
+        if old is not None and old is not connection:
+            old.stage = Stage.CLOSING  # its unread input is dropped
+            self._to_close.append(old)
+            self._parking.forget(old)
+        self._sessions[connection.client] = connection
+        pair = connection.pair
+        if pair is not None and pair.rewound:
+            self._notice(logging.ERROR, f"client {pair.client} shows restored or cloned state")
+
+    def _refill(self, connection: HubConnection) -> None:
+        """Simulated PSRD: an answer that finds too few bytes in the hub's pool brings them along."""
+        session = connection.session
+        if session is None or connection.pair is None or not connection.pair.simulated:
+            return
+        wanted = session.pads_wanted
+        for block in push_blocks(session.streams, wanted, self._random):
+            connection.send_sealed(0, block)
+
+    def _psrd_request(
+        self, connection: HubConnection, request_id: int, message: PsrdRequest, now: float
+    ) -> None:
+        assert connection.streams is not None
+        connection.send_sealed(request_id, issue_block(connection.streams, message, self._random))
+
+    # --- registration and directory ---
+
+    def _register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:
+        client = connection.client
+        too_long = [name for name in message.encryptors if not name_fits(name, MAX_ENCRYPTOR_NAME_BYTES)]
+        refused = too_long or self.directory.register(client, message.encryptors)
+        code = ErrorCode.NOT_OWNER if refused else ErrorCode.OK
+        if refused:
+            self._notice(logging.WARNING, f"client {client} claims encryptors of others: {refused}")
+        else:
+            self._notice(logging.INFO, f"client {client} registered {sorted(message.encryptors)}")
+        timeout_ms = int(self.shares.timeout_s * 1000)
+        connection.send(request_id, Registered(int(code), refused, timeout_ms))
+
+    def _unregister(
+        self, connection: HubConnection, request_id: int, message: Unregister, now: float
+    ) -> None:
+        self.directory.unregister(connection.client)
+        self._notice(logging.INFO, f"client {connection.client} unregistered")
+
+    def _locate(self, connection: HubConnection, request_id: int, message: Locate, now: float) -> None:
+        connection.send(request_id, Located([self.directory.owner(name) for name in message.encryptors]))
+
+    def _ping(self, connection: HubConnection, request_id: int, message: Ping, now: float) -> None:
+        self._confirm(connection.client, message.done, now)
+        local = connection.session.streams.local if connection.session is not None else None
+        if local is not None and local.window is not None:
+            local.held_end = max(local.held_end, min(message.hub_end, local.store.end))
+        if request_id and not message.reply:
+            assert connection.session is not None
+            answer = connection.session.ping()
+            answer.reply = True
+            connection.send(request_id, answer)
+
+    # --- shares ---
+
+    def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
+        codes: list[int] = []
+        for group in message.groups:
+            codes.extend(self._put_group(connection.client, group, now))
+        connection.send(request_id, PutSharesAck(codes))
+
+    def _put_group(self, client: str, group: PutGroup, now: float) -> list[int]:
+        terms = put_terms(client, group)
+        if terms is None:
+            return [ErrorCode.BAD_REQUEST] * len(group.keys)
+        if group.initiator not in self.directory.registered(client):
+            return [ErrorCode.NOT_OWNER] * len(group.keys)
+        ttl_s = group.ttl_ms / 1000
+        names = responder_clients(terms)
+        codes: list[int] = []
+        for key in group.keys:
+            if not put_codes_fit(terms, key):
+                codes.append(ErrorCode.BAD_REQUEST)
+                continue
+            of_client = dict(zip(names, key.codes, strict=False))
+            code = self.shares.put(now, terms, key.key_id, key.offset, key.share, of_client, ttl_s)
+            codes.append(code)
+            if code == ErrorCode.OK:
+                self._parking.arrived((client, key.key_id))
+        return codes
+
+    def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
+        self._confirm(connection.client, message.done, now)
+        found: list[Found] = []
+        missing: list[Missing] = []
+        parked = Parked(connection, request_id)
+        for group in message.groups:
+            for key in group.keys:
+                stored = self._get(connection, group.initiator, key.key_id)
+                if isinstance(stored, StoredShare):
+                    found.append(Found(key.key_id, key.offset, stored))
+                elif stored != ErrorCode.UNKNOWN_KEY or not self._parking.park(
+                    parked, (group.initiator, key.key_id), key.offset, limited=bool(message.wait_ms)
+                ):
+                    missing.append(Missing(group.initiator, key.key_id, int(stored)))
+        if parked.keys:
+            deadline = now + min(message.wait_ms / 1000, MAX_PARK_S)
+            parked.timer = self.timers.at(deadline, lambda now: self._park_ends(parked))
+        self._send_shares(connection, request_id, found, missing)
+
+    def _get(self, connection: HubConnection, initiator: str, key_id: bytes) -> StoredShare | ErrorCode:
+        return self.shares.get(connection.client, connection.boot_id, initiator, key_id)
+
+    def _answer_parked(self, parked: Parked) -> None:
+        found: list[Found] = []
+        missing: list[Missing] = []
+        for (initiator, key_id), offset in self._parking.take_arrived(parked):
+            stored = self._get(parked.connection, initiator, key_id)
+            if isinstance(stored, StoredShare):
+                found.append(Found(key_id, offset, stored))
+            else:
+                missing.append(Missing(initiator, key_id, int(stored)))
+        self._send_shares(parked.connection, parked.request_id, found, missing)
+
+    def _park_ends(self, parked: Parked) -> None:
+        missing = [
+            Missing(initiator, key_id, int(ErrorCode.UNKNOWN_KEY)) for initiator, key_id in parked.keys
+        ]
+        self._parking.remove(parked)
+        self._send_shares(parked.connection, parked.request_id, [], missing)
+
+    def _send_shares(
+        self, connection: HubConnection, request_id: int, found: list[Found], missing: list[Missing]
+    ) -> None:
+        session = connection.session
+        if session is None or connection.stage is not Stage.OPEN:
+            return
+        self._changed[connection] = None
+        try:
+            for answer in shares_messages(connection.client, found, missing, session.max_pads):
+                session.send(request_id, answer)
+        except LimitError as error:  # it asks and does not read
+            self._notice(logging.WARNING, f"client {connection.client}: {error}")
+            self._to_close.append(connection)
+
+    def _confirm(self, client: str, done: list[Confirmed], now: float) -> None:
+        for confirmed in done:
+            for key_id in confirmed.key_ids:
+                self.shares.confirm(now, client, confirmed.initiator, key_id)
+
+    # --- status ---
+
+    def status(self) -> dict[str, Any]:
+        """The user guide's status, without any secret."""
+        return {"name": self.name, "peer_clients": list(map(self._client_status, self.pairs.values()))}
+
+    def _client_status(self, pair: Pair) -> dict[str, Any]:
+        nr_shares, nr_bytes = self.shares.counts(pair.client)
+        return {
+            "client_name": pair.client,
+            "encryptor_names": sorted(self.directory.registered(pair.client)),
+            "registered": self.directory.is_registered(pair.client),
+            "connected": pair.client in self._sessions,
+            "restored_state_seen": pair.rewound,
+            "nr_pending_shares": nr_shares,
+            "nr_pending_share_bytes": nr_bytes,
+            **pools_report(pair.streams),
+        }
+
+

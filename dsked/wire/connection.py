@@ -1,0 +1,211 @@
+"""One TCP connection, without its socket: bytes in, messages out; messages in, bytes out.
+
+    stage      awaits              then
+    GREETING   M0 (client)         sends M1                                   -> HELLO
+    HELLO      M1 (hub), M2 (client)  hub sends M2; client M3, or asks for blocks -> PROOF
+    PROOF      M3 (hub), M4 (client)  the session is open                     -> OPEN
+    OPEN       frames
+
+Sealed PSRD frames may run from M2 on, where both sides simulate. Anything else out of place raises
+a PeerError, and the shell closes the connection in silence.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable, Iterator
+
+from dsked.errors import FrameError, PeerError
+from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES
+from dsked.psrd.pair import Pair, Side, Streams
+from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
+from dsked.wire.gate import Sealer
+from dsked.wire.handshake import ClientHandshake, HubHandshake
+from dsked.wire.messages import SEALED_TYPES, Message
+from dsked.wire.session import Session
+
+_TYPE_OFFSET = LENGTH_BYTES + 1
+
+
+class Stage(enum.Enum):
+    """How far a connection has come."""
+
+    GREETING = enum.auto()
+    HELLO = enum.auto()
+    PROOF = enum.auto()
+    OPEN = enum.auto()
+    CLOSING = enum.auto()  # what is queued still goes out, nothing more is read
+
+
+def _is_sealed(piece: bytes) -> bool:
+    return len(piece) > _TYPE_OFFSET and piece[_TYPE_OFFSET] in SEALED_TYPES
+
+
+class Connection:
+    """What both sides share: framing, stages, the session and the sealed frames."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.stage = stage
+        self.pair: Pair | None = None
+        self.session: Session | None = None
+        self.writable = True  # False while the transport holds too much unsent
+        self._sealer: Sealer | None = None
+        self._buffer = FrameBuffer(MAX_HANDSHAKE_BYTES)
+        self._out: list[bytes] = []
+        self._parts: dict[Stage, Callable[[bytes], None]] = {}
+
+    @property
+    def streams(self) -> Streams | None:
+        """The streams that this connection runs on: the handshake's, then the session's."""
+        raise NotImplementedError
+
+    def receive_data(self, data: bytes) -> Iterator[tuple[int, Message]]:
+        """The verified messages in `data`, as (request id, message). Raises PeerError at the first
+        piece that breaks the protocol; what came before it has been yielded."""
+        for piece in self._buffer.feed(data):
+            if self.stage is Stage.CLOSING:
+                return
+            if self.session is not None and not _is_sealed(piece):
+                yield self.session.open(piece)
+            elif piece[LENGTH_BYTES] == ARRAY_OF_7:
+                yield self._open_sealed(piece)
+            else:
+                self._handshake_part(piece)
+
+    def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
+        if self._sealer is None or not _is_sealed(piece):
+            raise FrameError(f"a frame in stage {self.stage.name}")
+        return self._sealer.open(piece)
+
+    def _handshake_part(self, piece: bytes) -> None:
+        take = self._parts.get(self.stage)
+        if take is None:
+            raise FrameError(f"a handshake message in stage {self.stage.name}")
+        take(piece)
+
+    def send(self, request_id: int, message: Message) -> None:
+        """Queue a message of the open session. Raises LimitError."""
+        assert self.session is not None
+        self.session.send(request_id, message)
+
+    def send_sealed(self, request_id: int, message: Message) -> None:
+        """Queue a message of simulated delivery."""
+        assert self._sealer is not None
+        self._out.append(self._sealer.seal(request_id, message))
+
+    def data_to_send(self) -> bytes:
+        """All bytes that can leave now, joined for one write."""
+        if not self.writable:
+            return b""
+        if self.session is not None:
+            self._out.extend(self.session.seal_ready())
+        data = b"".join(self._out)
+        self._out.clear()
+        return data
+
+    def _allow_sealed(self, side: Side, pair: Pair, hub_nonce: bytes, client_nonce: bytes) -> None:
+        self.pair = pair
+        if pair.simulated:
+            self._sealer = Sealer(side, pair.gate_key, hub_nonce, client_nonce)
+
+    def _open(self, session: Session) -> None:
+        self.session = session
+        self.stage = Stage.OPEN
+        self._buffer.max_bytes = MAX_FRAME_BYTES
+
+
+class HubConnection(Connection):
+    """The hub's end. `opened` is called once, when M3 has verified and before M4 leaves."""
+
+    def __init__(self, handshake: HubHandshake, opened: Callable[[HubConnection], None]) -> None:
+        super().__init__(Stage.HELLO)
+        self.handshake = handshake
+        self._opened = opened
+        self._parts = {Stage.HELLO: self._hello, Stage.PROOF: self._proof}
+        self._out.append(handshake.greeting())
+
+    @property
+    def streams(self) -> Streams | None:
+        return self.handshake.streams
+
+    @property
+    def client(self) -> str:
+        """The client's name; only once M1 has verified."""
+        assert self.pair is not None
+        return self.pair.client
+
+    @property
+    def boot_id(self) -> bytes:
+        """The client process's boot ID (16 bytes)."""
+        return self.handshake.boot_id
+
+    def _hello(self, raw: bytes) -> None:
+        self._out.append(self.handshake.answer(raw))
+        pair = self.handshake.pair
+        assert pair is not None
+        if self.handshake.refusal is not None:
+            self.stage = Stage.CLOSING
+            return
+        self._allow_sealed(Side.HUB, pair, self.handshake.nonce, self.handshake.client_nonce)
+        self.stage = Stage.PROOF
+
+    def _proof(self, raw: bytes) -> None:
+        proof, keys = self.handshake.verify(raw)
+        assert self.handshake.streams is not None
+        session = Session(
+            Side.HUB, self.handshake.streams, keys, self.handshake.max_pads, self.handshake.proof_end
+        )
+        self._out.append(proof)
+        self._open(session)
+        self._opened(self)
+
+
+class ClientConnection(Connection):
+    """The client's end. `opened` is called once, when M4 has verified.
+
+    `hello_done` is called when M2 has been accepted: simulated streams may need blocks before M3.
+    """
+
+    def __init__(
+        self,
+        handshake: ClientHandshake,
+        hello_done: Callable[[ClientConnection], None],
+        opened: Callable[[ClientConnection], None],
+    ) -> None:
+        super().__init__(Stage.GREETING)
+        self.handshake = handshake
+        self._hello_done = hello_done
+        self._opened = opened
+        self.proved = False
+        self._parts = {Stage.GREETING: self._greeting, Stage.HELLO: self._hello, Stage.PROOF: self._proof}
+
+    @property
+    def streams(self) -> Streams | None:
+        return self.handshake.streams
+
+    def _greeting(self, raw: bytes) -> None:
+        self._out.append(self.handshake.greet(raw))
+        self.stage = Stage.HELLO
+
+    def _hello(self, raw: bytes) -> None:
+        self.handshake.answer(raw)
+        self._allow_sealed(
+            Side.CLIENT, self.handshake.pair, self.handshake.hub_nonce, self.handshake.nonce
+        )
+        self._buffer.max_bytes = MAX_FRAME_BYTES  # blocks may come now
+        self.stage = Stage.PROOF
+        self._hello_done(self)
+
+    def prove(self) -> None:
+        """Send M3; to be called once, when the streams hold enough bytes."""
+        assert self.stage is Stage.PROOF and not self.proved
+        self._out.append(self.handshake.prove())
+        self.proved = True
+
+    def _proof(self, raw: bytes) -> None:
+        if not self.proved:
+            raise PeerError("M4 before M3")
+        keys = self.handshake.finish(raw)
+        assert self.handshake.streams is not None
+        self._open(Session(Side.CLIENT, self.handshake.streams, keys, self.handshake.max_pads))
+        self._opened(self)

@@ -1,0 +1,116 @@
+"""Frames: a 4-byte big-endian length and one msgpack array of seven fields at fixed offsets.
+
+    offset  0      4     5     6              11             20          25           34
+            length 0x97  type  ce request id  cf position    ce pads     cf ack       c6 length body
+                                                                          ... body, c4 10, tag (16)
+
+Nothing is unpacked before the tag, the last 16 bytes, has verified. Length and header bytes are
+checked first, and any msgpack tool can still read a frame.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from dsked.errors import FrameError
+from dsked.limits import TAG_BYTES
+
+LENGTH_BYTES = 4
+ARRAY_OF_7 = 0x97
+_UINT32, _UINT64, _BIN32 = 0xCE, 0xCF, 0xC6
+_TAG_HEAD = b"\xc4\x10"  # bin8 of 16 bytes
+_HEADER = struct.Struct(">IBBBIBQBIBQBI")
+HEADER_BYTES = _HEADER.size
+TRAILER_BYTES = len(_TAG_HEAD) + TAG_BYTES
+#: A frame's bytes beside its body.
+OVERHEAD_BYTES = HEADER_BYTES + TRAILER_BYTES
+MAX_TYPE = 0x7F
+
+
+class Header(NamedTuple):
+    """The fields of a frame that stand outside its body. Positions and pads are in bytes."""
+
+    type: int
+    request_id: int
+    position: int
+    pads: int
+    ack: int
+
+
+def encode_untagged(header: Header, body: bytes) -> bytes:
+    """All bytes of a frame before its tag: what the tag covers."""
+    length = OVERHEAD_BYTES - LENGTH_BYTES + len(body)
+    head = _HEADER.pack(
+        length, ARRAY_OF_7, header.type, _UINT32, header.request_id, _UINT64, header.position,
+        _UINT32, header.pads, _UINT64, header.ack, _BIN32, len(body),
+    )  # fmt: skip
+    return b"".join((head, body, _TAG_HEAD))
+
+
+def decode_header(frame: bytes) -> Header:
+    """The header of a whole frame (length prefix included). Raises FrameError on any odd byte."""
+    if len(frame) < OVERHEAD_BYTES:
+        raise FrameError(f"a frame has at least {OVERHEAD_BYTES} bytes, this one {len(frame)}")
+    (length, array, kind, m_request, request_id, m_position, position,
+     m_pads, pads, m_ack, ack, m_body, body_bytes) = _HEADER.unpack_from(frame)  # fmt: skip
+    marks = (array, m_request, m_position, m_pads, m_ack, m_body)
+    if marks != (ARRAY_OF_7, _UINT32, _UINT64, _UINT32, _UINT64, _BIN32) or kind > MAX_TYPE:
+        raise FrameError("a frame's header bytes are wrong")
+    if length + LENGTH_BYTES != len(frame) or body_bytes + OVERHEAD_BYTES != len(frame):
+        raise FrameError("a frame's lengths disagree")
+    if frame[-TRAILER_BYTES:-TAG_BYTES] != _TAG_HEAD:
+        raise FrameError("a frame's tag field is wrong")
+    return Header(kind, request_id, position, pads, ack)
+
+
+def body_of(frame: bytes) -> bytes:
+    """The body's bytes of a frame whose header has been decoded."""
+    return frame[HEADER_BYTES:-TRAILER_BYTES]
+
+
+class FrameBuffer:
+    """Cuts a byte stream into length-prefixed pieces, whatever the boundaries it arrives in.
+
+    O(1) per byte: whole pieces are sliced straight out of the data at hand, only a partial one is
+    kept. `max_bytes` (the prefix not counted) may be raised while reading goes on.
+    """
+
+    def __init__(self, max_bytes: int) -> None:
+        self.max_bytes = max_bytes
+        self._partial = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """The whole pieces, each with its length prefix. Raises FrameError on an oversized length."""
+        if self._partial:
+            self._partial += data
+            if len(self._partial) < self._wanted():
+                return
+            data = bytes(self._partial)
+            self._partial.clear()
+        start, available = 0, len(data)
+        while available - start >= LENGTH_BYTES:
+            end = start + LENGTH_BYTES + self._length(data, start)
+            if end > available:
+                break
+            yield data[start:end]
+            start = end
+        if start < available:
+            self._partial += data[start:]
+
+    def _wanted(self) -> int:
+        if len(self._partial) < LENGTH_BYTES:
+            return LENGTH_BYTES
+        return LENGTH_BYTES + self._length(self._partial, 0)
+
+    def _length(self, data: bytes | bytearray, start: int) -> int:
+        length = int.from_bytes(data[start : start + LENGTH_BYTES], "big")
+        if not 0 < length <= self.max_bytes:
+            raise FrameError(f"a length of {length} bytes; 1 to {self.max_bytes} are allowed")
+        return length
+
+    @property
+    def partial_bytes(self) -> int:
+        """Bytes of the piece that has not arrived in full."""
+        return len(self._partial)

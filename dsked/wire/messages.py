@@ -1,0 +1,343 @@
+"""The messages of protocol version 1: typed bodies of frames, and which of their bins are secret.
+
+Every body is one msgpack array. A field marked "secret" travels XORed with pads of the sender's
+pool, in the order in which the bins stand in the body's bytes, depth first. proto/ is the
+specification; the vectors there hold this module to it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import Annotated, Any, ClassVar
+
+import msgspec
+from msgspec import Meta
+
+from dsked.errors import FrameError
+from dsked.limits import (
+    KEY_ID_BYTES,
+    MAX_ENCRYPTOR_NAME_BYTES,
+    MAX_ENCRYPTORS_PER_CLIENT,
+    MAX_FRAME_PAD_BYTES,
+    MAX_HUBS,
+    MAX_KEY_SIZE_BITS,
+    MAX_KEYS_PER_FRAME,
+    MAX_NODE_NAME_BYTES,
+    MAX_RESPONDERS,
+    STREAM_ID_BYTES,
+    UUID_BYTES,
+)
+
+KeyId = Annotated[bytes, Meta(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)]
+StreamId = Annotated[bytes, Meta(min_length=STREAM_ID_BYTES, max_length=STREAM_ID_BYTES)]
+Uuid = Annotated[bytes, Meta(min_length=UUID_BYTES, max_length=UUID_BYTES)]
+NodeName = Annotated[str, Meta(min_length=1, max_length=MAX_NODE_NAME_BYTES)]
+EncryptorName = Annotated[str, Meta(min_length=1, max_length=MAX_ENCRYPTOR_NAME_BYTES)]
+Uint8 = Annotated[int, Meta(ge=0, le=0xFF)]
+Uint32 = Annotated[int, Meta(ge=0, le=0xFFFF_FFFF)]
+Uint64 = Annotated[int, Meta(ge=0)]  # msgpack itself ends at 2^64 - 1
+HubCount = Annotated[int, Meta(ge=1, le=MAX_HUBS)]
+KeyBytes = Annotated[int, Meta(ge=1, le=MAX_KEY_SIZE_BITS // 8)]
+Secret = Annotated[bytes, Meta(max_length=MAX_FRAME_PAD_BYTES)]
+
+#: Registered names in one REGISTER, and names in one LOCATE.
+_MAX_NAMES = MAX_ENCRYPTORS_PER_CLIENT
+
+
+class MessageType(IntEnum):
+    """The `type` field of a frame."""
+
+    REGISTER = 0x01
+    REGISTERED = 0x02
+    UNREGISTER = 0x03
+    PING = 0x04
+    ERROR = 0x05
+    PSRD_REQUEST = 0x08
+    PSRD_BLOCK = 0x09
+    PUT_SHARES = 0x10
+    PUT_SHARES_ACK = 0x11
+    GET_SHARES = 0x12
+    SHARES = 0x13
+    LOCATE = 0x18
+    LOCATED = 0x19
+
+
+#: The two messages of simulated delivery: sealed under the gate key, without pads.
+SEALED_TYPES = frozenset({MessageType.PSRD_REQUEST, MessageType.PSRD_BLOCK})
+
+
+class Body(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    """Base of all bodies: an array of exactly the fields that stand here."""
+
+
+class Message(Body):
+    """Base of the bodies that are messages of their own."""
+
+    type: ClassVar[MessageType]
+
+    def secrets(self) -> Iterator[bytes]:
+        """The secret bins in the order of the body's bytes."""
+        return iter(())
+
+    def replace_secrets(self, bins: Iterator[bytes]) -> None:
+        """Put `bins` in place of the secret bins, in the same order."""
+
+
+class Register(Message):
+    """C to H: the encryptors that this client serves."""
+
+    type = MessageType.REGISTER
+    encryptors: Annotated[list[EncryptorName], Meta(max_length=_MAX_NAMES)]
+
+
+class Registered(Message):
+    """H to C: OK, or why not and for which names; and how long the hub keeps shares."""
+
+    type = MessageType.REGISTERED
+    code: Uint8
+    refused: Annotated[list[EncryptorName], Meta(max_length=_MAX_NAMES)]
+    share_timeout_ms: Uint32
+
+
+class Unregister(Message):
+    """C to H: a clean stop; the client's encryptors are no longer reachable here. No answer."""
+
+    type = MessageType.UNREGISTER
+
+
+class Confirmed(Body):
+    """Keys that the responder has rebuilt: the hub may forget its shares for this responder."""
+
+    initiator: NodeName
+    key_ids: Annotated[list[KeyId], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+
+Confirmations = Annotated[list[Confirmed], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+
+class Ping(Message):
+    """Either way: tells the ack of its frame, and the ends held of both pools (bytes).
+
+    A request id other than 0 asks for a PING with the same id and `reply` set: only then are
+    `done` confirmations known to have arrived.
+    """
+
+    type = MessageType.PING
+    reply: bool
+    client_end: Uint64
+    hub_end: Uint64
+    done: Confirmations
+
+
+class Error(Message):
+    """Either way: the request of this id failed as a whole."""
+
+    type = MessageType.ERROR
+    code: Uint8
+    reason: Annotated[str, Meta(max_length=256)]
+
+
+class PsrdRequest(Message):
+    """C to H, simulated PSRD only: block number `sequence` of a stream, of `size` bytes.
+
+    `owner` is 0 for the client's pool, 1 for the hub's.
+    """
+
+    type = MessageType.PSRD_REQUEST
+    owner: Annotated[int, Meta(ge=0, le=1)]
+    stream: StreamId
+    sequence: Uint32
+    size: Uint32
+
+
+class PsrdBlock(Message):
+    """H to C, simulated PSRD only: one block. The hub may send one unasked, when it runs short."""
+
+    type = MessageType.PSRD_BLOCK
+    owner: Annotated[int, Meta(ge=0, le=1)]
+    stream: StreamId
+    sequence: Uint32
+    uuid: Uuid
+    data: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME_PAD_BYTES)]
+
+
+class PartyBody(Body):
+    """An encryptor and the client that serves it."""
+
+    client: NodeName
+    encryptor: EncryptorName
+
+
+Responders = Annotated[list[PartyBody], Meta(min_length=1, max_length=MAX_RESPONDERS)]
+
+
+class PutKey(Body):
+    """One share or a piece of it, from `offset` bytes on. `codes` only with offset 0.
+
+    `codes`: one per responder client in ascending order of their names, each x, f and, for long
+    keys, r (16 bytes each).
+    """
+
+    key_id: KeyId
+    offset: Uint32
+    share: Secret
+    codes: Annotated[list[Secret], Meta(max_length=MAX_RESPONDERS)]
+
+
+class PutGroup(Body):
+    """Keys that share their metadata. `ttl_ms`: time to live, capped by the hub."""
+
+    initiator: EncryptorName
+    responders: Responders
+    n: HubCount
+    k: HubCount
+    ttl_ms: Uint32
+    key_bytes: KeyBytes
+    keys: Annotated[list[PutKey], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+
+class PutShares(Message):
+    """C to H: shares of many keys under one tag."""
+
+    type = MessageType.PUT_SHARES
+    groups: Annotated[list[PutGroup], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+    def secrets(self) -> Iterator[bytes]:
+        for group in self.groups:
+            for key in group.keys:
+                yield key.share
+                yield from key.codes
+
+    def replace_secrets(self, bins: Iterator[bytes]) -> None:
+        for group in self.groups:
+            for key in group.keys:
+                key.share = next(bins)
+                key.codes = [next(bins) for _ in key.codes]
+
+
+class PutSharesAck(Message):
+    """H to C: one result code per key, in the order of the request's keys."""
+
+    type = MessageType.PUT_SHARES_ACK
+    codes: Annotated[list[Uint8], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+
+class GetKey(Body):
+    """A key wanted, from byte `offset` of its share on."""
+
+    key_id: KeyId
+    offset: Uint32
+
+
+class GetGroup(Body):
+    """Keys wanted of one initiator client."""
+
+    initiator: NodeName
+    keys: Annotated[list[GetKey], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+
+class GetShares(Message):
+    """C to H: shares wanted. The hub may park unknown keys for `wait_ms`, at most 1 s."""
+
+    type = MessageType.GET_SHARES
+    groups: Annotated[list[GetGroup], Meta(max_length=MAX_KEYS_PER_FRAME)]
+    wait_ms: Uint32
+    done: Confirmations
+
+
+class ShareKey(Body):
+    """One share or a piece of it. `code` is empty unless `offset` is 0."""
+
+    key_id: KeyId
+    offset: Uint32
+    share: Secret
+    code: Secret
+
+
+class ShareGroup(Body):
+    """Shares whose metadata are alike, as their initiator gave them."""
+
+    initiator: PartyBody
+    responders: Responders
+    n: HubCount
+    k: HubCount
+    key_bytes: KeyBytes
+    keys: Annotated[list[ShareKey], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+
+class Missing(Body):
+    """A key for which the hub has no share to give, and why."""
+
+    initiator: NodeName
+    key_id: KeyId
+    code: Uint8
+
+
+class Shares(Message):
+    """H to C: what is known now; further SHARES with the same request id may follow."""
+
+    type = MessageType.SHARES
+    groups: Annotated[list[ShareGroup], Meta(max_length=MAX_KEYS_PER_FRAME)]
+    missing: Annotated[list[Missing], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+    def secrets(self) -> Iterator[bytes]:
+        for group in self.groups:
+            for key in group.keys:
+                yield key.share
+                yield key.code
+
+    def replace_secrets(self, bins: Iterator[bytes]) -> None:
+        for group in self.groups:
+            for key in group.keys:
+                key.share = next(bins)
+                key.code = next(bins)
+
+
+class Locate(Message):
+    """C to H: which clients serve these encryptors?"""
+
+    type = MessageType.LOCATE
+    encryptors: Annotated[list[EncryptorName], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+
+class Located(Message):
+    """H to C: the client of each encryptor, in the same order; nil where none is known."""
+
+    type = MessageType.LOCATED
+    clients: Annotated[list[NodeName | None], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+
+MESSAGES: tuple[type[Message], ...] = (
+    Register, Registered, Unregister, Ping, Error, PsrdRequest, PsrdBlock,
+    PutShares, PutSharesAck, GetShares, Shares, Locate, Located,
+)  # fmt: skip
+
+_ENCODER = msgspec.msgpack.Encoder()
+_DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
+    int(message.type): msgspec.msgpack.Decoder(message) for message in MESSAGES
+}
+
+
+def encode_body(message: Message) -> bytes:
+    """The canonical msgpack bytes of a body, its secret bins as they stand."""
+    return _ENCODER.encode(message)
+
+
+def decode_body(kind: int, body: bytes) -> Message:
+    """The typed body of a frame. Raises FrameError on an unknown type, or what is not canonical."""
+    decoder = _DECODERS.get(kind)
+    if decoder is None:
+        raise FrameError(f"message type {kind} is unknown")
+    try:
+        message: Message = decoder.decode(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise FrameError(f"a body of type {kind} is malformed: {type(error).__name__}") from None
+    if _ENCODER.encode(message) != body:
+        raise FrameError(f"a body of type {kind} is not in canonical form")
+    return message
+
+
+def name_fits(name: str, max_bytes: int) -> bool:
+    """True when a name's UTF-8 form is within its limit (the types above count characters)."""
+    return len(name) * 4 <= max_bytes or len(name.encode()) <= max_bytes

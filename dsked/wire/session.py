@@ -1,0 +1,135 @@
+"""A session: frames sealed and opened under one-time pads, in one place for both sides.
+
+Messages wait in the outbox in plain form and are sealed only when they leave: then a pad is taken,
+once, and the frame carries the newest ack. What waits for pads, for the window or for a slow
+reader costs no pad byte.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+
+from dsked.auth.pads import apply_pad
+from dsked.auth.tags import one_time_tag, verify_one_time_tag
+from dsked.errors import FrameError, LimitError
+from dsked.limits import MASK_BYTES, MAX_OUTBOX_BYTES, TAG_BYTES
+from dsked.psrd.pair import Side, Streams
+from dsked.wire.frame import OVERHEAD_BYTES, Header, body_of, decode_header, encode_untagged
+from dsked.wire.handshake import SessionKeys
+from dsked.wire.messages import Message, Ping, decode_body, encode_body
+
+
+def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
+    """`data` cut into pieces as long as `bins`."""
+    start = 0
+    for piece in bins:
+        end = start + len(piece)
+        yield data[start:end]
+        start = end
+
+
+class Session:
+    """One authenticated connection between a client and a hub, after M4.
+
+    `proof_end`: the end of this side's own handshake frame, which counts as acknowledged once the
+    peer's first frame has verified.
+    """
+
+    def __init__(
+        self, side: Side, streams: Streams, keys: SessionKeys, max_pads: int, proof_end: int = 0
+    ) -> None:
+        self.streams = streams
+        window = streams.local.window
+        self.max_pads = max_pads if window is None else min(max_pads, window // 4)
+        self._send_prefix = keys.send_nonce + side.value
+        self._receive_prefix = keys.receive_nonce + side.other.value
+        self._send_hash_key = keys.send_hash_key
+        self._receive_hash_key = keys.receive_hash_key
+        self._proof_end = proof_end
+        self._outbox: deque[tuple[int, Message, list[bytes], int]] = deque()
+        self.outbox_bytes = 0
+        self.frames_received = 0
+
+    # --- sending ---
+
+    def send(self, request_id: int, message: Message) -> None:
+        """Queue a message. Raises LimitError when too much waits already (a peer that does not read)."""
+        bins = list(message.secrets())
+        pads = sum(map(len, bins))
+        assert pads <= self.max_pads, "a larger share travels in pieces"
+        if self.outbox_bytes > MAX_OUTBOX_BYTES:
+            raise LimitError(f"{self.outbox_bytes} bytes wait for a peer that does not take them")
+        self._outbox.append((request_id, message, bins, pads))
+        self.outbox_bytes += pads + OVERHEAD_BYTES
+
+    @property
+    def pads_wanted(self) -> int:
+        """Bytes of the own pool that the waiting messages need."""
+        return sum(MASK_BYTES + pads for _, _, _, pads in self._outbox)
+
+    def seal_ready(self) -> Iterator[bytes]:
+        """The frames that can leave now, in order; what lacks pads or window stays queued."""
+        while self._outbox:
+            request_id, message, bins, pads = self._outbox[0]
+            frame = self._seal(request_id, message, bins, pads)
+            if frame is None:
+                break
+            self._outbox.popleft()
+            self.outbox_bytes -= pads + OVERHEAD_BYTES
+            yield frame
+        if self.streams.peer.tell_now:
+            ping = self._seal(0, self.ping(), [], 0, urgent=True)
+            if ping is not None:
+                yield ping
+
+    def ping(self) -> Ping:
+        """A PING that tells the ends held (the ack goes with every frame)."""
+        local, peer = self.streams.local.store.end, self.streams.peer.end
+        client_end, hub_end = (local, peer) if self._send_prefix[-1:] == Side.CLIENT.value else (peer, local)
+        return Ping(reply=False, client_end=client_end, hub_end=hub_end, done=[])
+
+    def _seal(
+        self, request_id: int, message: Message, bins: list[bytes], pads: int, *, urgent: bool = False
+    ) -> bytes | None:
+        pool = self.streams.local
+        if pool.available(urgent=urgent) < MASK_BYTES + pads:
+            return None
+        taken = pool.allocate(MASK_BYTES + pads, urgent=urgent)
+        if taken is None:
+            return None
+        position, pad = taken
+        if pads:
+            message.replace_secrets(_cut(apply_pad(b"".join(bins), pad[MASK_BYTES:]), bins))
+        header = Header(int(message.type), request_id, position, pads, self.streams.peer.tell())
+        untagged = encode_untagged(header, encode_body(message))
+        key = self._send_hash_key + pad[:MASK_BYTES]
+        return untagged + one_time_tag(key, self._send_prefix + untagged)
+
+    # --- receiving ---
+
+    def open(self, frame: bytes) -> tuple[int, Message]:
+        """Verify a frame, move the mark, decrypt: (request id, message).
+
+        Raises FrameError, ReplayError, WindowError or TagError before anything has changed;
+        FrameError after the mark has moved, if the authentic body breaks a rule.
+        """
+        header = decode_header(frame)
+        pool = self.streams.peer
+        length = MASK_BYTES + header.pads
+        pad = pool.read(header.position, length)
+        key = self._receive_hash_key + pad[:MASK_BYTES]
+        verify_one_time_tag(key, self._receive_prefix + frame[:-TAG_BYTES], frame[-TAG_BYTES:])
+        pool.advance(header.position + length)
+        self.streams.local.acknowledged(max(header.ack, self._proof_end))
+        self.frames_received += 1
+        message = decode_body(header.type, body_of(frame))
+        bins = list(message.secrets())
+        data = b"".join(bins)
+        if len(data) != header.pads:
+            raise FrameError(f"{len(data)} secret bytes under {header.pads} pads")
+        if data:
+            message.replace_secrets(_cut(apply_pad(data, pad[MASK_BYTES:]), bins))
+        return header.request_id, message
+
+

@@ -1,0 +1,48 @@
+"""From what messages say of a dealing to `Terms`, refusing what no honest peer sends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES, MAX_NODE_NAME_BYTES, PROTOCOL_VERSION
+from dsked.sharing.shares import code_bytes
+from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
+from dsked.wire.messages import PartyBody, PutGroup, PutKey, ShareGroup, name_fits
+
+
+def put_terms(client: str, group: PutGroup) -> Terms | None:
+    """The terms of a PUT_SHARES group of `client`, or None where they break a rule."""
+    return _terms(Party(client, group.initiator), group.responders, group)
+
+
+def share_terms(group: ShareGroup) -> Terms | None:
+    """The terms of a SHARES group, or None where they break a rule."""
+    return _terms(Party(group.initiator.client, group.initiator.encryptor), group.responders, group)
+
+
+def _terms(initiator: Party, bodies: Iterable[PartyBody], group: PutGroup | ShareGroup) -> Terms | None:
+    responders = tuple(Party(body.client, body.encryptor) for body in bodies)
+    if not 2 <= group.k <= group.n or not all(map(_fits, (initiator, *responders))):
+        return None
+    if len(responders) > 1 and sort_parties(set(responders)) != responders:
+        return None
+    return Terms(PROTOCOL_VERSION, group.n, group.k, initiator, responders, group.key_bytes)
+
+
+def _fits(party: Party) -> bool:
+    return name_fits(party.client, MAX_NODE_NAME_BYTES) and name_fits(
+        party.encryptor, MAX_ENCRYPTOR_NAME_BYTES
+    )
+
+
+def put_codes_fit(terms: Terms, key: PutKey) -> bool:
+    """True when a key of PUT_SHARES has the codes and the length that its terms demand.
+
+    Codes come with the first piece: one for each responder client.
+    """
+    if not key.share or key.offset + len(key.share) > terms.key_bytes:
+        return False
+    if key.offset:
+        return not key.codes
+    size = code_bytes(terms)
+    return len(key.codes) == len(responder_clients(terms)) and all(len(code) == size for code in key.codes)
