@@ -82,7 +82,12 @@ def _gather(wide: int, lanes: _Lanes, length_bytes: int) -> bytes:
 
 @lru_cache(maxsize=256)
 def lagrange(xs: tuple[int, ...], at: int) -> tuple[int, ...]:
-    """Coefficients c with p(at) = sum of c[i] * p(xs[i]) mod p for every polynomial of degree < len(xs)."""
+    """Coefficients c with p(at) = sum of c[i] * p(xs[i]) mod p for every polynomial of degree < len(xs).
+
+    Raises ValueError if two of the xs are the same.
+    """
+    if len(set(xs)) != len(xs):
+        raise ValueError("x-coordinates are distinct numbers")
     coefficients = []
     for i, x in enumerate(xs):
         numerator, denominator = 1, 1

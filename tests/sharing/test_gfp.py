@@ -1,0 +1,136 @@
+"""GF(2^127 - 1): lanes against Python's integers, the edges of the field, rejection."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dsked.errors import FrameError
+from dsked.sharing import gfp
+
+from . import naive
+from .dealings import seeded
+
+EDGES = [0, 1, 2, 2**63, 2**64 - 1, 2**126, gfp.P - 2, gfp.P - 1]
+element = st.one_of(st.sampled_from(EDGES), st.integers(0, gfp.P - 1))
+string = st.lists(element, max_size=9).map(naive.from_elements)
+
+
+def test_p_is_prime() -> None:
+    """Lucas-Lehmer."""
+    s = 4
+    for _ in range(125):
+        s = (s * s - 2) % gfp.P
+    assert s == 0
+
+
+@pytest.mark.parametrize(("k", "n"), [(1, 1), (2, 2), (2, 3), (3, 5), (4, 7), (5, 10)])
+def test_every_subset(k: int, n: int) -> None:
+    xs = [255 - 11 * i for i in range(n)]
+    secret = naive.from_elements(EDGES)
+    points = list(zip(xs, gfp.split(secret, xs, k, seeded(n)), strict=True))
+    for subset in combinations(points, k):
+        assert gfp.join(subset) == secret
+
+
+@pytest.mark.parametrize("k", [15, 16, 17, 18, 31, 32, 40, 255])
+def test_large_k_folds_in_time(k: int) -> None:
+    """The largest x and the largest elements: sums would run over a lane if they were not folded."""
+    xs = list(range(255, 255 - k, -1))
+    secret = naive.from_elements([gfp.P - 1, gfp.P - 1, 0])
+    largest = naive.from_elements([gfp.P - 1] * 3 * (k - 1))
+    shares = gfp.split(secret, xs, k, lambda _: largest)
+    for i, value in enumerate([gfp.P - 1, gfp.P - 1, 0]):
+        coefficients = [value] + [gfp.P - 1] * (k - 1)
+        assert [naive.elements(share)[i] for share in shares] == [
+            naive.gfp_evaluate(coefficients, x) for x in xs
+        ]
+    assert gfp.join(list(zip(xs, shares, strict=True))) == secret
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 511, 512, 513, 1100])
+def test_batches_are_the_same_in_pieces(count: int) -> None:
+    secret = gfp.uniform(count, seeded(count))
+    drawn = gfp.uniform(2 * count, seeded(-1))
+    shares = gfp.split(secret, [7, 1, 99], 3, lambda _: drawn)
+    for i in range(count):
+        at = slice(16 * i, 16 * i + 16)
+        alone = drawn[at] + drawn[16 * count :][at]
+        assert gfp.split(secret[at], [7, 1, 99], 3, lambda _, alone=alone: alone) == [s[at] for s in shares]
+    assert gfp.join(list(zip([7, 1, 99], shares, strict=True))) == secret
+
+
+@settings(deadline=None)
+@given(string, st.data())
+def test_like_the_definition(secret: bytes, data: st.DataObject) -> None:
+    xs = data.draw(st.lists(st.integers(1, 255), min_size=1, max_size=8, unique=True))
+    k = data.draw(st.integers(1, len(xs)))
+    count = len(secret) // 16
+    drawn = data.draw(st.lists(element, min_size=count * (k - 1), max_size=count * (k - 1)))
+    shares = gfp.split(secret, xs, k, lambda _: naive.from_elements(drawn))
+    for i, value in enumerate(naive.elements(secret)):
+        coefficients = [value, *drawn[i::count]] if count else []
+        assert [naive.elements(share)[i] for share in shares] == [
+            naive.gfp_evaluate(coefficients, x) for x in xs
+        ]
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_join_like_the_definition(data: st.DataObject) -> None:
+    xs = data.draw(st.lists(st.integers(0, 255), min_size=1, max_size=8, unique=True))
+    count = data.draw(st.integers(0, 5))
+    rows = data.draw(
+        st.lists(st.lists(element, min_size=count, max_size=count), min_size=len(xs), max_size=len(xs))
+    )
+    at = data.draw(st.integers(0, 255))
+    joined = gfp.join([(x, naive.from_elements(row)) for x, row in zip(xs, rows, strict=True)], at=at)
+    assert naive.elements(joined) == [
+        naive.gfp_interpolate([(x, row[i]) for x, row in zip(xs, rows, strict=True)], at)
+        for i in range(count)
+    ]
+
+
+@pytest.mark.parametrize("value", [gfp.P, gfp.P + 1, 2**127 + 5, 2**128 - 1])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_values_outside_the_field_are_refused(value: int, place: int) -> None:
+    values = [gfp.P - 1, 0, gfp.P - 1]
+    assert gfp.is_canonical(naive.from_elements(values))
+    values[place] = value
+    outside = naive.from_elements(values)
+    assert not gfp.is_canonical(outside)
+    with pytest.raises(FrameError):
+        gfp.split(outside, [1, 2], 2, seeded(0))
+    with pytest.raises(FrameError):
+        gfp.join([(1, bytes(48)), (2, outside)])
+
+
+def test_a_part_of_an_element_is_refused() -> None:
+    assert not gfp.is_canonical(bytes(15))
+    with pytest.raises(FrameError):
+        gfp.join([(1, bytes(17)), (2, bytes(17))])
+
+
+def test_join_refuses_different_lengths() -> None:
+    with pytest.raises(ValueError, match="different lengths"):
+        gfp.join([(1, bytes(16)), (2, bytes(32))])
+
+
+def test_join_refuses_one_x_twice() -> None:
+    with pytest.raises(ValueError, match="distinct"):
+        gfp.join([(1, bytes(16)), (1, bytes(16))])
+
+
+def test_uniform_draws_again_for_p() -> None:
+    """127 ones are p itself: rejected, whatever the 128th bit; the next string is taken whole."""
+    good = naive.from_elements([5, gfp.P - 1])
+    answers = [naive.from_elements([3, gfp.P]), b"\xff" * 32, good]
+    assert gfp.uniform(2, lambda _: answers.pop(0)) == good
+    assert answers == []
+
+
+def test_uniform_ignores_the_top_bit() -> None:
+    assert gfp.uniform(1, lambda _: b"\x01" + bytes(14) + b"\x80") == b"\x01" + bytes(15)
