@@ -29,6 +29,7 @@ class Recovered(NamedTuple):
 
     key: bytes
     wrong: tuple[int, ...]
+    passed: tuple[KeyShare, ...]  # the k shares that gave it
 
     def __repr__(self) -> str:
         return f"Recovered({len(self.key)} bytes, wrong={self.wrong})"
@@ -60,7 +61,7 @@ def recover(terms: Terms, key_id: bytes, shares: Sequence[KeyShare]) -> Recovere
         [key] = rebuild(terms, [(key_id, passed)])
         if key is not None:
             others = [share for share in shares if share.x not in chosen]
-            return Recovered(key, _proven_wrong(terms, passed, others))
+            return Recovered(key, _proven_wrong(terms, passed, others), tuple(passed))
     raise ReconstructionError(
         f"the key cannot be rebuilt: no {terms.k} of the {len(shares)} shares in hand pass the secret tag"
     )
