@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 from dsked import limits
 from dsked.sharing import amd, gfp, shamir
+from dsked.sharing.bounds import failure_bound_log2
 from dsked.sharing.rebuilding import rebuild
 from dsked.sharing.recovery import Recovered, mismatches, recover
 from dsked.sharing.shares import PAIR_BYTES, HubShare, KeyShare, code_bytes, tag_message
@@ -27,6 +28,7 @@ __all__ = [
     "Terms",
     "code_bytes",
     "deal",
+    "failure_bound_log2",
     "mismatches",
     "rebuild",
     "recover",

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import combinations
 from math import comb
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from dsked import limits
 from dsked.errors import ReconstructionError
@@ -33,6 +33,9 @@ class Recovered(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Recovered({len(self.key)} bytes, wrong={self.wrong})"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("keys are secret and are not pickled")
 
 
 class _Point(NamedTuple):

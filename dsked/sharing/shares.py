@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 from typing import NamedTuple, NoReturn
 
+from dsked import limits
 from dsked.sharing import amd, gfp
 from dsked.sharing.terms import Terms, hashes_key, message_frame
 
@@ -50,6 +51,13 @@ def tag_message(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes) -> byt
     if hash_key:
         return before + key_id + after + amd.key_hash(hash_key, key) + hash_key
     return before + key_id + after + key
+
+
+def tag_message_bytes(terms: Terms) -> int:
+    """The length of what the secret tag covers."""
+    before, after = message_frame(terms)
+    covered = 2 * amd.HASH_KEY_BYTES if hashes_key(terms) else terms.key_bytes
+    return len(before) + limits.KEY_ID_BYTES + len(after) + covered
 
 
 def passes(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes, pair: bytes) -> bool:
