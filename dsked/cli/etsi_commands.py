@@ -58,7 +58,7 @@ class _Asked:
         return _Link(self.master, self.slave, *clients)
 
 
-@click.group("etsi-qkd")
+@click.group("etsi-qkd", short_help="Keys and status over ETSI GS QKD 014.")
 @click.argument("master")
 @click.argument("slave")
 @click.pass_context
@@ -75,7 +75,7 @@ def etsi_qkd(ctx: click.Context, /, master: str, slave: str) -> None:
 @json_option
 @click.pass_obj
 def get_status(asked: _Asked, as_json: bool) -> None:
-    """Show the status of the link, as MASTER's client gives it."""
+    """Show the link's status at MASTER's client."""
     link = asked.link()
     _head(link.heading("Status", link.master_client), as_json)
     show(etsi_client.get(link.master_client, link.master, link.slave, "status"), as_json)
@@ -109,7 +109,7 @@ def get_key_with_key_ids(asked: _Asked, key_id: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def get_key_pair(asked: _Asked, size: int | None, as_json: bool) -> None:
-    """Establish a key at MASTER's client, fetch it at SLAVE's, and compare the two."""
+    """Establish a key, fetch it at SLAVE's client, compare."""
     link = asked.link()
     _head(link.heading("Get Key", link.master_client), as_json)
     established = _get_key(link, size)

@@ -16,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import dsked
@@ -25,6 +25,9 @@ from dsked.cli.process import Ending
 from dsked.cli.target import NodePlace
 from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
 from dsked.errors import DskedError, ServiceError
+
+#: The daemon, by the interpreter that runs us. -P: modules of the current directory are not its own.
+DAEMON = (sys.executable, "-P", "-m", "dsked")
 
 LIMIT_S = 15.0
 _REPORT_INTERVAL_S = 5.0
@@ -56,8 +59,6 @@ class Launcher:
     arguments: list[str]
     log_dir: Path
     runtime_dir: Path
-    #: The interpreter and its arguments that run the daemon.
-    command: list[str] = field(default_factory=lambda: [sys.executable, "-P", "-m", "dsked"])
 
     def launch(self, node: NodePlace, notify_dir: Path) -> Starting:
         """Starts one node. Raises ServiceError if its log cannot be written."""
@@ -71,7 +72,7 @@ class Launcher:
         try:
             log_start = os.fstat(output).st_size
             child = subprocess.Popen(  # noqa: S603  our own daemon
-                [*self.command, "--role", node.role, node.name, *self.arguments],
+                [*DAEMON, "--role", node.role, node.name, *self.arguments],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,

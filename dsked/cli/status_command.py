@@ -18,7 +18,7 @@ _PARALLEL = 32
 _TIMEOUT_S = 3.0
 
 
-@click.command()
+@click.command(short_help="Show what nodes say about themselves.")
 @one_node_options
 @json_option
 @click.pass_obj

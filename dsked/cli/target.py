@@ -96,7 +96,7 @@ def connect_to_one(target: Target, socket: str | None, node: str | None, role: s
     """
     if socket is not None:
         return _connect(Path(socket))
-    found, refusal = _listening(target, f"{role}-{node}" if node else "client-*")
+    found, refusal = _listening(target, f"{role}-{paths.socket_name(node)}" if node else "client-*")
     if len(found) == 1:
         return found[0][1]
     for _, connection in found:

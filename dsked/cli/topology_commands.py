@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dsked.config.topology import Topology
 
 
-@click.command()
+@click.command(short_help="Start hubs and clients.")
 @click.option(
     "--log-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -55,7 +55,7 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
             raise
 
 
-@click.command()
+@click.command(short_help="Stop hubs and clients.")
 @click.pass_obj
 def stop(target: Target) -> None:
     """Stop all hubs and clients, or the chosen ones, and wait until they are gone.

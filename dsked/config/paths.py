@@ -27,6 +27,8 @@ ROLES = ("hub", "client")
 NO_TOPOLOGY = "no-topology"
 
 MAX_STEM_CHARACTERS = 24
+#: /run/user/4294967294/dsked/ 27 + topology ID 33 + /client- 8 + name 32 + .sock 5 = 105 of 107 bytes
+MAX_SOCKET_NAME_CHARACTERS = 32
 
 
 def find_config(named: str | Path | None) -> Path:
@@ -127,7 +129,7 @@ def _own_directory(path: Path, mode: int) -> None:
 
 def socket_path(directory: Path, role: str, name: str) -> Path:
     """The control socket of a node. Raises ConfigurationError if Unix cannot hold the path."""
-    path = directory / f"{role}-{name}.sock"
+    path = directory / f"{role}-{socket_name(name)}.sock"
     length = len(os.fsencode(path))
     if length > limits.MAX_SOCKET_PATH_BYTES:
         raise ConfigurationError(
@@ -135,6 +137,16 @@ def socket_path(directory: Path, role: str, name: str) -> Path:
             f"{length}; choose a shorter place with --runtime-dir"
         )
     return path
+
+
+def socket_name(name: str) -> str:
+    """A node's name as its socket's file has it: long ones shortened, so that default paths fit."""
+    if len(name) <= MAX_SOCKET_NAME_CHARACTERS:
+        return name
+    import hashlib
+
+    digits = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{name[: MAX_SOCKET_NAME_CHARACTERS - 9]}~{digits}"
 
 
 def sockets_on_host(option: str | None = None, pattern: str = "*") -> list[Path]:
