@@ -88,7 +88,8 @@ def _hub_shares(of_bytes: bytes, of_pairs: bytes, key_bytes: int, keys: int, cli
         hash_keys = _cut(of_bytes[end:], amd.HASH_KEY_BYTES)
         codes = [pair + hash_key for pair, hash_key in zip(codes, hash_keys, strict=True)]
     shares = _cut(of_bytes[:end], key_bytes)
-    return [HubShare(share, tuple(codes[i * clients : (i + 1) * clients])) for i, share in enumerate(shares)]
+    # One iterator `clients` times over gives the codes of one key as one tuple.
+    return list(map(HubShare, shares, zip(*[iter(codes)] * clients, strict=True)))
 
 
 def _cut(string: bytes, size: int) -> list[bytes]:

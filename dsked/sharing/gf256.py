@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 #: Longer strings are worked on in pieces of this size, so that every intermediate integer stays
-#: in the processor's cache. Measured: 32 KiB takes 0.75 of the time of 1 MiB in one piece.
+#: in the processor's cache (measured: a tenth faster at 1 MiB; sizes from 8 to 128 KiB are alike).
 CHUNK_BYTES = 32 * 1024
 
 
@@ -62,7 +62,7 @@ def lagrange(xs: tuple[int, ...], at: int) -> tuple[int, ...]:
 def combine(coefficients: Sequence[int], strings: Sequence[bytes]) -> bytes:
     """The sum of coefficients[i] * strings[i]; all strings have one length."""
     length = len(strings[0])
-    if any(len(string) != length for string in strings):
+    if set(map(len, strings)) != {length}:
         raise ValueError("strings of different lengths cannot be added")
     if length <= CHUNK_BYTES:
         return _combine_chunk(coefficients, strings, length)

@@ -32,13 +32,17 @@ _PIECE_ELEMENTS = 512
 
 
 class _Lanes(NamedTuple):
-    """Constants for a number of elements: the same pattern in every lane of an integer."""
+    """Constants for a number of elements: the same pattern in every lane, or in every packed element."""
 
+    units: int  # packed: 1 in each element
+    lows: int  # packed: bits 0 to 126 of each element
+    tops: int  # packed: bit 127 of each element
     even: int  # the lower half of each lane, for as many lanes as there are even elements
+    half: int  # all bits of those lanes
+    half_bits: int  # where the lanes of the odd elements begin
     ones: int  # 1 in each lane
     threes: int  # 3 in each lane
     low: int  # 2^127 - 1 in each lane
-    half_bits: int  # where the lanes of the odd elements begin
 
 
 def _repeat(count: int, bits: int) -> int:
@@ -48,18 +52,29 @@ def _repeat(count: int, bits: int) -> int:
 @lru_cache(maxsize=32)
 def _lanes(elements: int) -> _Lanes:
     even = (elements + 1) // 2
-    ones = _repeat(2 * even, _LANE_BITS)
+    units, ones = _repeat(elements, _ELEMENT_BITS), _repeat(2 * even, _LANE_BITS)
     return _Lanes(
+        units=units,
+        lows=units * P,
+        tops=units << 127,
         even=_repeat(even, _LANE_BITS) * ((1 << _ELEMENT_BITS) - 1),
+        half=(1 << even * _LANE_BITS) - 1,
+        half_bits=even * _LANE_BITS,
         ones=ones,
         threes=ones * 3,
         low=ones * P,
-        half_bits=even * _LANE_BITS,
     )
+
+
+def _outside(packed: int, lanes: _Lanes) -> int:
+    """Not zero if an element is p or more: its bit 127 is set, or would be by adding one."""
+    return (packed | packed + lanes.units) & lanes.tops
 
 
 def _spread(string: bytes, lanes: _Lanes) -> int:
     packed = int.from_bytes(string, "little")
+    if _outside(packed, lanes):
+        raise FrameError("a string of elements of GF(2^127 - 1) holds a value outside the field")
     return packed & lanes.even | (packed >> _ELEMENT_BITS & lanes.even) << lanes.half_bits
 
 
@@ -76,8 +91,8 @@ def _gather(wide: int, lanes: _Lanes, length_bytes: int) -> bytes:
     wide = (wide & low) + (wide >> 127 & lanes.threes)
     # Now at most p + 2. Adding one carries into bit 127 exactly where the value is p or more.
     wide = wide + (wide + ones >> 127 & ones) & low
-    even = (1 << lanes.half_bits) - 1
-    return ((wide & even) | (wide >> lanes.half_bits << _ELEMENT_BITS)).to_bytes(length_bytes, "little")
+    packed = (wide & lanes.half) | (wide >> lanes.half_bits << _ELEMENT_BITS)
+    return packed.to_bytes(length_bytes, "little")
 
 
 @lru_cache(maxsize=256)
@@ -100,16 +115,10 @@ def lagrange(xs: tuple[int, ...], at: int) -> tuple[int, ...]:
 
 def is_canonical(string: bytes) -> bool:
     """Whether `string` is made of whole elements, all below p."""
-    elements, rest = divmod(len(string), ELEMENT_BYTES)
-    packed = int.from_bytes(string, "little")
-    ones = _repeat_cached(elements)
-    # An element is refused if bit 127 is set, or would be by adding one.
-    return not rest and not (packed | packed + ones) & ones << 127
-
-
-@lru_cache(maxsize=32)
-def _repeat_cached(elements: int) -> int:
-    return _repeat(elements, _ELEMENT_BITS)
+    return len(string) % ELEMENT_BYTES == 0 and not any(
+        _outside(int.from_bytes(piece, "little"), _lanes(len(piece) // ELEMENT_BYTES))
+        for (piece,) in _pieces([string])
+    )
 
 
 def uniform(elements: int, random: Callable[[int], bytes]) -> bytes:
@@ -117,27 +126,32 @@ def uniform(elements: int, random: Callable[[int], bytes]) -> bytes:
 
     That happens with probability elements / 2^127.
     """
-    length = elements * ELEMENT_BYTES
-    mask = _repeat_cached(elements) * P
     while True:
-        drawn = (int.from_bytes(random(length), "little") & mask).to_bytes(length, "little")
-        if is_canonical(drawn):
-            return drawn
+        masked = [_mask(piece) for (piece,) in _pieces([random(elements * ELEMENT_BYTES)])]
+        if None not in masked:
+            return b"".join(piece for piece in masked if piece is not None)
+
+
+def _mask(piece: bytes) -> bytes | None:
+    """Without the top bit of each element; None if one of them is p then."""
+    lanes = _lanes(len(piece) // ELEMENT_BYTES)
+    packed = int.from_bytes(piece, "little") & lanes.lows
+    return None if _outside(packed, lanes) else packed.to_bytes(len(piece), "little")
 
 
 def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], bytes]) -> list[bytes]:
     """One share per x-coordinate, in the order of `xs`, each as long as the secret: a string of elements.
 
-    `xs` are distinct, 1..255. Raises ValueError for k or xs outside their range, and FrameError for a
-    secret that is not made of elements below p.
+    `xs` are distinct, 1..255; any k shares give the secret. Raises ValueError for k or xs outside their
+    range, and FrameError for a secret that is not made of elements below p.
     """
-    check_points(xs, k)
-    _check_canonical(secret)
+    check_points(tuple(xs), k)
+    _check_lengths([secret])
     length = len(secret)
     drawn = uniform(length // ELEMENT_BYTES * (k - 1), random)
     coefficients = [secret, *(drawn[i * length : (i + 1) * length] for i in range(k - 1))]
     pieces = [_evaluate_piece(piece, xs) for piece in _pieces(coefficients)]
-    return [b"".join(parts) for parts in zip(*pieces, strict=True)] or [b""] * len(xs)
+    return pieces[0] if len(pieces) == 1 else [b"".join(parts) for parts in zip(*pieces, strict=True)]
 
 
 def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
@@ -147,22 +161,24 @@ def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
     different lengths and for coordinates that are not distinct.
     """
     strings = [string for _, string in shares]
-    for string in strings:
-        _check_canonical(string)
-    if len({len(string) for string in strings}) != 1:
+    _check_lengths(strings)
+    coefficients = lagrange(tuple([x for x, _ in shares]), at)
+    return b"".join([_combine_piece(coefficients, piece) for piece in _pieces(strings)])
+
+
+def _check_lengths(strings: Sequence[bytes]) -> None:
+    lengths = set(map(len, strings))
+    if len(lengths) != 1:
         raise ValueError("strings of different lengths cannot be joined")
-    coefficients = lagrange(tuple(x for x, _ in shares), at)
-    return b"".join(_combine_piece(coefficients, piece) for piece in _pieces(strings))
+    if lengths.pop() % ELEMENT_BYTES:
+        raise FrameError("a string of elements of GF(2^127 - 1) ends within an element")
 
 
-def _check_canonical(string: bytes) -> None:
-    if not is_canonical(string):
-        raise FrameError("a string of elements of GF(2^127 - 1) holds a value outside the field")
-
-
-def _pieces(strings: Sequence[bytes]) -> list[list[bytes]]:
-    size = _PIECE_ELEMENTS * ELEMENT_BYTES
-    return [[s[start : start + size] for s in strings] for start in range(0, len(strings[0]), size)]
+def _pieces(strings: Sequence[bytes]) -> list[Sequence[bytes]]:
+    size, length = _PIECE_ELEMENTS * ELEMENT_BYTES, len(strings[0])
+    if length <= size:
+        return [strings]
+    return [[s[start : start + size] for s in strings] for start in range(0, length, size)]
 
 
 def _evaluate_piece(coefficients: Sequence[bytes], xs: Sequence[int]) -> list[bytes]:

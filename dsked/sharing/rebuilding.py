@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dsked.errors import FrameError
 from dsked.sharing import amd, gfp, shamir
 from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, passes
 from dsked.sharing.terms import Terms, hashes_key
@@ -33,15 +34,15 @@ def rebuild(terms: Terms, batch: Sequence[tuple[bytes, Sequence[KeyShare]]]) -> 
 def _rebuild_group(
     terms: Terms, xs: tuple[int, ...], entries: Sequence[tuple[bytes, Sequence[KeyShare]]]
 ) -> list[bytes | None]:
-    columns = join_columns(terms, [shares for _, shares in entries])
-    if columns is None:
+    try:
+        of_bytes, of_pairs = join_columns(terms, [shares for _, shares in entries])
+        pairs = gfp.join(list(zip(xs, of_pairs, strict=True)))
+    except FrameError:
         if len(entries) == 1:
             return [None]
-        # Someone in this batch is malformed: alone, each shows which.
+        # A share in this batch is malformed: alone, each entry shows whether it is the one.
         return [key for entry in entries for key in _rebuild_group(terms, xs, [entry])]
-    of_bytes, of_pairs = columns
     secret = shamir.join(list(zip(xs, of_bytes, strict=True)))
-    pairs = gfp.join(list(zip(xs, of_pairs, strict=True)))
     length, end = terms.key_bytes, terms.key_bytes * len(entries)
     keys: list[bytes | None] = []
     for i, (key_id, _) in enumerate(entries):
@@ -52,27 +53,20 @@ def _rebuild_group(
     return keys
 
 
-def join_columns(
-    terms: Terms, entries: Sequence[Sequence[KeyShare]]
-) -> tuple[list[bytes], list[bytes]] | None:
-    """For each of the k positions: shares (and r) of all entries as one string, and x | f of all.
+def join_columns(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> tuple[list[bytes], list[bytes]]:
+    """For each position in an entry: shares (and r) of all entries as one string, and x | f of all.
 
-    None if one of them is malformed.
+    Raises FrameError if one of them has a wrong length.
     """
     wanted_share, wanted_code = terms.key_bytes, code_bytes(terms)
     of_bytes, of_pairs = [], []
     for column in zip(*entries, strict=True):
         shares, codes = [share.share for share in column], [share.code for share in column]
-        if any(len(share) != wanted_share for share in shares):
-            return None
-        if any(len(code) != wanted_code for code in codes):
-            return None
+        if set(map(len, shares)) != {wanted_share} or set(map(len, codes)) != {wanted_code}:
+            raise FrameError("a share or a code share has a length that its terms do not allow")
         if hashes_key(terms):
             shares += [code[PAIR_BYTES:] for code in codes]
             codes = [code[:PAIR_BYTES] for code in codes]
-        pairs = b"".join(codes)
-        if not gfp.is_canonical(pairs):
-            return None
         of_bytes.append(b"".join(shares))
-        of_pairs.append(pairs)
+        of_pairs.append(b"".join(codes))
     return of_bytes, of_pairs

@@ -16,7 +16,7 @@ from math import comb
 from typing import NamedTuple, NoReturn
 
 from dsked import limits
-from dsked.errors import ReconstructionError
+from dsked.errors import FrameError, ReconstructionError
 from dsked.sharing import gf256, gfp, shamir
 from dsked.sharing.decode import GF256, GFP, Field, locate_errors
 from dsked.sharing.rebuilding import join_columns, rebuild
@@ -101,16 +101,20 @@ def _well_formed(terms: Terms, shares: Sequence[KeyShare]) -> list[_Point]:
     """The shares whose lengths and field elements are as they must be; the others are wrong for certain."""
     points = []
     for share in shares:
-        columns = join_columns(terms, [[share]])
-        if columns is not None:
-            points.append(_Point(share.x, columns[0][0], columns[1][0]))
+        try:
+            [string], [pair] = join_columns(terms, [[share]])
+        except FrameError:
+            continue
+        if gfp.is_canonical(pair):
+            points.append(_Point(share.x, string, pair))
     return points
 
 
 def _all_agree(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> bool:
     """Whether each entry's shares lie on one polynomial; the entries have the same xs."""
-    columns = join_columns(terms, entries)
-    if columns is None:
+    try:
+        columns = join_columns(terms, entries)
+    except FrameError:
         return False
     xs = [share.x for share in entries[0]]
     points = [_Point(*parts) for parts in zip(xs, *columns, strict=True)]

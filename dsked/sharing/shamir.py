@@ -8,6 +8,7 @@ bytes do not know of each other. Any k shares give the secret; k - 1 are indepen
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from dsked.sharing import gf256
 
@@ -20,7 +21,7 @@ def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], byte
     together with the secret fix the polynomial; this gives the same distribution as random coefficients,
     with fewer products. Raises ValueError for k or xs outside their range.
     """
-    check_points(xs, k)
+    check_points(tuple(xs), k)
     length = len(secret)
     drawn = random(length * (k - 1))
     shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
@@ -40,7 +41,8 @@ def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
     return gf256.combine(gf256.lagrange(xs, at), [string for _, string in shares])
 
 
-def check_points(xs: Sequence[int], k: int) -> None:
+@lru_cache(maxsize=1024)
+def check_points(xs: tuple[int, ...], k: int) -> None:
     """Raise ValueError unless 1 <= k <= len(xs) and the xs are distinct numbers 1..255."""
     if not 1 <= k <= len(xs):
         raise ValueError("k is between 1 and the number of x-coordinates")
