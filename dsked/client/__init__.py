@@ -1,0 +1,1 @@
+"""The client: deals keys to the hubs, rebuilds them, and hands them to its encryptors once."""

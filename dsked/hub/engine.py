@@ -11,7 +11,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dsked.errors import ErrorCode, LimitError, PeerError
+from dsked.errors import ErrorCode, LimitError
 from dsked.hub.answers import Found, shares_messages
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot
@@ -32,6 +32,7 @@ from dsked.wire.connection import HubConnection, Stage
 from dsked.wire.handshake import HubHandshake
 from dsked.wire.messages import (
     Confirmed,
+    Error,
     GetShares,
     Locate,
     Located,
@@ -44,6 +45,7 @@ from dsked.wire.messages import (
     PutSharesAck,
     Register,
     Registered,
+    Unknown,
     Unregister,
     name_fits,
 )
@@ -105,12 +107,10 @@ class HubEngine:
         return connection
 
     def receive(self, connection: HubConnection, data: bytes, now: float) -> None:
-        """Act on bytes from the network. Raises PeerError (or LimitError): close the connection."""
+        """Act on bytes from the network. Raises DskedError: close the connection."""
         self._changed[connection] = None
         for request_id, message in connection.receive_data(data):
-            handler = self._handlers.get(type(message))
-            if handler is None:
-                raise PeerError(f"{type(message).__name__} is not for hubs")
+            handler = self._handlers.get(type(message), self._not_for_hubs)
             handler(connection, request_id, message, now)
 
     def disconnected(self, connection: HubConnection) -> None:
@@ -167,6 +167,13 @@ class HubEngine:
     ) -> None:
         assert connection.streams is not None
         connection.send_sealed(request_id, issue_block(connection.streams, message, self._random))
+
+    def _not_for_hubs(self, connection: HubConnection, request_id: int, message: Message, now: float) -> None:
+        """A message of a later version, or one that only hubs send: an answer, and the session goes on."""
+        kind = message.kind if isinstance(message, Unknown) else int(message.type)
+        connection.send(
+            request_id, Error(int(ErrorCode.BAD_REQUEST), f"message type {kind} is not for hubs of version 1")
+        )
 
     # --- registration and directory ---
 

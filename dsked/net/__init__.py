@@ -1,0 +1,1 @@
+"""asyncio around the engines: sockets, the clock, one write per connection and turn."""

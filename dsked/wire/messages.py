@@ -308,6 +308,12 @@ class Located(Message):
     clients: Annotated[list[NodeName | None], Meta(max_length=MAX_KEYS_PER_FRAME)]
 
 
+class Unknown(Message):
+    """Either way, never sent: a verified message of a type that this version does not know."""
+
+    kind: int
+
+
 MESSAGES: tuple[type[Message], ...] = (
     Register, Registered, Unregister, Ping, Error, PsrdRequest, PsrdBlock,
     PutShares, PutSharesAck, GetShares, Shares, Locate, Located,
@@ -325,10 +331,13 @@ def encode_body(message: Message) -> bytes:
 
 
 def decode_body(kind: int, body: bytes) -> Message:
-    """The typed body of a frame. Raises FrameError on an unknown type, or what is not canonical."""
+    """The typed body of a frame; `Unknown` for a type of a later version.
+
+    Raises FrameError where a known type's body is malformed or not canonical.
+    """
     decoder = _DECODERS.get(kind)
     if decoder is None:
-        raise FrameError(f"message type {kind} is unknown")
+        return Unknown(kind)
     try:
         message: Message = decoder.decode(body)
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:

@@ -17,7 +17,7 @@ from dsked.limits import MASK_BYTES, MAX_OUTBOX_BYTES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.wire.frame import OVERHEAD_BYTES, Header, body_of, decode_header, encode_untagged
 from dsked.wire.handshake import SessionKeys
-from dsked.wire.messages import Message, Ping, decode_body, encode_body
+from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
 
 
 def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
@@ -124,6 +124,8 @@ class Session:
         self.streams.local.acknowledged(max(header.ack, self._proof_end))
         self.frames_received += 1
         message = decode_body(header.type, body_of(frame))
+        if isinstance(message, Unknown):
+            return header.request_id, message  # its pads, if it has any, are burned
         bins = list(message.secrets())
         data = b"".join(bins)
         if len(data) != header.pads:

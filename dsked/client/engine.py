@@ -1,0 +1,309 @@
+"""The client's engine: wires hubs, directory, initiator and responder. No socket, no clock, no disk.
+
+One key request's path:
+
+    get_keys        checks (requests.py) -> locator -> initiator: dealt and scattered when the turn
+                    ends -> acknowledgements (deal.py) -> the caller
+    get_keys_by_id  checks -> locator -> responder: asked when the turn ends -> shares (fetch.py),
+                    rebuilt and checked -> the caller, once
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from dsked.client.evidence import Evidence
+from dsked.client.hub_peer import HubPeer
+from dsked.client.hubs import Hubs
+from dsked.client.initiator import Initiator
+from dsked.client.locator import Locator
+from dsked.client.refill import RefillSettings
+from dsked.client.requests import (
+    LIMITS,
+    check_caller,
+    check_key_ids,
+    check_number,
+    check_responders,
+    key_bytes,
+)
+from dsked.client.responder import Responder
+from dsked.delivery.service import Done, KeyLimits
+from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
+from dsked.limits import BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
+from dsked.psrd.pair import Pair, Side
+from dsked.psrd.report import pools_report
+from dsked.sharing.terms import Party, sort_parties
+from dsked.timers import Timers
+from dsked.wire.connection import ClientConnection
+from dsked.wire.handshake import ClientHandshake
+from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
+
+Random = Callable[[int], bytes]
+Notice = Callable[[int, str], None]
+
+
+class ClientEngine:
+    """One client. `hubs`: (name, x-coordinate) in the configured order; `gate_keys`: by hub name."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        encryptors: tuple[str, ...],
+        hubs: Sequence[tuple[str, int]],
+        k: int,
+        simulated: bool,
+        gate_keys: Mapping[str, bytes],
+        refill: RefillSettings,
+        share_timeout_s: float,
+        random: Random,
+        notice: Notice,
+    ) -> None:
+        self.name = name
+        self.encryptors = encryptors
+        self.timers = Timers()
+        self._random = random
+        self._notice = notice
+        self._boot_id = random(BOOT_ID_BYTES)
+        self._refill_settings = refill
+        self._stopping = False
+        pairs = [Pair(name, hub, Side.CLIENT, gate_keys[hub], simulated) for hub, _ in hubs]
+        xs = [x for _, x in hubs]
+        peers = [HubPeer(*at, index, refill) for index, at in enumerate(zip(pairs, xs, strict=True))]
+        self.hubs = Hubs(peers, k)
+        self._evidence = Evidence()
+        self._locator = Locator(name, encryptors, self.hubs, self.timers)
+        self._initiator = Initiator(name, self.hubs, self._evidence, self.timers, share_timeout_s, random)
+        self._responder = Responder(name, self.hubs, self._evidence, self.timers, notice)
+        self._to_dial: list[HubPeer] = list(self.hubs)
+        self._peer_of: dict[ClientConnection, HubPeer] = {}
+
+    # --- key requests ---
+
+    def get_keys(
+        self, caller: str, responders: Sequence[str], number: int, size_bits: int | None, done: Done,
+        now: float,
+    ) -> None:  # fmt: skip
+        """Establish keys; `done` gets them, or the error. The shares leave when the turn ends."""
+        try:
+            self._check_running()
+            check_caller(caller, self.encryptors, self.name)
+            named = check_responders(caller, responders)
+            size = key_bytes(size_bits)
+            check_number(number, size)
+        except DskedError as error:
+            done(error)
+            return
+
+        def located(parties: list[Party] | DskedError) -> None:
+            if isinstance(parties, DskedError):
+                done(parties)
+            else:
+                self._initiator.get_keys(caller, sort_parties(set(parties)), number, size, done)
+
+        self._locate_all(named, located, now)
+
+    def get_keys_by_id(
+        self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done, now: float
+    ) -> None:
+        """Fetch keys that `initiator` has established; `done` gets all of them, or the error."""
+        try:
+            self._check_running()
+            check_caller(caller, self.encryptors, self.name)
+            check_key_ids(key_ids)
+            if caller == initiator:
+                raise RequestError(f"{caller!r} is the initiator: it has its own keys already")
+        except DskedError as error:
+            done(error)
+            return
+
+        def located(client: str | DskedError, now: float) -> None:
+            if isinstance(client, DskedError):
+                done(client)
+            else:
+                self._responder.get_keys_by_id(caller, Party(client, initiator), key_ids, done, now)
+
+        self._locator.locate(initiator, now, located)
+
+    def locate(self, encryptor: str, answer: Callable[[str | DskedError], None], now: float) -> None:
+        """Which client serves `encryptor`, as at least k hubs say alike."""
+        self._locator.locate(encryptor, now, lambda found, now: answer(found))
+
+    def _locate_all(
+        self, encryptors: tuple[str, ...], answer: Callable[[list[Party] | DskedError], None], now: float
+    ) -> None:
+        found: dict[str, str | DskedError] = {}
+
+        def located(encryptor: str, client: str | DskedError) -> None:
+            found[encryptor] = client
+            if len(found) < len(encryptors):
+                return
+            errors = [result for result in found.values() if isinstance(result, DskedError)]
+            answer(errors[0] if errors else [Party(str(found[name]), name) for name in encryptors])
+
+        for name in encryptors:
+            self._locator.locate(name, now, lambda client, now, name=name: located(name, client))  # type: ignore[misc]
+
+    def limits(self) -> KeyLimits:
+        """What a key request may ask for."""
+        return LIMITS
+
+    def _check_running(self) -> None:
+        if self._stopping:
+            raise ShuttingDownError(f"client {self.name} is stopping")
+
+    # --- the shell's side ---
+
+    def connected(self, hub: HubPeer) -> ClientConnection:
+        """TCP to `hub` is there."""
+        handshake = ClientHandshake(hub.pair, self._boot_id, self._random(NONCE_BYTES))
+        connection = ClientConnection(handshake, self._hello_done, self._opened)
+        hub.connected(connection)
+        hub.problem = "handshake under way"
+        self._peer_of[connection] = hub
+        return connection
+
+    def receive(self, connection: ClientConnection, data: bytes, now: float) -> None:
+        """Act on bytes from the network. Raises DskedError: close the connection."""
+        hub = self._peer_of[connection]
+        for request_id, message in connection.receive_data(data):
+            if isinstance(message, PsrdBlock):
+                self._block(hub, connection, message)
+            elif isinstance(message, Ping) and not message.reply:
+                self._ends_held(connection, message)
+            else:
+                hub.answer(request_id, message, now)
+
+    def disconnected(self, hub: HubPeer, now: float, problem: str) -> None:
+        """The connection to `hub` is gone, or could not be made: it is dialled again after a while."""
+        connection = hub.connection
+        session = connection.session if connection is not None else None
+        if hub.registered or (session is not None and not self._stopping):
+            self._notice(logging.WARNING, f"hub {hub.name}: {problem}")
+        reached = connection is not None and connection.proved
+        carried = session is not None and session.frames_received > 0
+        if connection is not None:
+            del self._peer_of[connection]
+        hub.disconnected(now)
+        hub.problem = problem
+        if not self._stopping:
+            jitter = int.from_bytes(self._random(4), "big") / 2**32
+            delay = hub.next_dial_delay(reached=reached, carried_frames=carried, jitter=jitter)
+            self.timers.at(now + delay, lambda now: self._to_dial.append(hub))
+
+    def tick(self, now: float) -> None:
+        """Do what is due."""
+        self.timers.run_due(now)
+
+    def next_deadline(self) -> float | None:
+        """When `tick` has something to do, or None."""
+        return self.timers.next_deadline()
+
+    def turn_ends(self, now: float) -> tuple[list[HubPeer], list[ClientConnection]]:
+        """(hubs to dial, connections that may have output) of this event-loop turn."""
+        self._locator.turn_ends(now)
+        self._responder.turn_ends(now)
+        self._initiator.turn_ends(now)
+        for hub in self._peer_of.values():
+            hub.ask_for_blocks(now)
+        to_dial, self._to_dial = self._to_dial, []
+        return to_dial, list(self._peer_of)
+
+    def stop(self) -> None:
+        """Take no more requests, and tell the hubs that this client's encryptors are gone."""
+        self._stopping = True
+        for hub in self.hubs.usable():
+            assert hub.connection is not None
+            hub.connection.send(0, Unregister())
+
+    # --- sessions ---
+
+    def _hello_done(self, connection: ClientConnection) -> None:
+        if not connection.handshake.wants_blocks:
+            connection.prove()
+
+    def _block(self, hub: HubPeer, connection: ClientConnection, block: PsrdBlock) -> None:
+        if not hub.take_block(block):
+            raise PeerError("a PSRD_BLOCK that does not continue its stream")
+        if connection.session is None and not connection.proved and not connection.handshake.wants_blocks:
+            connection.prove()
+
+    def _opened(self, connection: ClientConnection) -> None:
+        hub = self._peer_of[connection]
+        if hub.pair.rewound:
+            self._notice(logging.ERROR, f"hub {hub.name} shows restored or cloned state")
+        hub.problem = "not registered yet"
+        self._register(hub, connection)
+
+    def _register(self, hub: HubPeer, connection: ClientConnection) -> None:
+        def answered(message: Message | None, now: float) -> bool:
+            if isinstance(message, Registered):
+                self._registered(hub, connection, message, now)
+            return True
+
+        hub.request(Register(list(self.encryptors)), answered)
+
+    def _registered(
+        self, hub: HubPeer, connection: ClientConnection, message: Registered, now: float
+    ) -> None:
+        if message.code == ErrorCode.OK:
+            hub.registered, hub.problem = True, ""
+            hub.share_timeout_ms = message.share_timeout_ms
+            self._notice(logging.INFO, f"registered with hub {hub.name}")
+            self._initiator.hub_ready(hub, now)
+            return
+        hub.problem = f"refused the registration of {', '.join(message.refused)}: not this client's"
+        self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
+
+        def again(now: float) -> None:
+            if hub.connection is connection:
+                self._register(hub, connection)
+
+        self.timers.at(now + REGISTER_RETRY_S, again)
+
+    @staticmethod
+    def _ends_held(connection: ClientConnection, message: Ping) -> None:
+        streams = connection.streams
+        if streams is not None and streams.local.window is not None:
+            held = min(message.client_end, streams.local.store.end)
+            streams.local.held_end = max(streams.local.held_end, held)
+
+    # --- status ---
+
+    def readiness(self) -> str | None:
+        """None when key requests can be served, else why not."""
+        usable = self.hubs.usable()
+        if len(usable) < self.hubs.k:
+            return str(self.hubs.too_few(len(usable)))
+        filled = [hub for hub in usable if self._holds_enough(hub)]
+        if len(filled) < self.hubs.k:
+            return f"PSRD pools with {len(filled)} of {self.hubs.n} hubs are above the start threshold"
+        return None
+
+    def _holds_enough(self, hub: HubPeer) -> bool:
+        streams = hub.pair.streams
+        least = self._refill_settings.start
+        return streams is not None and min(streams.local.unused, streams.peer.unused) >= least
+
+    def status(self, now: float) -> dict[str, Any]:
+        """The user guide's status, without any secret."""
+        return {
+            "name": self.name,
+            "encryptor_names": list(self.encryptors),
+            "min_nr_shares": self.hubs.k,
+            "peer_hubs": [self._hub_status(hub, now) for hub in self.hubs],
+        }
+
+    def _hub_status(self, hub: HubPeer, now: float) -> dict[str, Any]:
+        return {
+            "hub_name": hub.name,
+            "x_coordinate": hub.x,
+            "registered": hub.registered,
+            "problem": hub.problem or None,
+            "late": hub.late,
+            "restored_state_seen": hub.pair.rewound,
+            **self._evidence.report(hub.name, now),
+            **pools_report(hub.connection.streams if hub.connection is not None else hub.pair.streams),
+        }

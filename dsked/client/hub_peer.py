@@ -1,0 +1,176 @@
+"""One hub as a client sees it: the pair, the connection, the requests under way, the back-off."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+
+from dsked.client.refill import Refill, RefillSettings
+from dsked.limits import (
+    MAX_KEYS_PER_FRAME,
+    MAX_REMEMBERED_DONE_PER_HUB,
+    RECONNECT_FIRST_S,
+    RECONNECT_HANDSHAKE_MAX_S,
+    RECONNECT_JITTER,
+    RECONNECT_UNREACHABLE_MAX_S,
+)
+from dsked.psrd.pair import Pair, Side
+from dsked.wire.connection import ClientConnection
+from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
+
+#: What a request ends in: an answer, or None when the session is lost before it came. More than one
+#: answer may come; the handler says True when the last one is there.
+OnAnswer = Callable[[Message | None, float], bool]
+_MAX_REQUEST_ID = 0xFFFF_FFFF
+Confirmation = tuple[str, bytes]  # (initiator client, key ID)
+
+
+class HubPeer:
+    """State of one hub at one client. `x`: the hub's fixed x-coordinate; `index`: its place."""
+
+    def __init__(self, pair: Pair, x: int, index: int, refill: RefillSettings) -> None:
+        self.pair = pair
+        self.name = pair.hub
+        self.x = x
+        self.index = index
+        self.connection: ClientConnection | None = None
+        self.registered = False
+        self.late = False
+        self.problem = "not connected yet"
+        self.dial_delay_s = RECONNECT_FIRST_S
+        self.share_timeout_ms = 0
+        self._refill_settings = refill
+        self._refills: dict[Side, Refill] = {}
+        self._next_request_id = 0
+        self._calls: dict[int, OnAnswer] = {}
+        self._done: deque[Confirmation] = deque(maxlen=MAX_REMEMBERED_DONE_PER_HUB)
+
+    # --- requests ---
+
+    def request(self, message: Message, on_answer: OnAnswer) -> int:
+        """Send a message that asks for an answer; gives its request id. Raises LimitError."""
+        assert self.connection is not None
+        self._next_request_id = self._next_request_id % _MAX_REQUEST_ID + 1
+        self.connection.send(self._next_request_id, message)
+        self._calls[self._next_request_id] = on_answer
+        return self._next_request_id
+
+    def answer(self, request_id: int, message: Message, now: float) -> None:
+        """An answer of the hub; one that nobody waits for (any longer) is dropped."""
+        on_answer = self._calls.get(request_id)
+        if on_answer is not None and on_answer(message, now):
+            self._calls.pop(request_id, None)
+
+    def forget(self, request_id: int, now: float) -> None:
+        """Nobody waits for this answer any longer; who asked is told as if the session were lost."""
+        on_answer = self._calls.pop(request_id, None)
+        if on_answer is not None:
+            on_answer(None, now)
+
+    @property
+    def nr_requests(self) -> int:
+        """Requests under way."""
+        return len(self._calls)
+
+    # --- the connection's life ---
+
+    def connected(self, connection: ClientConnection) -> None:
+        """TCP is there; the handshake begins."""
+        self.connection = connection
+        self._refills = {side: Refill(self._refill_settings) for side in Side}
+
+    def disconnected(self, now: float) -> None:
+        """The connection is gone: every request under way is told."""
+        self.connection, self.registered = None, False
+        calls, self._calls = self._calls, {}
+        for on_answer in calls.values():
+            on_answer(None, now)
+
+    def next_dial_delay(self, *, reached: bool, carried_frames: bool, jitter: float) -> float:
+        """Seconds until the next attempt; `jitter` is uniform in [0, 1).
+
+        A hub that cannot be reached costs nothing to try. One that was reached may have cost pads:
+        its back-off grows long, and starts again only after a session that carried verified frames.
+        """
+        if carried_frames:
+            self.dial_delay_s = RECONNECT_FIRST_S
+        longest = RECONNECT_HANDSHAKE_MAX_S if reached and not carried_frames else RECONNECT_UNREACHABLE_MAX_S
+        delay = min(self.dial_delay_s, longest)
+        self.dial_delay_s = min(2 * delay, longest)
+        return delay * (1 + RECONNECT_JITTER * (2 * jitter - 1))
+
+    # --- simulated PSRD ---
+
+    def ask_for_blocks(self, now: float) -> None:
+        """Send the PSRD_REQUESTs that both pools need now."""
+        connection = self.connection
+        streams = connection.streams if connection is not None else None
+        if connection is None or streams is None or not self.pair.simulated:
+            return
+        local, peer = streams.local, streams.peer
+        wanted = connection.session.pads_wanted if connection.session is not None else 0
+        self._ask(connection, Side.CLIENT, local.stream_id, local.store.next_sequence,
+                  unused=local.unused, used=local.next, wanted=wanted, now=now)  # fmt: skip
+        self._ask(connection, Side.HUB, peer.stream_id, peer.store.next_sequence,
+                  unused=peer.unused, used=peer.mark, wanted=0, now=now)  # fmt: skip
+
+    def _ask(
+        self, connection: ClientConnection, owner: Side, stream: bytes, next_sequence: int, *,
+        unused: int, used: int, wanted: int, now: float,
+    ) -> None:  # fmt: skip
+        refill = self._refills[owner]
+        sequence = next_sequence + refill.nr_asked
+        for size in refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now):
+            connection.send_sealed(
+                0, PsrdRequest(int(owner is Side.HUB), stream, sequence, size)
+            )
+            sequence += 1
+
+    def take_block(self, block: PsrdBlock) -> bool:
+        """Append a block. False when it does not continue its stream: the hub breaks the protocol."""
+        assert self.connection is not None
+        streams = self.connection.streams
+        owner = Side.HUB if block.owner else Side.CLIENT
+        pool = streams.by_owner(Side.CLIENT, owner) if streams is not None else None
+        if streams is None or pool is None or block.stream != pool.stream_id:
+            return False
+        if block.sequence != pool.store.next_sequence:
+            return block.sequence < pool.store.next_sequence  # asked twice: the same bytes again
+        pool.store.append(block.uuid, block.data)
+        if owner is Side.CLIENT:
+            streams.local.held_end = streams.local.store.end
+        self._refills[owner].arrived()
+        return True
+
+    # --- confirmations ---
+
+    def confirm(self, confirmation: Confirmation) -> None:
+        """A key is rebuilt: tell the hub with the next GET_SHARES, or alone after a while."""
+        self._done.append(confirmation)
+
+    @property
+    def has_confirmations(self) -> bool:
+        """True while the hub has not been told of all rebuilt keys."""
+        return bool(self._done)
+
+    def take_confirmations(self) -> tuple[list[Confirmed], list[Confirmation]]:
+        """What fits into one frame: as the message says it, and as `confirm` takes it back."""
+        taken = [self._done.popleft() for _ in range(min(len(self._done), MAX_KEYS_PER_FRAME))]
+        by_initiator: dict[str, list[bytes]] = {}
+        for initiator, key_id in taken:
+            by_initiator.setdefault(initiator, []).append(key_id)
+        return [Confirmed(initiator, ids) for initiator, ids in by_initiator.items()], taken
+
+    def send_confirmations(self) -> None:
+        """A PING that carries them; repeated until acknowledged."""
+        assert self.connection is not None and self.connection.session is not None
+        done, taken = self.take_confirmations()
+        ping = self.connection.session.ping()
+        ping.done = done
+
+        def answered(message: Message | None, now: float) -> bool:
+            if message is None:
+                self._done.extendleft(reversed(taken))
+            return isinstance(message, Ping)
+
+        self.request(ping, answered)

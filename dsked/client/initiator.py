@@ -1,0 +1,223 @@
+"""The initiator: makes keys, deals them, scatters the shares to all hubs at once.
+
+All requests of one event-loop turn are dealt together and travel in one frame per hub. What a hub
+has not acknowledged when its session is lost is sent again on the next one: the same share values
+under new pad bytes, never dealt again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+
+from dsked.client.deal import Deal
+from dsked.client.evidence import Evidence
+from dsked.client.hub_peer import HubPeer
+from dsked.client.hubs import Hubs
+from dsked.client.put_frames import InFlight, PutItem, put_frames
+from dsked.delivery.service import Done, Key
+from dsked.errors import ErrorCode, LimitError, TooFewHubsError
+from dsked.limits import (
+    ACK_GRACE_S,
+    ACK_LIMIT_S,
+    KEY_ID_BYTES,
+    MAX_UNSENT_SHARE_BYTES_PER_HUB,
+    MAX_UNSENT_SHARES_PER_HUB,
+    PROTOCOL_VERSION,
+)
+from dsked.sharing.dealing import deal
+from dsked.sharing.terms import Party, Terms
+from dsked.timers import Timers
+from dsked.wire.messages import Message, PutSharesAck
+
+Random = Callable[[int], bytes]
+
+
+def _uuid4(random_bytes: bytes) -> bytes:
+    """A random key ID as a version 4 UUID (RFC 9562, section 5.4): 122 random bits."""
+    value = bytearray(random_bytes)
+    value[6] = value[6] & 0x0F | 0x40
+    value[8] = value[8] & 0x3F | 0x80
+    return bytes(value)
+
+
+class _Unsent:
+    """Shares that wait for one hub: bounded, the oldest are dropped."""
+
+    def __init__(self) -> None:
+        self.items: deque[PutItem] = deque()
+        self._bytes = 0
+
+    def add(self, items: list[PutItem]) -> None:
+        for item in items:
+            self.items.append(item)
+            self._bytes += item.deal.terms.key_bytes
+        while len(self.items) > MAX_UNSENT_SHARES_PER_HUB or self._bytes > MAX_UNSENT_SHARE_BYTES_PER_HUB:
+            self._bytes -= self.items.popleft().deal.terms.key_bytes
+
+    def take_all(self) -> list[PutItem]:
+        items, self._bytes = list(self.items), 0
+        self.items.clear()
+        return items
+
+
+class Initiator:
+    """Establishes keys as their initiator. `share_timeout_s`: the time to live asked for shares."""
+
+    def __init__(
+        self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, share_timeout_s: float,
+        random: Random,
+    ) -> None:  # fmt: skip
+        self._client = client
+        self._hubs = hubs
+        self._evidence = evidence
+        self._timers = timers
+        self._share_timeout_s = share_timeout_s
+        self._random = random
+        self._turn: dict[Terms, list[Deal]] = {}
+        self._unsent = {hub.index: _Unsent() for hub in hubs}
+
+    def get_keys(
+        self, encryptor: str, responders: tuple[Party, ...], number: int, key_bytes: int, done: Done
+    ) -> None:
+        """Establish `number` keys of `key_bytes` bytes; the shares leave when the turn ends."""
+        initiator = Party(self._client, encryptor)
+        terms = Terms(PROTOCOL_VERSION, self._hubs.n, self._hubs.k, initiator, responders, key_bytes)
+        ids = self._random(number * KEY_ID_BYTES)
+        secrets = self._random(number * key_bytes)
+        keys = [
+            Key(
+                _uuid4(ids[i * KEY_ID_BYTES : (i + 1) * KEY_ID_BYTES]),
+                secrets[i * key_bytes : (i + 1) * key_bytes],
+            )
+            for i in range(number)
+        ]
+        self._turn.setdefault(terms, []).append(Deal(terms, keys, done))
+
+    def turn_ends(self, now: float) -> None:
+        """Deal and scatter what this turn asked for."""
+        if not self._turn:
+            return
+        turn, self._turn = self._turn, {}
+        usable = self._hubs.usable()
+        if len(usable) < self._hubs.k:
+            for deals in turn.values():
+                for request in deals:
+                    request.give_up(self._hubs.too_few(len(usable)))
+            return
+        possible = {hub.index for hub in usable}
+        counted = frozenset(
+            hub.index
+            for hub in usable
+            if not hub.late and not self._evidence.is_set_aside(None, hub.name, now)
+        )
+        scattered: list[Deal] = []
+        for terms, deals in turn.items():
+            self._split(terms, deals)
+            for request in deals:
+                request.scattered(now + self._share_timeout_s, set(possible), counted)
+            scattered += deals
+        self._scatter(scattered, now)
+        self._timers.at(now + ACK_LIMIT_S, lambda now: self._time_is_up(scattered))
+
+    def _split(self, terms: Terms, deals: list[Deal]) -> None:
+        """Deal the keys of all requests under one set of terms as one batch."""
+        keys = [key for request in deals for key in request.keys]
+        for hub, shares in zip(self._hubs, deal(keys, terms, self._hubs.xs, self._random), strict=True):
+            start = 0
+            for request in deals:
+                end = start + len(request.keys)
+                request.shares[hub.index] = shares[start:end]
+                request.unacked[hub.index] = end - start
+                start = end
+
+    def _scatter(self, deals: list[Deal], now: float) -> None:
+        for hub in self._hubs:
+            items = [
+                PutItem(request, key.key_id, share)
+                for request in deals
+                for key, share in zip(request.keys, request.shares[hub.index], strict=True)
+            ]
+            self._send(hub, items, now)
+
+    # --- to one hub ---
+
+    def hub_ready(self, hub: HubPeer, now: float) -> None:
+        """A session is registered: what waited for this hub goes out."""
+        self._send(hub, self._unsent[hub.index].take_all(), now)
+
+    def _send(self, hub: HubPeer, items: list[PutItem], now: float) -> None:
+        items = [item for item in items if not item.deal.abandoned and now < item.deal.expires_at]
+        session = hub.connection.session if hub.connection is not None else None
+        if not hub.registered or session is None:
+            self._unsent[hub.index].add(items)
+            return
+        if not hub.pair.simulated and not self._pads_suffice(hub, items, session.streams.local.unused):
+            return
+        for message, in_flight in put_frames(items, session.max_pads, now):
+            try:
+                hub.request(message, partial(self._answered, hub, in_flight))
+            except LimitError:  # the hub does not read: these wait for its next session
+                self._unsent[hub.index].add([item for item, last in in_flight if last])
+
+    def _pads_suffice(self, hub: HubPeer, items: list[PutItem], unused: int) -> bool:
+        """A media pool that is exhausted fails its part of the requests at once, and clearly."""
+        if sum(item.pad_bytes for item in items) <= unused:
+            return True
+        for request in {item.deal: None for item in items}:
+            self._refused(request, hub, ErrorCode.POOL_EXHAUSTED)
+        return False
+
+    def _answered(self, hub: HubPeer, in_flight: InFlight, message: Message | None, now: float) -> bool:
+        if message is None:
+            self._send(hub, [item for item, last in in_flight if last], now)  # waits for the next session
+            return True
+        codes = message.codes if isinstance(message, PutSharesAck) else []
+        if len(codes) != len(in_flight):
+            codes = [ErrorCode.BAD_REQUEST] * len(in_flight)
+        for (item, last), code in zip(in_flight, codes, strict=True):
+            if code in (ErrorCode.OK, ErrorCode.DONE):
+                if last:
+                    self._acknowledged(item.deal, hub, now)
+            elif code != ErrorCode.PARTIAL or last:
+                self._refused(item.deal, hub, code)
+        return True
+
+    # --- the acknowledgement rule ---
+
+    def _acknowledged(self, request: Deal, hub: HubPeer, now: float) -> None:
+        if not request.acknowledge(hub.index, now):
+            return
+        if hub.late and request.within_grace(now):
+            hub.late = False
+        if request.answered:
+            return
+        if len(request.acked) >= request.needed:
+            request.succeed()
+        elif len(request.acked) == self._hubs.k:
+            request.timer = self._timers.at(now + ACK_GRACE_S, lambda now: self._grace_ends(request))
+
+    def _grace_ends(self, request: Deal) -> None:
+        for hub in self._hubs:
+            if hub.index in request.counted and hub.index not in request.acked:
+                hub.late = True
+        if not request.answered:
+            request.succeed()
+
+    def _refused(self, request: Deal, hub: HubPeer, code: int) -> None:
+        if hub.index not in request.failed:
+            request.fail(hub.index, code)
+            if not request.answered and len(request.possible) < self._hubs.k:
+                request.give_up(request.refusal())
+
+    def _time_is_up(self, deals: list[Deal]) -> None:
+        for request in deals:
+            if not request.answered:
+                waited = f"in {ACK_LIMIT_S} s"
+                request.give_up(
+                    TooFewHubsError(
+                        f"{len(request.acked)} of {self._hubs.n} hubs acknowledged {waited}, "
+                        f"{self._hubs.k} are needed"
+                    )
+                )

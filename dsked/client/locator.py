@@ -1,0 +1,119 @@
+"""Which client serves an encryptor: what at least k hubs say alike, kept for a while."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dsked.client.hubs import Hubs
+from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
+from dsked.limits import ACK_LIMIT_S, DIRECTORY_TTL_S, MAX_CACHED_ENCRYPTORS, MAX_KEYS_PER_FRAME
+from dsked.timers import Timers
+from dsked.wire.messages import Locate, Located, Message
+
+Answer = Callable[[str | DskedError, float], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Question:
+    encryptor: str
+    waiting: list[Answer] = field(default_factory=list)
+    said: Counter[str | None] = field(default_factory=Counter)
+    nr_asked: int = 0
+
+
+class Locator:
+    """The directory of one client. Its own encryptors need no hub."""
+
+    def __init__(self, client: str, encryptors: tuple[str, ...], hubs: Hubs, timers: Timers) -> None:
+        self._own = dict.fromkeys(encryptors, client)
+        self._hubs = hubs
+        self._timers = timers
+        self._known: dict[str, tuple[float, str]] = {}
+        self._questions: dict[str, _Question] = {}
+        self._turn: list[_Question] = []
+
+    def known(self, encryptor: str, now: float) -> str | None:
+        """The client, if no hub has to be asked."""
+        own = self._own.get(encryptor)
+        if own is not None:
+            return own
+        expires_at, client = self._known.get(encryptor, (now, ""))
+        return client if now < expires_at else None
+
+    def locate(self, encryptor: str, now: float, answer: Answer) -> None:
+        """Call `answer` with the client's name, UnknownEncryptorError or TooFewHubsError."""
+        client = self.known(encryptor, now)
+        if client is not None:
+            answer(client, now)
+            return
+        question = self._questions.get(encryptor)
+        if question is None:
+            question = self._questions[encryptor] = _Question(encryptor)
+            self._turn.append(question)
+        question.waiting.append(answer)
+
+    def turn_ends(self, now: float) -> None:
+        """Ask all hubs at once what this turn wants to know."""
+        while self._turn:
+            questions, self._turn = self._turn[:MAX_KEYS_PER_FRAME], self._turn[MAX_KEYS_PER_FRAME:]
+            self._ask(questions, now)
+
+    def _ask(self, questions: list[_Question], now: float) -> None:
+        usable = self._hubs.usable()
+        if len(usable) < self._hubs.k:
+            for question in questions:
+                self._answer(question, self._hubs.too_few(len(usable)), now)
+            return
+
+        def answered(message: Message | None, now: float) -> bool:
+            clients = message.clients if isinstance(message, Located) else []
+            self._take(questions, clients, now)
+            return True
+
+        for question in questions:
+            question.nr_asked = len(usable)
+        for hub in usable:
+            hub.request(Locate([question.encryptor for question in questions]), answered)
+        self._timers.at(now + ACK_LIMIT_S, lambda now: self._give_up(questions, now))
+
+    def _take(self, questions: list[_Question], clients: list[str | None], now: float) -> None:
+        named = dict(zip((question.encryptor for question in questions), clients, strict=False))
+        for question in questions:
+            if question.encryptor not in self._questions:
+                continue
+            client = named.get(question.encryptor)
+            question.said[client] += 1
+            if client is not None and question.said[client] >= self._hubs.k:
+                self._remember(question.encryptor, client, now)
+                self._answer(question, client, now)
+            elif question.said.total() == question.nr_asked:
+                self._answer(question, self._no_agreement(question), now)
+
+    def _give_up(self, questions: list[_Question], now: float) -> None:
+        for question in questions:
+            if self._questions.get(question.encryptor) is question:
+                self._answer(question, self._no_agreement(question), now)
+
+    def _no_agreement(self, question: _Question) -> DskedError:
+        answers = question.said.total()
+        if answers < self._hubs.k:
+            return TooFewHubsError(
+                f"{answers} of {self._hubs.n} hubs answered where {question.encryptor} is, "
+                f"{self._hubs.k} are needed"
+            )
+        return UnknownEncryptorError(
+            f"encryptor {question.encryptor} is unknown: no {self._hubs.k} of {answers} hubs "
+            "name the same client for it"
+        )
+
+    def _remember(self, encryptor: str, client: str, now: float) -> None:
+        if len(self._known) >= MAX_CACHED_ENCRYPTORS:
+            del self._known[next(iter(self._known))]
+        self._known[encryptor] = (now + DIRECTORY_TTL_S, client)
+
+    def _answer(self, question: _Question, answer: str | DskedError, now: float) -> None:
+        del self._questions[question.encryptor]
+        for waiting in question.waiting:
+            waiting(answer, now)

@@ -1,0 +1,407 @@
+"""The responder: asks all hubs at once, rebuilds from the first k good shares, hands out once.
+
+One fetch is one (initiator client, key ID). Requests of one event-loop turn travel in one GET_SHARES
+per hub; keys that become complete with one frame are rebuilt together.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+
+from dsked.client.delivered import Delivered
+from dsked.client.evidence import Evidence
+from dsked.client.fetch import Fetch, FetchId, usable_terms
+from dsked.client.hub_peer import HubPeer
+from dsked.client.hubs import Hubs
+from dsked.delivery.service import Done, Key
+from dsked.errors import (
+    AlreadyDeliveredError,
+    DskedError,
+    LimitError,
+    NotNamedError,
+    ReconstructionError,
+    UnknownKeyError,
+)
+from dsked.limits import (
+    DONE_FLUSH_S,
+    FETCH_DEADLINE_S,
+    MAX_FETCHES,
+    MAX_KEYS_PER_FRAME,
+    RETRY_FIRST_S,
+    RETRY_MAX_S,
+)
+from dsked.sharing.rebuilding import rebuild
+from dsked.sharing.recovery import mismatches, recover
+from dsked.sharing.shares import KeyShare
+from dsked.sharing.terms import Party, Terms
+from dsked.timers import Timers
+from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, Shares
+from dsked.wire.terms import share_terms
+
+Notice = Callable[[int, str], None]
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    """What one encryptor asks for: all of the keys, or none."""
+
+    caller: str
+    initiator: Party
+    fetches: list[Fetch]
+    done: Done
+    answered: bool = False
+
+
+@dataclass(slots=True, eq=False)
+class _Round:
+    """The requests of one turn: asked together, asked again together, ended together."""
+
+    deadline: float
+    delay_s: float = RETRY_FIRST_S
+    requests: list[_Request] = field(default_factory=list)
+    fetches: dict[FetchId, Fetch] = field(default_factory=dict)
+    asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
+
+
+class Responder:
+    """Rebuilds keys dealt by other clients for the encryptors of this one."""
+
+    def __init__(
+        self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, notice: Notice
+    ) -> None:
+        self._client = client
+        self._notice = notice
+        self._hubs = hubs
+        self._evidence = evidence
+        self._timers = timers
+        self._fetches: dict[FetchId, Fetch] = {}
+        self._delivered = Delivered()
+        self._waiting: dict[FetchId, list[_Request]] = {}
+        self._round: _Round | None = None
+        self._changed: dict[FetchId, Fetch] = {}
+        self._flushing = False
+
+    @property
+    def _keep_s(self) -> float:
+        """How long hubs may still hold shares of a key: the longest time-out that one has told."""
+        return max((hub.share_timeout_ms for hub in self._hubs), default=0) / 1000 + FETCH_DEADLINE_S
+
+    # --- requests ---
+
+    def get_keys_by_id(
+        self, caller: str, initiator: Party, key_ids: Iterable[bytes], done: Done, now: float
+    ) -> None:
+        """Fetch the keys that `initiator` dealt for `caller`; the hubs are asked when the turn ends."""
+        ids = [(initiator.client, key_id) for key_id in key_ids]
+        refusal = self._refusal(caller, ids)
+        if refusal is not None:
+            done(refusal)
+            return
+        if self._round is None:
+            self._round = _Round(now + FETCH_DEADLINE_S)
+        request = _Request(caller, initiator, [self._fetch(fetch_id, now) for fetch_id in ids], done)
+        self._round.requests.append(request)
+        for fetch in request.fetches:
+            self._round.fetches[fetch.id] = fetch
+            self._waiting.setdefault(fetch.id, []).append(request)
+
+    def _refusal(self, caller: str, ids: list[FetchId]) -> DskedError | None:
+        if any((fetch_id, caller) in self._delivered for fetch_id in ids):
+            return AlreadyDeliveredError("a key has been delivered to this encryptor before")
+        if self._delivered.full(len(ids)) or len(self._fetches) + len(ids) > MAX_FETCHES:
+            return LimitError("too many keys were fetched lately to remember more: ask again later")
+        return None
+
+    def _fetch(self, fetch_id: FetchId, now: float) -> Fetch:
+        fetch = self._fetches.get(fetch_id)
+        if fetch is None:
+            fetch = self._fetches[fetch_id] = Fetch(fetch_id, now + self._keep_s)
+        return fetch
+
+    def turn_ends(self, now: float) -> None:
+        """Ask the hubs for what this turn wants, and answer what is complete."""
+        if self._round is not None:
+            this_round, self._round = self._round, None
+            self._drop_expired(now)
+            self._start(this_round, now)
+        if self._changed:
+            changed, self._changed = self._changed, {}
+            for fetch_id in changed:
+                self._answer_waiting(fetch_id, now)
+            settled = [fetch for fetch in changed.values() if fetch.key is not None and fetch.settled]
+            self._judge(settled, now)
+            for fetch in settled:
+                self._drop_if_finished(fetch)
+
+    def _start(self, this_round: _Round, now: float) -> None:
+        wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
+        usable = self._hubs.usable()
+        if wanted and len(usable) < self._hubs.k:
+            self._end(this_round, self._hubs.too_few(len(usable)), now)
+            return
+        for fetch_id in this_round.fetches:
+            self._answer_waiting(fetch_id, now)  # rebuilt before, or refused before
+        self._ask(this_round, wanted, now, spare_set_aside=True)
+        self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
+
+    # --- asking ---
+
+    def _ask(
+        self, this_round: _Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool
+    ) -> None:
+        for hub in self._hubs.usable():
+            groups: dict[str, list[GetKey]] = {}
+            asked: list[Fetch] = []
+            for fetch in fetches:
+                if hub.x in fetch.asked or fetch.has_answered(hub.x):
+                    continue
+                if spare_set_aside and self._spared(hub, fetch, now):
+                    continue
+                groups.setdefault(fetch.id[0], []).append(GetKey(fetch.id[1], fetch.offset(hub.x)))
+                asked.append(fetch)
+                if len(asked) == MAX_KEYS_PER_FRAME:
+                    self._send(this_round, hub, groups, asked, now)
+                    groups, asked = {}, []
+            if asked:
+                self._send(this_round, hub, groups, asked, now)
+
+    def _spared(self, hub: HubPeer, fetch: Fetch, now: float) -> bool:
+        return self._evidence.is_set_aside(fetch.id[0], hub.name, now)
+
+    def _send(
+        self, this_round: _Round, hub: HubPeer, groups: dict[str, list[GetKey]], asked: list[Fetch],
+        now: float,
+    ) -> None:  # fmt: skip
+        done, taken = hub.take_confirmations()
+        wait_ms = max(int((this_round.deadline - now) * 1000), 0)
+        message = GetShares([GetGroup(name, keys) for name, keys in groups.items()], wait_ms, done)
+        outstanding = {fetch.id: fetch for fetch in asked}
+        for fetch in asked:
+            fetch.asked.add(hub.x)
+            fetch.missing.pop(hub.x, None)
+        try:
+            request_id = hub.request(message, partial(self._answered, hub, outstanding, taken))
+            this_round.asked.append((hub, request_id))
+        except LimitError:  # the hub does not read: as if it had not been asked
+            for fetch in asked:
+                fetch.asked.discard(hub.x)
+
+    def _retry(self, this_round: _Round, now: float) -> None:
+        if now >= this_round.deadline or all(request.answered for request in this_round.requests):
+            self._end(this_round, None, now)
+            return
+        wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
+        self._ask(this_round, wanted, now, spare_set_aside=False)
+        this_round.delay_s = min(2 * this_round.delay_s, RETRY_MAX_S)
+        next_try = min(now + this_round.delay_s, this_round.deadline)
+        self._timers.at(next_try, partial(self._retry, this_round))
+
+    # --- answers ---
+
+    def _answered(
+        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], confirmed: list[FetchId],
+        message: Message | None, now: float,
+    ) -> bool:  # fmt: skip
+        if not isinstance(message, Shares):  # the session is lost, or the hub answers nonsense
+            for fetch in outstanding.values():
+                fetch.asked.discard(hub.x)
+                self._changed[fetch.id] = fetch
+            for confirmation in confirmed if message is None else ():
+                hub.confirm(confirmation)
+            confirmed.clear()
+            return True
+        confirmed.clear()
+        self._take_shares(hub, outstanding, message, now)
+        for missing in message.missing:
+            unanswered = outstanding.pop((missing.initiator, missing.key_id), None)
+            if unanswered is not None:
+                unanswered.missing[hub.x] = missing.code
+                self._answered_for(hub, unanswered)
+        return not outstanding
+
+    def _answered_for(self, hub: HubPeer, fetch: Fetch) -> None:
+        fetch.asked.discard(hub.x)
+        self._changed[fetch.id] = fetch
+
+    def _take_shares(
+        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], message: Shares, now: float
+    ) -> None:
+        grown: dict[Terms, list[Fetch]] = {}
+        for group in message.groups:
+            terms = share_terms(group)
+            for key in group.keys:
+                fetch = outstanding.get((group.initiator.client, key.key_id))
+                if fetch is None:
+                    continue
+                if terms is None or not usable_terms(terms, key.code, self._client, self._hubs.k):
+                    outstanding.pop(fetch.id)
+                    self._answered_for(hub, fetch)
+                    continue
+                if fetch.take(hub.x, terms, key.offset, key.share, key.code) is not None:
+                    grown.setdefault(terms, []).append(fetch)
+                if fetch.has_answered(hub.x):
+                    outstanding.pop(fetch.id)
+                    self._answered_for(hub, fetch)
+        for terms, fetches in grown.items():
+            self._try(terms, [fetch for fetch in fetches if fetch.key is None], now)
+
+    # --- rebuilding ---
+
+    def _try(self, terms: Terms, fetches: list[Fetch], now: float) -> None:
+        """Rebuild what has k shares now; look for good ones among more where a check has failed."""
+        complete = [(fetch, list(fetch.group(terms))) for fetch in fetches]
+        first = [(fetch, shares) for fetch, shares in complete if len(shares) == terms.k]
+        keys = rebuild(terms, [(fetch.id[1], shares) for fetch, shares in first])
+        for (fetch, shares), key in zip(first, keys, strict=True):
+            if key is None:
+                fetch.failed_check = True
+            else:
+                self._rebuilt(fetch, terms, key, shares, now)
+        for fetch, shares in complete:
+            if len(shares) > terms.k:
+                self._recover(fetch, terms, now)
+
+    def _recover(self, fetch: Fetch, terms: Terms, now: float) -> None:
+        try:
+            recovered = recover(terms, fetch.id[1], fetch.group(terms))
+        except ReconstructionError:
+            return  # further shares may come
+        self._rebuilt(fetch, terms, recovered.key, list(recovered.passed), now)
+
+    def _rebuilt(
+        self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float
+    ) -> None:
+        fetch.succeed(terms, key, passed)
+        self._changed[fetch.id] = fetch
+        for hub in self._hubs:
+            hub.confirm(fetch.id)
+        self._flush_confirmations_later(now)
+
+    # --- handing out ---
+
+    def _answer_waiting(self, fetch_id: FetchId, now: float) -> None:
+        for request in list(self._waiting.get(fetch_id, ())):
+            if all(fetch.key is not None for fetch in request.fetches):
+                self._hand_out(request, now)
+            else:
+                failed = next((fetch for fetch in request.fetches if self._hopeless(fetch)), None)
+                if failed is not None:
+                    self._finish(request, failed.failure())
+
+    def _hopeless(self, fetch: Fetch) -> bool:
+        return fetch.impossible(self._hubs.n, self._hubs.k)
+
+    def _hand_out(self, request: _Request, now: float) -> None:
+        refusal = next(filter(None, (self._refusal_of(request, fetch) for fetch in request.fetches)), None)
+        if refusal is not None:
+            self._finish(request, refusal)
+            return
+        keys = []
+        for fetch in request.fetches:
+            assert fetch.key is not None
+            keys.append(Key(fetch.id[1], fetch.key))
+            self._delivered.add((fetch.id, request.caller), now + self._keep_s, now)
+            fetch.handed_to.add(request.caller)
+        self._finish(request, keys)
+        for fetch in request.fetches:
+            self._drop_if_finished(fetch)
+
+    def _refusal_of(self, request: _Request, fetch: Fetch) -> DskedError | None:
+        """The last check before a key leaves, on what its secret tag has covered."""
+        assert fetch.terms is not None
+        if fetch.terms.initiator != request.initiator:
+            return UnknownKeyError("one or more keys specified are not found on KME")
+        if Party(self._client, request.caller) not in fetch.terms.responders:
+            return NotNamedError("the initiator did not name the calling encryptor for the key")
+        if request.caller in fetch.handed_to:
+            return AlreadyDeliveredError("a key has been delivered to this encryptor before")
+        return None
+
+    def _finish(self, request: _Request, outcome: list[Key] | DskedError) -> None:
+        request.answered = True
+        for fetch in request.fetches:
+            waiting = self._waiting.get(fetch.id, [])
+            if request in waiting:
+                waiting.remove(request)
+            if not waiting:
+                self._waiting.pop(fetch.id, None)
+        request.done(outcome)
+
+    # --- ends ---
+
+    def _end(self, this_round: _Round, error: DskedError | None, now: float) -> None:
+        """The deadline: what has no key yet fails; what was asked and not answered is given up."""
+        for fetch_id in this_round.fetches:
+            self._answer_waiting(fetch_id, now)
+        for hub, request_id in this_round.asked:
+            hub.forget(request_id, now)
+        for request in this_round.requests:
+            if not request.answered:
+                without = next((fetch for fetch in request.fetches if fetch.key is None), None)
+                assert without is not None, "a request whose keys are all there has been answered"
+                self._finish(request, error or self._why(without))
+        fetches = list(this_round.fetches.values())
+        self._judge([fetch for fetch in fetches if fetch.key is not None], now)
+        for fetch in fetches:
+            self._drop_if_finished(fetch)
+
+    def _why(self, fetch: Fetch) -> DskedError:
+        error = fetch.failure()
+        usable = len(self._hubs.usable())
+        return self._hubs.too_few(usable) if usable < self._hubs.k else error
+
+    def _judge(self, fetches: list[Fetch], now: float) -> None:
+        """Compare every share in hand with the keys that passed, and note who differs."""
+        by_terms: dict[Terms, list[Fetch]] = {}
+        for fetch in fetches:
+            if not fetch.judged and fetch.terms is not None:
+                fetch.judged = True
+                by_terms.setdefault(fetch.terms, []).append(fetch)
+        for terms, judged in by_terms.items():
+            wrong = mismatches(terms, [(fetch.passed, fetch.others()) for fetch in judged])
+            for fetch, xs in zip(judged, wrong, strict=True):
+                for x in xs:
+                    self._mismatch(fetch, x, now)
+
+    def _mismatch(self, fetch: Fetch, x: int, now: float) -> None:
+        hub = next(hub for hub in self._hubs if hub.x == x)
+        self._evidence.mismatch(fetch.id[0], hub.name, now)
+        self._notice(
+            logging.WARNING,
+            f"hub {hub.name} gave a share that differs from the key {fetch.id[1].hex()} "
+            f"of initiator {fetch.id[0]}",
+        )
+
+    def _drop_if_finished(self, fetch: Fetch) -> None:
+        """Forget a key that all its encryptors here have, once no more evidence is expected."""
+        if fetch.key is None or fetch.terms is None or not fetch.settled:
+            return
+        named = {party.encryptor for party in fetch.terms.responders if party.client == self._client}
+        if named <= fetch.handed_to:
+            self._fetches.pop(fetch.id, None)
+
+    def _drop_expired(self, now: float) -> None:
+        """Forget the oldest fetches, in order of their making, once their time is out."""
+        while self._fetches:
+            oldest = next(iter(self._fetches.values()))
+            if now < oldest.keep_until or oldest.id in self._waiting:
+                return
+            del self._fetches[oldest.id]
+
+    # --- confirmations ---
+
+    def _flush_confirmations_later(self, now: float) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._timers.at(now + DONE_FLUSH_S, self._flush_confirmations)
+
+    def _flush_confirmations(self, now: float) -> None:
+        self._flushing = False
+        for hub in self._hubs.usable():
+            if hub.has_confirmations:
+                hub.send_confirmations()
+        if any(hub.has_confirmations for hub in self._hubs):
+            self._flush_confirmations_later(now)

@@ -1,0 +1,158 @@
+"""The daemon: one process, one node, from start to a clean stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+from dsked.config.node import ClientSettings, ControlSettings, NodeSettings
+from dsked.delivery.access import AccessRules
+from dsked.delivery.control import ControlServer
+from dsked.delivery.sd_notify import notify
+from dsked.delivery.service import KeyService, Node
+from dsked.errors import DskedError, ExitStatus, exit_status
+from dsked.net.client_node import ClientNode
+from dsked.net.hub_node import HubNode
+
+_log = logging.getLogger("dsked")
+
+
+class _Closable(Protocol):
+    async def close(self) -> None:
+        """Close it."""
+
+
+def run(settings: NodeSettings) -> int:
+    """Run a node until it is told to stop; gives the exit status: 0 after a clean stop."""
+    _set_up_logging(settings.log_level)
+    _forbid_core_dumps()
+    return _run_loop(_serve(settings))
+
+
+def _set_up_logging(level: str) -> None:
+    logging.basicConfig(
+        stream=sys.stderr, level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+
+
+def _forbid_core_dumps() -> None:
+    """Keys and pads lie in this process's memory: no core file, and no tracing by other processes."""
+    import ctypes
+    import resource
+
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    pr_set_dumpable = 4  # prctl(2)
+    ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)
+
+
+def _run_loop(main: Coroutine[Any, Any, int]) -> int:
+    factory: Callable[[], asyncio.AbstractEventLoop] | None = None
+    try:
+        import uvloop
+
+        factory = uvloop.new_event_loop
+    except ImportError:
+        _log.warning("uvloop is not installed: running on asyncio's own event loop, which is slower")
+    with asyncio.Runner(loop_factory=factory) as runner:
+        return runner.run(main)
+
+
+async def _serve(settings: NodeSettings) -> int:
+    daemon = _Daemon(settings)
+    try:
+        await daemon.start()
+        await daemon.stopping.wait()
+    except DskedError as error:
+        _log.error("%s", error)
+        return exit_status(error.code)
+    finally:
+        await daemon.close()
+    return ExitStatus.OK
+
+
+class _Daemon:
+    """The parts of one node's process, started in order and closed in reverse."""
+
+    def __init__(self, settings: NodeSettings) -> None:
+        self.stopping = asyncio.Event()
+        self._settings = settings
+        self._parts: list[_Closable] = []
+        self._node: Node | None = None
+        self._ready = False
+        self._status = ""
+
+    async def start(self) -> None:
+        """Start every part. Raises DskedError."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        loop.set_exception_handler(_log_exception)
+        if isinstance(self._settings, ClientSettings):
+            await self._start_client(self._settings)
+        else:
+            hub = HubNode(self._settings, self.stopping.set)
+            await self._start_control(hub, None, self._settings.control)
+            await self._add(hub, hub.start())
+            self._node = hub
+        self._tell_readiness()
+
+    async def _start_client(self, settings: ClientSettings) -> None:
+        client = ClientNode(settings, self.stopping.set, self._tell_readiness)
+        await self._start_control(client, client, settings.control)
+        if settings.port is not None:
+            await self._start_etsi(client, settings.host, settings.port)
+        await self._add(client, client.start())
+        self._node = client
+
+    async def _start_control(
+        self, node: Node, service: KeyService | None, settings: ControlSettings
+    ) -> None:
+        rules = AccessRules.from_names(os.geteuid(), settings.users, settings.groups)
+        control = ControlServer(node, service, rules)
+        await self._add(control, control.start(settings.path, settings.group))
+
+    async def _start_etsi(self, service: KeyService, host: str, port: int) -> None:
+        from dsked.delivery import etsi, http_server  # loads aiohttp: clients only
+
+        server = http_server.HttpServer(etsi.create_app(service, etsi.caller_of_authorization(service)))
+        await self._add(server, server.start(host, port))
+        _log.info("client %s serves ETSI GS QKD 014 on %s port %d", service.name, host, server.port)
+
+    async def _add(self, part: _Closable, start: Coroutine[Any, Any, None]) -> None:
+        self._parts.append(part)
+        await start
+
+    def _tell_readiness(self) -> None:
+        """Tell the service manager once that the node serves, and until then what is missing."""
+        if self._ready or self._node is None:
+            return
+        reason = self._node.readiness()
+        if reason is None:
+            self._ready = True
+            _log.info("%s %s is ready", self._node.role, self._node.name)
+            notify("READY=1\nSTATUS=ready")
+        elif reason != self._status:
+            self._status = reason
+            notify(f"STATUS={reason}")
+
+    async def close(self) -> None:
+        """Close every part, the last one first."""
+        notify("STOPPING=1")
+        if self._ready and self._node is not None:
+            _log.info("%s %s is stopping", self._node.role, self._node.name)
+        while self._parts:
+            await self._parts.pop().close()
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What no code of ours has caught: logged once, and the daemon goes on."""
+    error = context.get("exception")
+    if isinstance(error, OSError):  # a socket's end, or no file descriptor left: no traceback
+        _log.warning("%s: %s", context.get("message"), error)
+        return
+    _log.error("%s", context.get("message"), exc_info=error)

@@ -1,0 +1,147 @@
+"""A client on the network: keeps one connection to each of its hubs, feeds the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable, Mapping
+
+from dsked.client.engine import ClientEngine
+from dsked.client.hub_peer import HubPeer
+from dsked.errors import DskedError
+from dsked.limits import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, SHUTDOWN_GRACE_S
+from dsked.net.tcp import DskeProtocol
+from dsked.net.turns import Turns
+from dsked.wire.connection import ClientConnection, Stage
+
+_log = logging.getLogger(__name__)
+
+
+class HubDialer:
+    """The TCP side of one client (an Owner of its connections). `addresses`: hub to (host, port).
+
+    `turn_ended` is called after every turn, when all output has been written.
+    """
+
+    def __init__(
+        self,
+        engine: ClientEngine,
+        addresses: Mapping[str, tuple[str, int]],
+        turn_ended: Callable[[], None],
+    ) -> None:
+        self._engine = engine
+        self._addresses = addresses
+        self._turn_ended = turn_ended
+        self.turns = Turns(engine, self._end_turn)
+        self._protocols: dict[ClientConnection, DskeProtocol[ClientConnection]] = {}
+        self._hub_of: dict[ClientConnection, HubPeer] = {}
+        self._problems: dict[ClientConnection, str] = {}
+        self._timeouts: dict[ClientConnection, asyncio.TimerHandle] = {}
+        self._dials: set[asyncio.Task[None]] = set()
+        self._all_lost = asyncio.Event()
+
+    def touch(self) -> None:
+        self.turns.touch()
+
+    async def close(self) -> None:
+        """Say what is left to say, close all connections; those that linger are aborted."""
+        for task in tuple(self._dials):
+            task.cancel()
+        for protocol in tuple(self._protocols.values()):
+            protocol.flush()
+            protocol.transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_GRACE_S):
+                while self._protocols:
+                    self._all_lost.clear()
+                    await self._all_lost.wait()
+        for protocol in tuple(self._protocols.values()):
+            protocol.transport.abort()
+        self.turns.close()
+
+    # --- dialling ---
+
+    def _dial(self, hub: HubPeer) -> None:
+        task = asyncio.create_task(self._connect(hub))
+        self._dials.add(task)
+        task.add_done_callback(self._dials.discard)
+
+    async def _connect(self, hub: HubPeer) -> None:
+        host, port = self._addresses[hub.name]
+        loop = asyncio.get_running_loop()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S):
+                await loop.create_connection(lambda: _Dialled(self, hub), host, port)
+        except TimeoutError:
+            self._unreachable(hub, f"no answer from {host} port {port} in {CONNECT_TIMEOUT_S} s")
+        except OSError as error:
+            self._unreachable(hub, f"cannot connect to {host} port {port}: {error.strerror or error}")
+
+    def _unreachable(self, hub: HubPeer, problem: str) -> None:
+        if hub.problem != problem:
+            _log.warning("hub %s: %s", hub.name, problem)
+        self._engine.disconnected(hub, self.turns.now(), problem)
+        self.touch()
+
+    def dialled(self, hub: HubPeer, transport: asyncio.Transport) -> None:
+        """TCP is there."""
+        connection = self._engine.connected(hub)
+        protocol = DskeProtocol(self, connection, transport)
+        self._protocols[connection] = protocol
+        self._hub_of[connection] = hub
+        loop = asyncio.get_running_loop()
+        self._timeouts[connection] = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_slow, connection)
+        transport.set_protocol(protocol)
+
+    def _too_slow(self, connection: ClientConnection) -> None:
+        if connection.stage is not Stage.OPEN:
+            self._problems[connection] = f"the handshake took more than {HANDSHAKE_TIMEOUT_S} s"
+            self._protocols[connection].transport.abort()
+
+    # --- bytes ---
+
+    def received(self, connection: ClientConnection, data: bytes) -> None:
+        self._engine.receive(connection, data, self.turns.now())
+
+    def failed(self, connection: ClientConnection, peer: str, error: DskedError) -> None:
+        self._problems[connection] = str(error)
+
+    def lost(self, connection: ClientConnection, error: Exception | None) -> None:
+        self._timeouts.pop(connection).cancel()
+        del self._protocols[connection]
+        hub = self._hub_of.pop(connection)
+        problem = self._problems.pop(connection, None) or _why_lost(connection, error)
+        if connection.session is None and hub.problem != problem:
+            _log.warning("hub %s: %s", hub.name, problem)
+        self._engine.disconnected(hub, self.turns.now(), problem)
+        if not self._protocols:
+            self._all_lost.set()
+
+    def _end_turn(self, now: float) -> None:
+        to_dial, connections = self._engine.turn_ends(now)
+        for hub in to_dial:
+            self._dial(hub)
+        for connection in connections:
+            self._protocols[connection].flush()
+        self._turn_ended()
+
+
+def _why_lost(connection: ClientConnection, error: Exception | None) -> str:
+    if connection.stage is Stage.HELLO:
+        return "the hub closed the connection: it does not know this client, or has another gate key for it"
+    if connection.stage is not Stage.OPEN:
+        return "the hub closed the connection during the handshake"
+    return f"the connection was lost ({error})" if error else "the hub closed the connection"
+
+
+class _Dialled(asyncio.Protocol):
+    """A connection at its very first: hands its transport over."""
+
+    def __init__(self, dialer: HubDialer, hub: HubPeer) -> None:
+        self._dialer = dialer
+        self._hub = hub
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._dialer.dialled(self._hub, transport)

@@ -1,0 +1,63 @@
+"""A hub as a whole: engine, TCP server, and what its operator sees (delivery's Node)."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any, Literal
+
+from dsked.config.node import HubSettings
+from dsked.hub.engine import HubEngine
+from dsked.net.hub_server import HubServer
+
+_log = logging.getLogger("dsked.hub")
+
+
+class HubNode:
+    """One running hub. `on_stop` is called when its operator asks it to stop."""
+
+    role: Literal["hub", "client"] = "hub"
+
+    def __init__(self, settings: HubSettings, on_stop: Callable[[], None]) -> None:
+        self.name = settings.name
+        self._settings = settings
+        self._on_stop = on_stop
+        self._listening = False
+        self._engine = HubEngine(
+            settings.name,
+            simulated=settings.simulated,
+            owners=settings.owners,
+            gate_keys=settings.gate_keys,
+            share_timeout_s=settings.share_timeout_s,
+            random=os.urandom,
+            notice=_log.log,
+        )
+        self._server = HubServer(self._engine)
+
+    async def start(self) -> None:
+        """Begin to serve. Raises ConfigurationError."""
+        await self._server.start(self._settings.host, self._settings.port)
+        self._listening = True
+        _log.info("hub %s serves DSKE on %s port %d", self.name, self._settings.host, self._server.port)
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return self._server.port
+
+    async def close(self) -> None:
+        """Close everything."""
+        await self._server.close()
+
+    def readiness(self) -> str | None:
+        """None when ready, else why not."""
+        return None if self._listening else "the hub does not listen yet"
+
+    def status(self) -> dict[str, Any]:
+        """The user guide's status."""
+        return self._engine.status()
+
+    def stop(self) -> None:
+        """Begin an orderly stop."""
+        self._on_stop()

@@ -1,0 +1,151 @@
+"""A hub on the network: listens, limits who may connect, feeds the engine."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections import Counter
+
+from dsked.errors import ConfigurationError, DskedError
+from dsked.hub.engine import HubEngine
+from dsked.limits import (
+    HANDSHAKE_TIMEOUT_S,
+    MAX_CONNECTIONS,
+    MAX_UNAUTHENTICATED_CONNECTIONS,
+    MAX_UNAUTHENTICATED_PER_ADDRESS,
+    SHUTDOWN_GRACE_S,
+)
+from dsked.net.outsiders import OutsiderLog
+from dsked.net.tcp import DskeProtocol, peer_address
+from dsked.net.turns import Turns
+from dsked.wire.connection import HubConnection, Stage
+
+_log = logging.getLogger(__name__)
+_BACKLOG = 1024
+
+
+class HubServer:
+    """The TCP side of one hub (an Owner of its connections)."""
+
+    def __init__(self, engine: HubEngine) -> None:
+        self._engine = engine
+        self._turns = Turns(engine, self._end_turn)
+        self._outsiders = OutsiderLog(_log, self._turns.now)
+        self._protocols: dict[HubConnection, DskeProtocol[HubConnection]] = {}
+        self._strangers: Counter[str] = Counter()  # unauthenticated connections by address
+        self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}
+        self._server: asyncio.Server | None = None
+        self._all_lost = asyncio.Event()
+
+    async def start(self, host: str, port: int) -> None:
+        """Listen. Raises ConfigurationError when the address cannot be had."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(
+                lambda: _Accepted(self), host, port, reuse_address=True, backlog=_BACKLOG
+            )
+        except OSError as error:
+            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        assert self._server is not None
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        """Stop listening and close all connections; those that linger are aborted after a grace."""
+        if self._server is not None:
+            self._server.close()
+        for protocol in tuple(self._protocols.values()):
+            protocol.flush()
+            protocol.transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_GRACE_S):
+                while self._protocols:
+                    self._all_lost.clear()
+                    await self._all_lost.wait()
+        for protocol in tuple(self._protocols.values()):
+            protocol.transport.abort()
+        self._turns.close()
+
+    # --- connections come and go ---
+
+    def accepted(self, transport: asyncio.Transport) -> None:
+        """A TCP connection; it is dropped in silence where a limit is reached."""
+        address = peer_address(transport)
+        strangers = self._strangers.total()
+        if (
+            len(self._protocols) >= MAX_CONNECTIONS
+            or strangers >= MAX_UNAUTHENTICATED_CONNECTIONS
+            or self._strangers[address] >= MAX_UNAUTHENTICATED_PER_ADDRESS
+        ):
+            self._outsiders.warning("limit", f"too many connections: one from {address} was dropped")
+            transport.abort()
+            return
+        connection = self._engine.connect()
+        protocol = DskeProtocol(self, connection, transport)
+        self._protocols[connection] = protocol
+        self._strangers[address] += 1
+        loop = asyncio.get_running_loop()
+        self._timeouts[connection] = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_slow, connection)
+        transport.set_protocol(protocol)
+        self.touch()
+
+    def _too_slow(self, connection: HubConnection) -> None:
+        protocol = self._protocols[connection]
+        self._outsiders.warning("slow", f"{protocol.peer} did not authenticate in {HANDSHAKE_TIMEOUT_S} s")
+        protocol.transport.abort()
+
+    def _no_stranger(self, connection: HubConnection) -> None:
+        timeout = self._timeouts.pop(connection, None)
+        if timeout is not None:
+            timeout.cancel()
+            self._strangers[self._protocols[connection].peer] -= 1
+            self._strangers += Counter()  # drops the zeros
+
+    def lost(self, connection: HubConnection, error: Exception | None) -> None:
+        self._no_stranger(connection)
+        del self._protocols[connection]
+        self._engine.disconnected(connection)
+        if not self._protocols:
+            self._all_lost.set()
+
+    # --- bytes ---
+
+    def received(self, connection: HubConnection, data: bytes) -> None:
+        self._engine.receive(connection, data, self._turns.now())
+        if connection in self._timeouts and connection.stage is Stage.OPEN:
+            self._no_stranger(connection)
+            _log.info("client %s connected from %s", connection.client, self._protocols[connection].peer)
+
+    def failed(self, connection: HubConnection, peer: str, error: DskedError) -> None:
+        who = f"client {connection.client} at {peer}" if connection.pair is not None else peer
+        self._outsiders.warning(type(error).__name__, f"closing the connection of {who}: {error}")
+
+    def touch(self) -> None:
+        self._turns.touch()
+
+    def _end_turn(self, now: float) -> None:
+        changed, to_close = self._engine.turn_ends()
+        for connection in changed:
+            protocol = self._protocols.get(connection)
+            if protocol is not None:
+                protocol.flush()
+        for connection in to_close:
+            protocol = self._protocols.get(connection)
+            if protocol is not None:
+                protocol.transport.abort()
+
+
+class _Accepted(asyncio.Protocol):
+    """A connection at its very first: hands its transport over."""
+
+    def __init__(self, server: HubServer) -> None:
+        self._server = server
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._server.accepted(transport)

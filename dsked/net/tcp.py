@@ -1,0 +1,88 @@
+"""The asyncio.Protocol of a DSKE connection, the same at both ends."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from typing import Generic, Protocol, TypeVar
+
+from dsked.errors import DskedError
+from dsked.limits import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S
+from dsked.wire.connection import Connection, Stage
+
+ConnectionT = TypeVar("ConnectionT", bound=Connection)
+ConnectionT_contra = TypeVar("ConnectionT_contra", bound=Connection, contravariant=True)
+
+
+class Owner(Protocol[ConnectionT_contra]):
+    """The shell that a connection's events go to."""
+
+    def received(self, connection: ConnectionT_contra, data: bytes) -> None:
+        """Bytes have come. Raises DskedError: the connection is closed."""
+
+    def failed(self, connection: ConnectionT_contra, peer: str, error: DskedError) -> None:
+        """The peer broke the protocol; the connection is being closed."""
+
+    def lost(self, connection: ConnectionT_contra, error: Exception | None) -> None:
+        """The connection is gone."""
+
+    def touch(self) -> None:
+        """End the turn soon."""
+
+
+def _keep_alive(transport: asyncio.Transport) -> None:
+    """A peer that vanished is noticed without costing pads."""
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+
+
+def peer_address(transport: asyncio.BaseTransport) -> str:
+    """The other end's address without its port; for limits and log lines."""
+    name = transport.get_extra_info("peername")
+    return str(name[0]) if name else "unknown"
+
+
+class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
+    """Moves bytes between a transport and a Connection; all output of a turn in one write."""
+
+    def __init__(self, owner: Owner[ConnectionT], connection: ConnectionT, transport: asyncio.Transport):
+        self.owner = owner
+        self.connection = connection
+        self.transport = transport
+        self.peer = peer_address(transport)
+        _keep_alive(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        try:
+            self.owner.received(self.connection, data)
+        except DskedError as error:
+            self.owner.failed(self.connection, self.peer, error)
+            self.transport.abort()
+        self.owner.touch()
+
+    def flush(self) -> None:
+        """Write what can leave now; close if nothing more will be said."""
+        if self.transport.is_closing():
+            return
+        data = self.connection.data_to_send()
+        if data:
+            self.transport.write(data)
+        if self.connection.stage is Stage.CLOSING:
+            self.transport.close()
+
+    def pause_writing(self) -> None:
+        self.connection.writable = False
+
+    def resume_writing(self) -> None:
+        self.connection.writable = True
+        self.flush()
+        self.owner.touch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.owner.lost(self.connection, exc)
+        self.owner.touch()
