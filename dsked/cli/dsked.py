@@ -11,7 +11,7 @@ from dsked import __version__
 from dsked.cli import errors
 from dsked.cli.options import ManyValuesCommand, hub_addresses
 from dsked.config import merge, rules
-from dsked.config.node import NodeSettings
+from dsked.config.node import ClientSettings, NodeSettings
 
 _EPILOG = """
 With --config a node finds its settings in the topology file by its own name; options win over
@@ -87,6 +87,7 @@ def dsked(role: str, hubs: tuple[str, ...], **values: Any) -> int:
     if role == "hub":
         _refuse_client_options(hubs, values)
     settings = _settings(role, merge.Options(hubs=hub_addresses(hubs), **values))
+    _warn(settings)
     from dsked import daemon  # loads the event loop: not for --help, nor for a wrong option
 
     return daemon.run(settings)
@@ -94,6 +95,13 @@ def dsked(role: str, hubs: tuple[str, ...], **values: Any) -> int:
 
 def _settings(role: str, options: merge.Options) -> NodeSettings:
     return merge.hub_settings(options) if role == "hub" else merge.client_settings(options)
+
+
+def _warn(settings: NodeSettings) -> None:
+    if isinstance(settings, ClientSettings):
+        text = rules.min_nr_shares_warning(settings.min_nr_shares, len(settings.hubs))
+        if text:
+            click.echo(f"dsked: warning: --min-nr-shares: {text}", err=True)
 
 
 def _refuse_client_options(hubs: tuple[str, ...], values: dict[str, Any]) -> None:

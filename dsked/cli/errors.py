@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -16,20 +15,12 @@ INTERRUPTED = 130  # 128 + SIGINT, as shells have it
 
 def run(program: str, command: click.Command) -> None:
     """Runs a click command as a program, and leaves the process with its exit status."""
-    try:
-        status = _status(program, lambda: command.main(prog_name=program, standalone_mode=False))
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, `head` for example, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        status = ExitStatus.FAILURE
-    sys.exit(status)
+    sys.exit(_status(program, lambda: command.main(prog_name=program, standalone_mode=False)))
 
 
 def _status(program: str, call: Callable[[], Any]) -> int:
     try:
         result = call()
-    except BrokenPipeError:
-        raise
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return ExitStatus.USAGE

@@ -54,11 +54,10 @@ class Starting:
 
 @dataclass(slots=True)
 class Launcher:
-    """How node processes are started: the arguments behind the role and the name, and the log files."""
+    """How node processes are started: the arguments behind the role and the name, and where logs go."""
 
     arguments: list[str]
     log_dir: Path
-    runtime_dir: Path
 
     def launch(self, node: NodePlace, notify_dir: Path) -> Starting:
         """Starts one node. Raises ServiceError if its log cannot be written."""
@@ -103,7 +102,7 @@ def start(nodes: list[NodePlace], launcher: Launcher, label: str, say: Callable[
     """
     started: list[Starting] = []
     before: list[NodePlace] = []
-    notify_dir = Path(tempfile.mkdtemp(prefix="start-", dir=launcher.runtime_dir))
+    notify_dir = Path(tempfile.mkdtemp(prefix="dskectl-"))  # 0700, and short as socket paths must be
     try:
         for node in nodes:
             if is_running(node):

@@ -46,7 +46,7 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
     nodes = select(network, target, directory)
     _ensure_gate_keys(network, target)
     arguments = _arguments(network.path, target, log_level)
-    launcher = starting.Launcher(arguments, log_dir.absolute(), directory)
+    launcher = starting.Launcher(arguments, log_dir.absolute())
     with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
         try:
             starting.start(nodes, launcher, label(nodes, target), click.echo)
@@ -97,8 +97,8 @@ def _alone(directory: Path, waiting: str | None = None) -> Iterator[None]:
     if waiting:
         click.echo(waiting)
     try:
-        handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    except FileNotFoundError:  # no node of this topology was ever started
+        handle = os.open(paths.lock_file(directory), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except FileNotFoundError:  # no node was ever started here
         yield
         return
     try:

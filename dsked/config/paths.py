@@ -96,29 +96,39 @@ def runtime_base(option: str | None = None) -> Path:
 
 def runtime_dir(config: Path | None, option: str | None = None) -> Path:
     """The directory of a topology's sockets: this user's, or the system's where only that exists."""
-    own = runtime_base(option) / topology_id(config)
-    system = SYSTEM_RUNTIME_DIR / topology_id(config)
-    return system if not option and not own.exists() and system.exists() else own
+    candidates = [base / topology_id(config) for base in _bases(option)]
+    return next((directory for directory in candidates if directory.exists()), candidates[0])
 
 
 def prepare_runtime_dir(config: Path | None, option: str | None = None) -> Path:
-    """The directory of a topology's sockets, made if missing (0750), and checked to be ours."""
+    """The directory of a topology's sockets; the one above it is made if missing.
+
+    The directory itself is made by the first node, with the group that may enter it. Raises
+    ConfigurationError where somebody else could have planted one of the two, or can change it.
+    """
     base = runtime_base(option)
-    _own_directory(base, 0o755)
     directory = base / topology_id(config)
-    _own_directory(directory, 0o750)
+    try:
+        if not base.exists():
+            base.mkdir(parents=True, exist_ok=True)
+            base.chmod(0o755)  # whatever the umask took: groups may have to pass
+    except OSError as error:
+        raise ConfigurationError(
+            f"{base}: cannot be made: {error.strerror}; choose another place with --runtime-dir"
+        ) from None
+    _check_owner(base)
+    if directory.exists():
+        _check_owner(directory)
     return directory
 
 
-def _own_directory(path: Path, mode: int) -> None:
-    """Makes a directory, or checks that nobody else could have planted or can change it."""
-    try:
-        path.mkdir(mode=mode, parents=True, exist_ok=True)
-        status = path.lstat()
-    except OSError as error:
-        raise ConfigurationError(
-            f"{path}: cannot be made: {error.strerror}; choose another place with --runtime-dir"
-        ) from None
+def lock_file(directory: Path) -> Path:
+    """The file that `start` and `stop` lock while they change which nodes of a topology run."""
+    return directory.with_name(f"{directory.name}.lock")
+
+
+def _check_owner(path: Path) -> None:
+    status = path.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid not in (os.geteuid(), 0):
         raise ConfigurationError(
             f"{path}: belongs to somebody else, or is no directory; choose another place with --runtime-dir"
@@ -154,7 +164,11 @@ def sockets_on_host(option: str | None = None, pattern: str = "*") -> list[Path]
 
     A socket file tells nothing about whether its node still runs.
     """
-    bases = [runtime_base(option)]
-    if not option and SYSTEM_RUNTIME_DIR not in bases:
-        bases.append(SYSTEM_RUNTIME_DIR)
-    return sorted(path for base in bases for path in base.glob(f"*/{pattern}.sock"))
+    return sorted(path for base in _bases(option) for path in base.glob(f"*/{pattern}.sock"))
+
+
+def _bases(option: str | None) -> list[Path]:
+    """Where nodes that this user may reach have their sockets: the named place only, if one is named."""
+    own = runtime_base(option)
+    named = option or os.environ.get("DSKED_RUNTIME_DIR")
+    return [own] if named or own == SYSTEM_RUNTIME_DIR else [own, SYSTEM_RUNTIME_DIR]

@@ -96,10 +96,15 @@ def test_a_topology_that_runs_in_the_system_is_found_there(user: Path) -> None:
     assert paths.runtime_dir(config, "here") == user / "here" / paths.topology_id(config)
 
 
-def test_the_runtime_directory_is_made_for_us_and_the_group(directory: Path) -> None:
-    made = paths.prepare_runtime_dir(directory / "lab.yaml")
-    assert made.stat().st_mode & 0o777 == 0o750
-    assert paths.prepare_runtime_dir(directory / "lab.yaml") == made
+def test_the_place_of_sockets_lets_groups_pass(directory: Path) -> None:
+    umask = os.umask(0o077)
+    try:
+        prepared = paths.prepare_runtime_dir(directory / "lab.yaml")
+    finally:
+        os.umask(umask)
+    assert prepared.parent.stat().st_mode & 0o777 == 0o755
+    assert not prepared.exists()  # the first node makes it, for the group that may enter
+    assert paths.lock_file(prepared).parent == prepared.parent
 
 
 def test_a_directory_that_others_could_have_planted_is_refused(directory: Path) -> None:
@@ -113,7 +118,8 @@ def test_a_directory_that_others_could_have_planted_is_refused(directory: Path) 
     with pytest.raises(ConfigurationError, match="everybody can write there; mend it with: chmod o-w"):
         paths.prepare_runtime_dir(None)
     base.chmod(0o1777)  # as /tmp is: what is ours in it stays ours
-    assert paths.prepare_runtime_dir(None).is_dir()
+    paths.prepare_runtime_dir(None).mkdir()
+    paths.prepare_runtime_dir(None)
 
 
 def test_a_directory_of_somebody_else_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -124,8 +130,15 @@ def test_a_directory_of_somebody_else_is_refused(directory: Path, monkeypatch: p
         paths.prepare_runtime_dir(None)
 
 
+def test_a_planted_directory_of_sockets_is_refused(directory: Path) -> None:
+    prepared = paths.prepare_runtime_dir(None)
+    prepared.symlink_to(directory)
+    with pytest.raises(ConfigurationError, match="no-topology: belongs to somebody else, or is no directory"):
+        paths.prepare_runtime_dir(None)
+
+
 def test_a_directory_that_cannot_be_made_says_what_to_do(directory: Path) -> None:
-    (directory / "run").write_text("a file")
+    (directory / "run").symlink_to(directory / "missing" / "run")
     with pytest.raises(
         ConfigurationError, match=r"cannot be made: .*; choose another place with --runtime-dir"
     ):

@@ -1,0 +1,83 @@
+"""A topology of two hubs and two clients whose nodes are stand-ins, and a way to call the commands."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from dsked.cli import dskectl, process, starting
+
+STAND_IN = Path(__file__).parent / "stand_in" / "dsked"
+
+TOPOLOGY = """\
+psrd: simulated
+etsi: plain-http-on-loopback
+min_nr_shares: 2
+hubs: [{name: hank}, {name: helen}, {name: hugo}]
+clients:
+  - {name: carol, encryptors: [{name: sam}]}
+  - {name: curtis, encryptors: [{name: sunny}]}
+"""
+
+
+class Ran(NamedTuple):
+    """What a command printed, and its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+Dskectl = Callable[..., Ran]
+
+
+@pytest.fixture
+def directory(tmp_path: Path, runtime: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current directory, with a topology file of the default name."""
+    monkeypatch.setenv("DSKED_STATE_DIR", str(tmp_path / "state"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dske-config.yaml").write_text(TOPOLOGY)
+    return tmp_path
+
+
+@pytest.fixture
+def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The directory of all control sockets: with a short path, as pytest's own are too long for Unix."""
+    with tempfile.TemporaryDirectory(prefix="dsked-test-") as path:
+        monkeypatch.setenv("DSKED_RUNTIME_DIR", path)
+        yield Path(path)
+
+
+@pytest.fixture
+def call(directory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Dskectl:
+    """Calls dskectl as the console script does."""
+
+    def run(*arguments: str) -> Ran:
+        monkeypatch.setattr(sys, "argv", ["dskectl", *arguments])
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            dskectl.main()
+        out, err = capfd.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(int(ended.value.code), out, err)
+
+    return run
+
+
+@pytest.fixture
+def stand_ins(call: Dskectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dskectl]:
+    """Nodes are stand-ins; those that still run at the end are stopped."""
+    monkeypatch.setattr(starting, "DAEMON", (sys.executable, "-P", str(STAND_IN)))
+    monkeypatch.setattr(process, "STOP_GRACE_S", 0.3)
+    monkeypatch.setattr(process, "TERMINATE_GRACE_S", 0.3)
+    yield call
+    assert call("stop").status == 0

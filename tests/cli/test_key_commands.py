@@ -1,0 +1,149 @@
+"""`dskectl get-key`, `get-key-with-key-ids` and `status` for one node, over its control socket."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .conftest import Dskectl
+
+KEY_ID = "00010203-0405-0607-0809-0a0b0c0d0e0f"
+CONTAINER = {"keys": [{"key_ID": KEY_ID, "key": "EBESExQVFhcYGRobHB0eHw=="}]}
+
+
+def test_a_key_from_the_only_client_on_this_host(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "--hub", "hank", "start")
+    ran = stand_ins("get-key", "sunny")
+    assert ran.status == 0
+    assert json.loads(ran.out) == CONTAINER
+    assert len(ran.lines) > 1
+
+
+def test_json_is_one_compact_line(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "start")
+    ran = stand_ins("get-key", "sunny", "--json")
+    assert ran.out == json.dumps(CONTAINER, separators=(",", ":")) + "\n"
+
+
+def test_size_number_and_encryptor_are_passed_on(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "start")
+    ran = stand_ins("get-key", "sunny", "--number", "3", "--size", "256", "--as", "sam")
+    assert len(json.loads(ran.out)["keys"]) == 3
+
+
+def test_keys_by_their_ids(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "curtis", "start")
+    other = KEY_ID.replace("0e0f", "FFFF")
+    ran = stand_ins("get-key-with-key-ids", "sam", KEY_ID, other, "--as", "sunny")
+    assert [key["key_ID"] for key in json.loads(ran.out)["keys"]] == [KEY_ID, other.lower()]
+
+
+@pytest.mark.parametrize(
+    "text", ["6a116f1-104e-4213-8cf1-0557cf33cb29", "", "x" * 36, f"{KEY_ID}0", f"{{{KEY_ID}}}"]
+)
+def test_a_key_id_that_is_no_uuid(call: Dskectl, text: str) -> None:
+    ran = call("get-key-with-key-ids", "sam", text)
+    assert ran == (
+        4,
+        "",
+        f"dskectl: {text!r} is no key ID; a UUID such as 00000000-0000-0000-0000-000000000000 is expected\n",
+    )
+
+
+def test_one_of_several_clients_must_be_chosen(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "--client", "curtis", "start")
+    ran = stand_ins("get-key", "sunny")
+    assert ran.status == 2
+    assert ran.err == (
+        "dskectl: Several clients run here; choose one with --node: carol, curtis. "
+        "See: dskectl get-key --help\n"
+    )
+    assert stand_ins("get-key", "sunny", "--node", "carol").status == 0
+
+
+def test_a_node_is_chosen_by_its_socket(stand_ins: Dskectl, runtime: Path) -> None:
+    stand_ins("--client", "carol", "--client", "curtis", "start")
+    (path,) = runtime.rglob("client-carol.sock")
+    assert stand_ins("get-key", "sunny", "--socket", str(path)).status == 0
+    ran = stand_ins("status", "--socket", str(path))
+    assert ran.lines[0] == "Status for client carol"
+    assert json.loads(ran.out.partition("\n")[2])["name"] == "carol"
+
+
+def test_a_named_topology_narrows_the_search(stand_ins: Dskectl, directory: Path) -> None:
+    other = directory / "other.yaml"
+    other.write_text((directory / "dske-config.yaml").read_text())
+    stand_ins("--client", "carol", "start")
+    stand_ins("--config", "other.yaml", "--client", "carol", "start")
+    ran = stand_ins("get-key", "sunny", "--node", "carol")
+    assert ran.status == 2
+    assert "Several nodes carol run here; choose one with --socket: " in ran.err
+    assert stand_ins("--config", "other.yaml", "get-key", "sunny").status == 0
+    assert stand_ins("--config", "other.yaml", "stop").status == 0
+
+
+def test_status_of_one_node_in_json(stand_ins: Dskectl) -> None:
+    stand_ins("--hub", "hank", "start")
+    ran = stand_ins("status", "--node", "hank", "--json")
+    assert len(ran.lines) == 1
+    shown = json.loads(ran.out)
+    assert (shown["name"], shown["role"], shown["ready"]) == ("hank", "hub", True)
+
+
+def test_status_without_a_topology_file_is_that_of_the_only_client(
+    stand_ins: Dskectl, directory: Path
+) -> None:
+    stand_ins("--client", "carol", "--hub", "hank", "start")
+    file = directory / "dske-config.yaml"
+    text = file.read_text()
+    file.unlink()
+    ran = stand_ins("status")
+    file.write_text(text)
+    assert ran.lines[0] == "Status for client carol"
+
+
+def test_nothing_runs(call: Dskectl, directory: Path) -> None:
+    hint = "on this host, as far as you may see; start it with 'dskectl start'"
+    assert call("get-key", "sunny") == (3, "", f"dskectl: no client runs {hint}\n")
+    assert call("get-key", "sunny", "--node", "x") == (3, "", f"dskectl: no node x runs {hint}\n")
+    ran = call("get-key", "sunny", "--socket", f"{directory}/no.sock")
+    assert ran.status == 3
+    assert ran.err.endswith("start it with 'dskectl start'\n")
+
+
+def test_a_refusal_has_its_own_exit_status(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "start")
+    ran = stand_ins("get-key", "nobody")
+    assert ran == (4, "", "dskectl: no hub knows a client that serves nobody\n")
+
+
+def test_filters_of_topologies_are_refused(call: Dskectl) -> None:
+    ran = call("--client", "carol", "get-key", "sunny")
+    assert ran.status == 2
+    assert "not for get-key; use --node." in ran.err
+
+
+def test_a_key_request_loads_nothing_heavy() -> None:
+    """An encryptor may call it for every key."""
+    program = "import sys, dsked.cli.dskectl, dsked.cli.key_commands; print(*sys.modules)"
+    loaded = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert "msgpack" in loaded
+    heavy = {
+        "asyncio",
+        "yaml",
+        "msgspec",
+        "aiohttp",
+        "uvloop",
+        "cryptography",
+        "http.client",
+        "ssl",
+        "hashlib",
+        "subprocess",
+    }
+    assert heavy.isdisjoint(loaded)

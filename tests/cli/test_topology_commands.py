@@ -1,0 +1,347 @@
+"""`dskectl start`, `stop` and `status` with real processes: the guide's lines, and what goes wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dsked.cli import process, starting
+from dsked.config import gate_keys
+
+from .conftest import Dskectl
+
+START = """\
+Waiting for all nodes to be stopped
+Starting hub hank on port 8100
+Starting hub helen on port 8101
+Starting hub hugo on port 8102
+Starting client carol on port 8103
+Starting client curtis on port 8104
+Waiting for all nodes to be started
+"""
+STOP = """\
+Stopping client curtis on port 8104
+Stopping client carol on port 8103
+Stopping hub hugo on port 8102
+Stopping hub helen on port 8101
+Stopping hub hank on port 8100
+Waiting for all nodes to be stopped
+"""
+
+
+def mood(monkeypatch: pytest.MonkeyPatch, **moods: str) -> None:
+    monkeypatch.setenv("STAND_IN", json.dumps(moods))
+
+
+def pids(call: Dskectl) -> dict[str, int]:
+    nodes = json.loads(call("status", "--json").out)["nodes"]
+    return {node["name"]: node["status"]["pid"] for node in nodes if node["running"]}
+
+
+def test_a_topology_starts_shows_itself_and_stops(stand_ins: Dskectl, directory: Path, runtime: Path) -> None:
+    assert stand_ins("start") == (0, START, "")
+    shown = stand_ins("status")
+    assert shown.status == 0
+    assert [line for line in shown.lines if line.startswith("Status")] == [
+        "Status for hub hank on port 8100",
+        "Status for hub helen on port 8101",
+        "Status for hub hugo on port 8102",
+        "Status for client carol on port 8103",
+        "Status for client curtis on port 8104",
+    ]
+    assert stand_ins("stop") == (0, STOP, "")
+    assert (directory / "hub-hank.out").read_text() == "stand-in hub hank begins\n"
+    assert (directory / "client-carol.out").read_text() == "stand-in client carol begins\n"
+    assert list(runtime.rglob("*.sock")) == []
+    pairs = list(gate_keys.load(directory / "state" / "gate-keys.json"))
+    assert len(pairs) == 6
+
+
+def test_start_twice_says_that_they_run(stand_ins: Dskectl) -> None:
+    stand_ins("--hub", "hank", "--client", "carol", "start")
+    before = pids(stand_ins)
+    again = stand_ins("start")
+    assert again.status == 0
+    assert again.lines == [
+        "Waiting for all nodes to be stopped",
+        "Hub hank on port 8100 is running already",
+        "Starting hub helen on port 8101",
+        "Starting hub hugo on port 8102",
+        "Client carol on port 8103 is running already",
+        "Starting client curtis on port 8104",
+        "Waiting for all nodes to be started",
+    ]
+    assert before.items() <= pids(stand_ins).items()
+
+
+def test_stop_twice_says_that_they_do_not_run(stand_ins: Dskectl) -> None:
+    assert stand_ins("stop") == (0, re.sub("Stopping (.)(.*)", _not_running, STOP), "")
+
+
+def _not_running(match: re.Match[str]) -> str:
+    return f"{match[1].upper()}{match[2]} is not running"
+
+
+def test_filters_choose_nodes_and_label_the_waiting(stand_ins: Dskectl) -> None:
+    started = stand_ins("--client", "carol", "--client", "curtis", "--hub", "hank", "start")
+    assert started.lines == [
+        "Waiting for client carol, client curtis, hub hank to be stopped",
+        "Starting hub hank on port 8100",
+        "Starting client carol on port 8103",
+        "Starting client curtis on port 8104",
+        "Waiting for client carol, client curtis, hub hank to be started",
+    ]
+    assert stand_ins("--hub", "hank", "stop").lines == [
+        "Stopping hub hank on port 8100",
+        "Waiting for hub hank to be stopped",
+    ]
+    assert list(pids(stand_ins)) == ["carol", "curtis"]
+
+
+def test_a_name_that_the_topology_does_not_have(stand_ins: Dskectl) -> None:
+    for command in ("start", "stop", "status"):
+        ran = stand_ins("--client", "corrie", command)
+        assert ran == (
+            2,
+            "",
+            "dskectl: dske-config.yaml: there is no client 'corrie'; it has carol, curtis\n",
+        )
+
+
+def test_status_is_a_heading_and_pure_json(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "start")
+    shown = stand_ins("--client", "carol", "status")
+    heading, _, document = shown.out.partition("\n")
+    assert heading == "Status for client carol on port 8103"
+    assert next(iter(json.loads(document))) == "name"
+    assert json.loads(document)["ready"] is True
+
+
+def test_status_in_json_is_one_document_with_those_that_do_not_run(stand_ins: Dskectl) -> None:
+    stand_ins("--hub", "helen", "start")
+    shown = stand_ins("--hub", "hank", "--hub", "helen", "status", "--json")
+    assert shown.status == 3
+    assert shown.err == ""
+    assert len(shown.lines) == 1
+    first, second = json.loads(shown.out)["nodes"]
+    assert first == {
+        "role": "hub",
+        "name": "hank",
+        "port": 8100,
+        "running": False,
+        "error": "hub hank on port 8100 is not running; start it with 'dskectl start'",
+    }
+    assert second["running"] is True
+    assert second["status"]["name"] == "helen"
+
+
+def test_status_of_nodes_that_do_not_run(stand_ins: Dskectl) -> None:
+    shown = stand_ins("--hub", "hank", "status")
+    assert shown == (3, "", "dskectl: hub hank on port 8100 is not running; start it with 'dskectl start'\n")
+
+
+def test_a_node_that_dies_fails_the_start_with_its_log(
+    stand_ins: Dskectl, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (directory / "hub-hugo.out").write_text("a line of an earlier run\n")
+    mood(monkeypatch, hugo="dies")
+    ran = stand_ins("start")
+    assert ran.status == 1
+    assert ran.lines[-1] == "Stopping the nodes that were started"
+    assert ran.err.splitlines() == [
+        f"The log {directory}/hub-hugo.out ends with:",
+        "  stand-in hub hugo begins",
+        "  dsked: port 8100 on 127.0.0.1 is taken by another program",
+        "dskectl: hub hugo on port 8102 ended while it was starting (exit status 1)",
+    ]
+    assert pids(stand_ins) == {}
+
+
+def test_a_failed_start_leaves_those_that_ran_before(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins("--hub", "hank", "start")
+    before = pids(stand_ins)
+    mood(monkeypatch, hugo="dies")
+    assert stand_ins("start").status == 1
+    assert pids(stand_ins) == before
+
+
+def test_a_node_that_is_never_ready_fails_the_start_with_its_reason(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(starting, "LIMIT_S", 1.2)
+    monkeypatch.setattr(starting, "_REPORT_INTERVAL_S", 0.8)
+    mood(monkeypatch, carol="never-ready")
+    ran = stand_ins("--client", "carol", "start")
+    assert ran.status == 1
+    assert "Still waiting for client carol to be started: 2 of 5 hubs registered, 3 needed" in ran.lines
+    assert ran.err.splitlines()[-1] == (
+        "dskectl: not ready within 1.2 s: client carol: 2 of 5 hubs registered, 3 needed"
+    )
+    assert pids(stand_ins) == {}
+
+
+def test_start_waits_for_nodes_that_ran_before_and_are_not_ready(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood(monkeypatch, carol="never-ready")
+    monkeypatch.setattr(starting, "LIMIT_S", 0.5)
+    monkeypatch.setattr(starting, "_stop_again", lambda started, say: None)
+    stand_ins("--client", "carol", "start")
+    ran = stand_ins("--client", "carol", "start")
+    assert ran.status == 1
+    assert "Client carol on port 8103 is running already" in ran.lines
+    assert "not ready within 0.5 s: client carol: 2 of 5 hubs registered, 3 needed" in ran.err
+
+
+def test_a_node_that_ignores_the_order_is_terminated(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood(monkeypatch, hank="stubborn", carol="stubborn")
+    stand_ins("--hub", "hank", "--client", "carol", "start")
+    assert stand_ins("stop").status == 0
+    assert pids(stand_ins) == {}
+
+
+def test_a_node_that_answers_nothing_and_ignores_sigterm_is_killed(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsked.cli.stopping._ANSWER_S", 0.3)
+    monkeypatch.setattr(process, "REPORT_INTERVAL_S", 0.2)
+    mood(monkeypatch, hank="immortal")
+    stand_ins("--hub", "hank", "start")
+    ran = stand_ins("--hub", "hank", "stop")
+    assert ran.status == 0
+    assert "Still waiting for hub hank to be stopped" in ran.lines
+    assert re.fullmatch(r"Killing hub hank \(process \d+\), which does not stop", ran.lines[-1])
+
+
+def test_a_process_that_is_no_dsked_is_left_alone(stand_ins: Dskectl, runtime: Path) -> None:
+    stand_ins("--hub", "hank", "start")
+    stand_ins("--hub", "hank", "stop")
+    (topology,) = (path for path in runtime.iterdir() if path.is_dir())
+    path = topology / "hub-hank.sock"
+    with socket.socket(socket.AF_UNIX) as listening:  # this very test process
+        listening.bind(str(path))
+        listening.listen()
+        ran = stand_ins("stop")
+    path.unlink()
+    assert ran.status == 1
+    assert ran.err == (
+        f"dskectl: process {os.getpid()} listens on {path}, and is no dsked of hub hank; it is left alone\n"
+    )
+
+
+def test_two_starts_at_once_start_every_node_once(stand_ins: Dskectl, directory: Path) -> None:
+    program = (
+        "import sys; from dsked.cli import dskectl, starting;"
+        f"starting.DAEMON = {starting.DAEMON!r}; dskectl.main()"
+    )
+    command = [sys.executable, "-c", program, "start"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [one.communicate()[0] for one in both]
+    assert [one.returncode for one in both] == [0, 0]
+    for node in ("hub hank on port 8100", "client curtis on port 8104"):
+        assert sum(f"Starting {node}" in output for output in outputs) == 1
+        assert sum(f"{node[0].upper()}{node[1:]} is running already" in output for output in outputs) == 1
+
+
+def test_an_interrupted_start_stops_what_it_started(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood(monkeypatch, carol="never-ready")
+    read = starting._Wait._read
+
+    def interrupt(wait: Any, one: Any) -> bool:
+        signal.raise_signal(signal.SIGINT)
+        return read(wait, one)
+
+    monkeypatch.setattr(starting._Wait, "_read", interrupt)
+    ran = stand_ins("--client", "carol", "start")
+    assert ran.status == 130
+    assert ran.err.strip() == "dskectl: interrupted"
+    assert pids(stand_ins) == {}
+
+
+def test_nodes_do_not_keep_what_the_caller_had_open(stand_ins: Dskectl) -> None:
+    """Else `dskectl start | tee log` would never end."""
+    reading, writing = os.pipe()
+    os.set_inheritable(writing, True)
+    stand_ins("--hub", "hank", "start")
+    os.close(writing)
+    ended = threading.Event()
+    threading.Thread(target=lambda: (os.read(reading, 1), ended.set()), daemon=True).start()
+    assert ended.wait(5)
+    os.close(reading)
+
+
+def test_modules_of_the_current_directory_are_not_loaded_into_nodes(
+    stand_ins: Dskectl, directory: Path
+) -> None:
+    (directory / "msgpack.py").write_text("raise SystemExit('the wrong module')")
+    assert stand_ins("--hub", "hank", "start").status == 0
+
+
+def test_logs_go_to_the_named_directory_and_are_appended_to(stand_ins: Dskectl, directory: Path) -> None:
+    logs = directory / "logs"
+    logs.mkdir()
+    for _ in range(2):
+        assert stand_ins("--hub", "hank", "start", "--log-dir", str(logs)).status == 0
+        assert stand_ins("--hub", "hank", "stop").status == 0
+    assert (logs / "hub-hank.out").read_text() == "stand-in hub hank begins\n" * 2
+    assert not (directory / "hub-hank.out").exists()
+
+
+def test_a_warning_of_the_topology_is_shown(stand_ins: Dskectl, directory: Path) -> None:
+    file = directory / "dske-config.yaml"
+    file.write_text(file.read_text().replace("{name: hugo}", "{name: hugo}, {name: holly}"))
+    ran = stand_ins("--hub", "hank", "start")
+    assert ran.err.startswith("dskectl: warning: dske-config.yaml:3: min_nr_shares: 2 of 4 hubs")
+
+
+def test_gate_keys_that_must_travel_are_announced(call: Dskectl, directory: Path) -> None:
+    file = directory / "dske-config.yaml"
+    text = file.read_text().replace("simulated", "simulated-insecure-over-the-network")
+    file.write_text(text.replace("{name: hank}", "{name: hank, host: 192.0.2.1}"))
+    ran = call("start", "--log-dir", "nowhere")
+    assert ran.status == 2
+    assert "'nowhere' does not exist" in ran.err
+    (directory / "hub-hank.out").mkdir()
+    ran = call("--hub", "hank", "start")
+    assert ran.status == 1
+    assert ran.err.splitlines() == [
+        f"dskectl: gate keys were made in {directory}/state/gate-keys.json; "
+        "copy it to every host of the topology",
+        f"dskectl: {directory}/hub-hank.out: cannot be written: Is a directory; choose a --log-dir",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_it"),
+    [
+        (["/usr/bin/python3", "-P", "-m", "dsked", "--role", "hub", "hank", "--config", "x"], True),
+        (["/usr/bin/python3", "/usr/bin/dsked", "--role=hub", "hank"], True),
+        (["dsked", "hank", "--role", "hub"], True),
+        (["/usr/bin/python3", "-m", "dsked", "--role", "hub", "helen"], False),
+        (["/usr/bin/python3", "-m", "dsked", "--role", "client", "hank"], False),
+        (["vim", "--role", "hub", "hank"], False),
+        (["vim", "a", "b", "c", "dsked", "--role", "hub", "hank"], False),
+        ([], False),
+    ],
+)
+def test_a_command_line_is_recognised(arguments: list[str], is_it: bool) -> None:
+    from dsked.cli.target import NodePlace
+
+    assert process.is_node(arguments, NodePlace("hub", "hank", 8100, Path("s"))) is is_it
