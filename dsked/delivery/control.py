@@ -7,12 +7,13 @@ when a request is done, and all replies of one loop turn leave in one write.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -110,14 +111,18 @@ class ControlServer:
             self._listener = None
         for connection in tuple(self._connections):
             connection.shut_down()
-        try:
+        await self._until_all_lost()
+        for connection in tuple(self._connections):
+            connection.abort()
+        await self._until_all_lost()  # the loop tells of the loss in one of its next turns
+
+    async def _until_all_lost(self) -> None:
+        """Wait until no connection is left, SHUTDOWN_GRACE_S at most."""
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_GRACE_S):
                 while self._connections:
                     self._all_lost.clear()
                     await self._all_lost.wait()
-        except TimeoutError:
-            for connection in tuple(self._connections):
-                connection.abort()
 
     def admit(self, connection: _Connection) -> None:
         """Count a new connection. Raises LimitError where its user has too many."""
@@ -171,8 +176,7 @@ class _Connection(asyncio.Protocol):
     # --- the transport's calls ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         self._loop = asyncio.get_running_loop()
         self.user = LocalUser.of_peer(transport.get_extra_info("socket"))
         try:

@@ -25,7 +25,7 @@ class Key(NamedTuple):
         import hmac  # loads OpenSSL: dskectl, which only carries keys, need not pay for it
 
         if not isinstance(other, Key):
-            return NotImplemented
+            return False  # not NotImplemented: a tuple would go on to compare the bytes one by one
         return self.key_id == other.key_id and hmac.compare_digest(self.key, other.key)
 
     def __ne__(self, other: object) -> bool:

@@ -55,7 +55,9 @@ class FakeKeys:
     def deal(self, initiator: str, *responders: str, size_bytes: int = 16) -> Key:
         """A key that some other client's encryptor established."""
         self._made += 1
-        key = Key(uuid.uuid5(uuid.NAMESPACE_OID, f"{self._made}").bytes, bytes([self._made % 256]) * size_bytes)
+        key = Key(
+            uuid.uuid5(uuid.NAMESPACE_OID, f"{self._made}").bytes, bytes([self._made % 256]) * size_bytes
+        )
         self._keys[key.key_id] = (initiator, responders, key.key)
         return key
 
