@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Mapping
+from typing import cast
 
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
@@ -143,5 +144,4 @@ class _Dialled(asyncio.Protocol):
         self._hub = hub
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._dialer.dialled(self._hub, transport)
+        self._dialer.dialled(self._hub, cast(asyncio.Transport, transport))

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
+from typing import cast
 
 from dsked.errors import ConfigurationError, DskedError
 from dsked.hub.engine import HubEngine
@@ -147,5 +148,4 @@ class _Accepted(asyncio.Protocol):
         self._server = server
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._server.accepted(transport)
+        self._server.accepted(cast(asyncio.Transport, transport))
