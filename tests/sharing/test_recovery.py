@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import combinations
 from math import comb
 
@@ -16,6 +16,7 @@ from dsked.errors import ReconstructionError
 from dsked.sharing import dealing, gf256
 from dsked.sharing.dealing import KeyShare
 
+from . import naive
 from .dealings import add, deal_one, terms
 
 LIES: dict[str, Callable[[KeyShare], KeyShare]] = {
@@ -156,6 +157,35 @@ def test_mismatches_of_a_batch() -> None:
     batch[4] = (dealt[4][:3], [])
     assert dealing.mismatches(of, batch) == [(), (5,), (1, 2), (4,), (), ()]
     assert dealing.mismatches(of, []) == []
+
+
+@settings(deadline=None, max_examples=150)
+@given(st.data())
+def test_named_are_those_in_every_explanation(data: st.DataObject) -> None:
+    """Against the definition: all sets of at most k - 1 hubs whose absence leaves one polynomial."""
+    n, k = data.draw(st.sampled_from([(3, 2), (5, 2), (5, 3), (6, 3), (7, 4)]))
+    of = terms(n, k, 1)
+    key_id, key, hubs = deal_one(of, range(1, n + 1), data.draw(st.integers(0, 50)))
+    # Few values, so that liars agree and cancel often.
+    alphabet = st.sampled_from([0, 0, 1, 2, 3, 5])
+    seen = [add(s, key=bytes([data.draw(alphabet)])) if s.x < k else s for s in hubs]
+    seen = data.draw(st.permutations(seen))[: data.draw(st.integers(k, n))]
+    for passed in combinations(seen, k):
+        if dealing.rebuild(of, [(key_id, passed)]) == [key]:
+            others = [s for s in seen if s not in passed]
+            [named] = dealing.mismatches(of, [(passed, others)])
+            assert set(named) == _in_every_explanation(seen, k, key[0])
+            assert set(named) <= set(range(1, k))
+
+
+def _in_every_explanation(seen: Sequence[KeyShare], k: int, secret: int) -> set[int]:
+    everywhere = {s.x for s in seen}
+    for count in range(k):
+        for left_out in combinations(seen, count):
+            points = [(0, secret), *((s.x, s.share[0]) for s in seen if s not in left_out)]
+            if all(naive.gf256_interpolate(points[:k], x) == y for x, y in points[k:]):
+                everywhere &= {s.x for s in left_out}
+    return everywhere
 
 
 def test_nothing_is_proven_with_too_few_shares() -> None:
