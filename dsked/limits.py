@@ -85,6 +85,7 @@ RETRY_MAX_S = 0.25
 MAX_SUBSETS = 2**14
 
 DIRECTORY_TTL_S = 30.0
+MAX_CACHED_ENCRYPTORS = 65_536
 #: Confirmations travel with the next GET_SHARES, or alone after this long.
 DONE_FLUSH_S = 5.0
 
@@ -123,6 +124,10 @@ MAX_REQUESTS_IN_FLIGHT = 16_384
 #: Shares that wait for a hub that is down: keys and bytes per hub; the oldest is dropped.
 MAX_UNSENT_SHARES_PER_HUB = 16_384
 MAX_UNSENT_SHARE_BYTES_PER_HUB = 16 * 1024 * 1024
+#: Keys that the responder holds or waits for; each until its encryptors have it or it expires.
+MAX_FETCHES = 131_072
+#: Confirmations that wait for a hub; beyond that its shares simply time out.
+MAX_REMEMBERED_DONE_PER_HUB = 65_536
 MAX_REMEMBERED_DELIVERIES = 1_048_576
 
 # Evidence against hubs (mismatches), and how long they are set aside.
@@ -145,5 +150,8 @@ MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
 MAX_HTTP_CONNECTIONS = 256
 HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
 HTTP_KEEPALIVE_S = 30.0
+
+#: Of the log lines that outsiders can cause, one of a kind in this long.
+OUTSIDER_LOG_INTERVAL_S = 10.0
 
 SHUTDOWN_GRACE_S = 1.5
