@@ -38,7 +38,7 @@ def get_key(
     Asks one client on this host over its control socket, and prints key ID (UUID) and key (base64).
     """
     target.no_filter("get-key; use --node")
-    with connect_to_one(target, socket, node, "client") as client:
+    with connect_to_one(target, socket, node, ("client",)) as client:
         keys = client.get_keys([slave], number, size, as_encryptor)
     show(key_container(keys), as_json)
 
@@ -65,6 +65,6 @@ def get_key_with_key_ids(
     """
     target.no_filter("get-key-with-key-ids; use --node")
     ids = [key_id_bytes(text) for text in key_ids]
-    with connect_to_one(target, socket, node, "client") as client:
+    with connect_to_one(target, socket, node, ("client",)) as client:
         keys = client.get_keys_by_id(master, ids, as_encryptor)
     show(key_container(keys), as_json)

@@ -89,14 +89,16 @@ def label(nodes: list[NodePlace], target: Target) -> str:
     return ", ".join(str(node) for node in sorted(nodes, key=lambda node: node.role))
 
 
-def connect_to_one(target: Target, socket: str | None, node: str | None, role: str = "*") -> ControlClient:
+def connect_to_one(
+    target: Target, socket: str | None, node: str | None, roles: tuple[str, ...] = paths.ROLES
+) -> ControlClient:
     """A connection to one node: at `socket`, of the name `node`, or the only client on this host.
 
     Raises NodeNotRunningError, NotAllowedError, or click.UsageError where several nodes fit.
     """
     if socket is not None:
         return _connect(Path(socket))
-    found, refusal = _listening(target, f"{role}-{paths.socket_name(node)}" if node else "client-*")
+    found, refusal = _listening(_candidates(target, node, roles))
     if len(found) == 1:
         return found[0][1]
     for _, connection in found:
@@ -105,8 +107,19 @@ def connect_to_one(target: Target, socket: str | None, node: str | None, role: s
         raise _several([path for path, _ in found], node)
     if refusal:
         raise refusal
-    what = f"no node {node} runs" if node else "no client runs"
+    what = f"no {' or '.join(roles)} {node} runs" if node else "no client runs"
     raise NodeNotRunningError(f"{what} on this host, as far as you may see; start it with 'dskectl start'")
+
+
+def _candidates(target: Target, node: str | None, roles: tuple[str, ...]) -> list[Path]:
+    """Control sockets that may be the node's: of the named topology, else of all on this host."""
+    names = [f"{role}-{paths.socket_name(node)}.sock" for role in roles] if node else []
+    if target.config is not None:
+        directory = paths.runtime_dir(paths.find_config(target.config), target.runtime_dir)
+        found = sorted(directory.glob("*.sock"))
+    else:
+        found = paths.sockets_on_host(target.runtime_dir)
+    return [path for path in found if path.name in names or (not node and path.name.startswith("client-"))]
 
 
 def _connect(path: Path) -> ControlClient:
@@ -116,13 +129,10 @@ def _connect(path: Path) -> ControlClient:
         raise NodeNotRunningError(f"{error}; start it with 'dskectl start'") from None
 
 
-def _listening(target: Target, pattern: str) -> tuple[list[tuple[Path, ControlClient]], DskedError | None]:
-    """Connections to all nodes that fit and listen, and the last refusal of one that does not let us."""
-    if target.config is not None:
-        directory = paths.runtime_dir(paths.find_config(target.config), target.runtime_dir)
-        candidates = sorted(directory.glob(f"{pattern}.sock"))
-    else:
-        candidates = paths.sockets_on_host(target.runtime_dir, pattern)
+def _listening(
+    candidates: list[Path],
+) -> tuple[list[tuple[Path, ControlClient]], DskedError | None]:
+    """Connections to all nodes that listen, and the last refusal of one that does not let us."""
     found = []
     refusal: DskedError | None = None
     for path in candidates:

@@ -159,12 +159,12 @@ def socket_name(name: str) -> str:
     return f"{name[: MAX_SOCKET_NAME_CHARACTERS - 9]}~{digits}"
 
 
-def sockets_on_host(option: str | None = None, pattern: str = "*") -> list[Path]:
-    """Control sockets whose file names match `pattern`, of all topologies that this user can see.
+def sockets_on_host(option: str | None = None) -> list[Path]:
+    """The control sockets of all topologies that this user can see.
 
     A socket file tells nothing about whether its node still runs.
     """
-    return sorted(path for base in _bases(option) for path in base.glob(f"*/{pattern}.sock"))
+    return sorted(path for base in _bases(option) for path in base.glob("*/*.sock"))
 
 
 def _bases(option: str | None) -> list[Path]:

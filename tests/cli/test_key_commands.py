@@ -86,6 +86,16 @@ def test_a_named_topology_narrows_the_search(stand_ins: Dskectl, directory: Path
     assert stand_ins("--config", "other.yaml", "stop").status == 0
 
 
+def test_a_name_is_meant_whole(stand_ins: Dskectl, directory: Path) -> None:
+    file = directory / "dske-config.yaml"
+    file.write_text(file.read_text().replace("name: hank", "name: east-hank"))
+    stand_ins("--hub", "east-hank", "--client", "carol", "start")
+    for name in ("hank", "*", "east-han?"):
+        assert stand_ins("status", "--node", name).status == 3
+    assert stand_ins("status", "--node", "east-hank").status == 0
+    assert stand_ins("get-key", "sunny", "--node", "east-hank").status == 3  # a hub
+
+
 def test_status_of_one_node_in_json(stand_ins: Dskectl) -> None:
     stand_ins("--hub", "hank", "start")
     ran = stand_ins("status", "--node", "hank", "--json")
@@ -109,7 +119,8 @@ def test_status_without_a_topology_file_is_that_of_the_only_client(
 def test_nothing_runs(call: Dskectl, directory: Path) -> None:
     hint = "on this host, as far as you may see; start it with 'dskectl start'"
     assert call("get-key", "sunny") == (3, "", f"dskectl: no client runs {hint}\n")
-    assert call("get-key", "sunny", "--node", "x") == (3, "", f"dskectl: no node x runs {hint}\n")
+    assert call("get-key", "sunny", "--node", "x") == (3, "", f"dskectl: no client x runs {hint}\n")
+    assert call("status", "--node", "x") == (3, "", f"dskectl: no hub or client x runs {hint}\n")
     ran = call("get-key", "sunny", "--socket", f"{directory}/no.sock")
     assert ran.status == 3
     assert ran.err.endswith("start it with 'dskectl start'\n")

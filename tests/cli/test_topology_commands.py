@@ -304,6 +304,23 @@ def test_logs_go_to_the_named_directory_and_are_appended_to(stand_ins: Dskectl, 
     assert not (directory / "hub-hank.out").exists()
 
 
+def test_nodes_are_told_what_dskectl_was_told(stand_ins: Dskectl, directory: Path, runtime: Path) -> None:
+    other = runtime / "other"
+    options = ("--runtime-dir", str(other), "--state-dir", "state2")
+    assert stand_ins(*options, "--hub", "hank", "start", "--log-level", "debug").status == 0
+    shown = json.loads(stand_ins(*options, "--hub", "hank", "status", "--json").out)["nodes"][0]
+    command_line = Path(f"/proc/{shown['status']['pid']}/cmdline").read_text().split("\0")
+    assert command_line[command_line.index("--role") :] == [
+        "--role", "hub", "hank",
+        "--config", f"{directory}/dske-config.yaml",
+        "--state-dir", f"{directory}/state2",
+        "--runtime-dir", str(other),
+        "--log-level", "debug", "",
+    ]  # fmt: skip
+    assert (directory / "state2" / "gate-keys.json").exists()
+    assert stand_ins(*options, "stop").status == 0
+
+
 def test_a_warning_of_the_topology_is_shown(stand_ins: Dskectl, directory: Path) -> None:
     file = directory / "dske-config.yaml"
     file.write_text(file.read_text().replace("{name: hugo}", "{name: hugo}, {name: holly}"))

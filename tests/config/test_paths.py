@@ -173,8 +173,18 @@ def test_sockets_of_all_topologies_are_found(directory: Path) -> None:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.touch()
     named = str(directory / "run")
-    assert [str(one.relative_to(named)) for one in paths.sockets_on_host(named, "client-*")] == [
+    assert [str(one.relative_to(named)) for one in paths.sockets_on_host(named)] == [
         "a/client-carol.sock",
         "b/client-carol.sock",
+        "b/hub-hank.sock",
     ]
-    assert [one.name for one in paths.sockets_on_host(named, "*-hank")] == ["hub-hank.sock"]
+
+
+def test_the_system_is_searched_unless_a_place_is_named(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(user))
+    for name in ("dsked/a/client-own.sock", "system/a/client-service.sock"):
+        (user / name).parent.mkdir(parents=True)
+        (user / name).touch()
+    assert [one.stem for one in paths.sockets_on_host()] == ["client-own", "client-service"]
+    monkeypatch.setenv("DSKED_RUNTIME_DIR", str(user / "dsked"))
+    assert [one.stem for one in paths.sockets_on_host()] == ["client-own"]
