@@ -150,6 +150,8 @@ MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
 MAX_HTTP_CONNECTIONS = 256
 HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
 HTTP_KEEPALIVE_S = 30.0
+#: After an early refusal the rest of the body is read for this long, so that the reply is not lost.
+HTTP_LINGER_S = 1.0
 
 #: Of the log lines that outsiders can cause, one of a kind in this long.
 OUTSIDER_LOG_INTERVAL_S = 10.0

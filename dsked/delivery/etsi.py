@@ -129,8 +129,8 @@ async def _body(request: web.Request) -> bytes:
             return await request.read()
     except TimeoutError:
         raise web.HTTPRequestTimeout(reason="the body did not arrive in time") from None
-    except (web.RequestPayloadError, HttpProcessingError):
-        raise RequestError("the body is not well-formed HTTP") from None
+    except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
+        raise RequestError("the body is not well-formed HTTP, or broke off") from None
 
 
 def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -12,10 +13,13 @@ from aiohttp import web
 from dsked.errors import ConfigurationError
 from dsked.limits import (
     HTTP_KEEPALIVE_S,
+    HTTP_LINGER_S,
     HTTP_REQUEST_TIMEOUT_S,
     MAX_HTTP_CONNECTIONS,
     SHUTDOWN_GRACE_S,
 )
+
+_log = logging.getLogger(__name__)
 
 _BUSY_BODY = b'{"message":"too many connections"}'
 _BUSY = (
@@ -36,9 +40,11 @@ class HttpServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_ClientFaults(_log),
             handle_signals=False,
             keepalive_timeout=HTTP_KEEPALIVE_S,
             shutdown_timeout=SHUTDOWN_GRACE_S,
+            lingering_time=HTTP_LINGER_S,
         )
         self._server: asyncio.Server | None = None
         #: Connections that have not sent a whole request head yet, and when they are cut off.
@@ -95,6 +101,16 @@ class HttpServer:
         if timer is not None:
             timer.cancel()
         return await handler(request)
+
+
+class _ClientFaults(logging.LoggerAdapter[logging.Logger]):
+    """Notes in one line at level debug what aiohttp would log with a traceback.
+
+    Applications answer their own faults, so that what reaches aiohttp's log is what clients sent.
+    """
+
+    def exception(self, msg: object, *args: object, exc_info: object = None, **options: object) -> None:
+        self.debug(f"{msg}: %s", *args, type(exc_info).__name__)
 
 
 class _Busy(asyncio.Protocol):

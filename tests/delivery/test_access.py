@@ -67,5 +67,5 @@ def test_rules_from_names_and_numbers():
 
 @pytest.mark.parametrize("number_of", [user_id, group_id])
 def test_a_name_that_this_system_does_not_have(number_of):
-    with pytest.raises(ConfigurationError, match="no local .* 'nobody-of-this-name'"):
+    with pytest.raises(ConfigurationError, match=r"no local .* 'nobody-of-this-name'"):
         number_of("nobody-of-this-name")

@@ -118,7 +118,7 @@ def test_a_node_that_hangs(path, answering):
 
 def test_a_node_that_dies(path, answering):
     answering(b"\0\0", hang_up=True)
-    with ControlClient(path) as client, pytest.raises(NoAnswerError, match="closed the connection|failed"):
+    with ControlClient(path) as client, pytest.raises(NoAnswerError, match=r"closed the connection|failed"):
         client.status()
 
 
@@ -139,7 +139,7 @@ def test_a_reply_that_is_not_understood(path, answering, sends):
 
 
 def test_it_imports_little():
-    heavy = "asyncio uvloop msgspec aiohttp click yaml cryptography logging ssl".split()
+    heavy = ["asyncio", "uvloop", "msgspec", "aiohttp", "click", "yaml", "cryptography", "logging", "ssl"]
     program = f"import sys, dsked.delivery.control_client; print([m for m in {heavy} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
