@@ -1,0 +1,319 @@
+"""make bench: key pairs per second through the control sockets, beside the floor of the same run.
+
+A topology of real daemons runs on loopback; this process, which is none of them, asks carol for keys
+and curtis for the same keys by their IDs, and compares both values. The floor is what the machine
+does with the same frames and nothing else: two bare processes echo them, coalesced in the same way.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgpack
+import uvloop
+from laboratory import Laboratory, free_ports, topology
+
+from dsked.delivery.control_client import ControlClient
+from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request
+from dsked.wire.frame import LENGTH_BYTES, OVERHEAD_BYTES
+from dsked.wire.messages import (
+    GetGroup,
+    GetKey,
+    GetShares,
+    PartyBody,
+    PutGroup,
+    PutKey,
+    PutShares,
+    PutSharesAck,
+    ShareGroup,
+    ShareKey,
+    Shares,
+    encode_body,
+)
+
+TICKS_PER_S = os.sysconf("SC_CLK_TCK")
+HUBS = 5
+KEY_BYTES = 16
+
+
+class Figures(NamedTuple):
+    """One row of the result. Rates per second, latencies in ms, CPU in us per pair."""
+
+    label: str
+    pairs_per_s: float
+    get_key_ms: tuple[float, float]  # p50, p99
+    by_id_ms: tuple[float, float]
+    cpu_us: float  # of all nodes together
+    floor_pairs_per_s: float
+    floor_cpu_us: float
+
+    def ratio(self) -> float:
+        """How many times the floor's CPU time a pair costs."""
+        return self.cpu_us / self.floor_cpu_us
+
+
+# --- load through the control sockets ---------------------------------------------------------------
+
+
+class ControlConnection(asyncio.Protocol):
+    """A control socket with many requests under way; all output of a turn in one write."""
+
+    def __init__(self) -> None:
+        self._frames = FrameBuffer()
+        self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._next = 0
+        self._output: list[bytes] = []
+
+    @classmethod
+    async def open(cls, path: Path) -> ControlConnection:
+        loop = asyncio.get_running_loop()
+        _, protocol = await loop.create_unix_connection(cls, str(path))
+        return protocol
+
+    def connection_made(self, transport: Any) -> None:
+        self.transport = transport
+
+    def request(self, op: Op, args: list[Any]) -> asyncio.Future[Any]:
+        loop = asyncio.get_running_loop()
+        self._next += 1
+        future = self._waiting[self._next] = loop.create_future()
+        if not self._output:
+            loop.call_soon(self._flush)
+        self._output.append(encode_request(op, self._next, args))
+        return future
+
+    def _flush(self) -> None:
+        self.transport.write(b"".join(self._output))
+        self._output.clear()
+
+    def data_received(self, data: bytes) -> None:
+        for frame in self._frames.feed(data):
+            request_id, code, result = msgpack.unpackb(frame)
+            future = self._waiting.pop(request_id)
+            if code:
+                future.set_exception(RuntimeError(f"{code}: {result}"))
+            else:
+                future.set_result(result)
+
+
+class Load:
+    """Key pairs between carol's sam and curtis's sunny, until the time is up."""
+
+    def __init__(self, carol: ControlConnection, curtis: ControlConnection, number: int, bits: int) -> None:
+        self._carol, self._curtis = carol, curtis
+        self._number, self._bits = number, bits
+        self.pairs = 0
+        self.get_key_s: list[float] = []
+        self.by_id_s: list[float] = []
+
+    async def run(self, concurrency: int, seconds: float) -> float:
+        """Run; gives the seconds that it took."""
+        start = time.perf_counter()
+        await asyncio.gather(*(self._worker(start + seconds) for _ in range(concurrency)))
+        return time.perf_counter() - start
+
+    async def _worker(self, until: float) -> None:
+        while (begin := time.perf_counter()) < until:
+            mine = await self._carol.request(Op.GET_KEYS, [["sunny"], self._number, self._bits, "sam"])
+            middle = time.perf_counter()
+            ids = [key_id for key_id, _ in mine]
+            theirs = await self._curtis.request(Op.GET_KEYS_BY_ID, ["sam", ids, "sunny"])
+            if mine != theirs:
+                raise SystemExit("the two ends hold different values")
+            self.pairs += len(mine)
+            self.get_key_s.append(middle - begin)
+            self.by_id_s.append(time.perf_counter() - middle)
+
+
+def cpu_seconds(pid: int) -> float:
+    """User and system time that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_PER_S
+
+
+def quantiles_ms(values: list[float]) -> tuple[float, float]:
+    """(p50, p99) in milliseconds."""
+    if len(values) < 2:
+        return (1000 * values[0],) * 2
+    cuts = statistics.quantiles(values, n=100)
+    return 1000 * cuts[49], 1000 * cuts[98]
+
+
+# --- the floor: the same frames, echoed bare ---------------------------------------------------------
+
+
+def frame_sizes(keys: int) -> list[tuple[int, int]]:
+    """(request, reply) sizes in bytes of the four frames that `keys` keys of one turn make per hub."""
+    party = [PartyBody("curtis", "sunny")]
+    share, code, key_id = bytes(KEY_BYTES), bytes(32), bytes(16)
+    put = PutShares([PutGroup("sam", party, HUBS, 3, 60_000, KEY_BYTES,
+                              [PutKey(key_id, 0, share, [code])] * keys)])  # fmt: skip
+    get = GetShares([GetGroup("carol", [GetKey(key_id, 0)] * keys)], 1000, [])
+    shares = Shares([ShareGroup(PartyBody("carol", "sam"), party, HUBS, 3, KEY_BYTES,
+                                [ShareKey(key_id, 0, share, code)] * keys)], [])  # fmt: skip
+    sizes = [len(encode_body(message)) + OVERHEAD_BYTES for message in (put, PutSharesAck([0] * keys), get, shares)]
+    return [(sizes[0], sizes[1]), (sizes[2], sizes[3])]
+
+
+class Echo(asyncio.Protocol):
+    """Answers every frame with one of the size that its first bytes name."""
+
+    def __init__(self) -> None:
+        self._frames = FrameBuffer()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        replies = []
+        for frame in self._frames.feed(data):
+            size = int.from_bytes(frame[:4], "big") - LENGTH_BYTES
+            replies.append(size.to_bytes(LENGTH_BYTES, "big") + bytes(size))
+        if replies:
+            self._transport.write(b"".join(replies))
+
+
+class Asker(asyncio.Protocol):
+    """Sends frames, and knows when as many have come back."""
+
+    def __init__(self) -> None:
+        self._frames = FrameBuffer()
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+
+    def ask(self, request: bytes) -> asyncio.Future[None]:
+        self._answered = asyncio.get_running_loop().create_future()
+        self._transport.write(request)
+        return self._answered
+
+    def data_received(self, data: bytes) -> None:
+        if self._frames.feed(data):
+            self._answered.set_result(None)
+
+
+async def serve_echo(port: int) -> None:
+    """The floor's other process."""
+    server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", port)
+    print("ready", flush=True)
+    await server.serve_forever()
+
+
+async def measure_floor(keys: int, seconds: float, port: int) -> tuple[float, float]:
+    """(pairs per second, CPU us per pair of both processes) for `keys` keys a turn."""
+    command = [sys.executable, __file__, "--echo", str(port)]
+    echo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    try:
+        assert echo.stdout is not None
+        echo.stdout.readline()
+        loop = asyncio.get_running_loop()
+        askers = [(await loop.create_connection(Asker, "127.0.0.1", port))[1] for _ in range(HUBS)]
+        requests = [_request(*sizes) for sizes in frame_sizes(keys)]
+        before, start, rounds = cpu_seconds(echo.pid) + time.process_time(), time.perf_counter(), 0
+        while (now := time.perf_counter()) < start + seconds:
+            for request in requests:
+                await asyncio.gather(*(asker.ask(request) for asker in askers))
+            rounds += 1
+        cpu = cpu_seconds(echo.pid) + time.process_time() - before
+    finally:
+        echo.terminate()
+        echo.wait()
+    return rounds * keys / (now - start), 1e6 * cpu / (rounds * keys)
+
+
+def _request(size: int, reply: int) -> bytes:
+    body = max(size - LENGTH_BYTES, LENGTH_BYTES)
+    return body.to_bytes(LENGTH_BYTES, "big") + reply.to_bytes(4, "big") + bytes(body - 4)
+
+
+# --- the run -----------------------------------------------------------------------------------------
+
+
+async def measure(lab: Laboratory, concurrency: int, number: int, bits: int, seconds: float) -> Figures:
+    """One row: `concurrency` requests under way, each for `number` keys of `bits` bits."""
+    carol = await ControlConnection.open(lab.socket("client", "carol"))
+    curtis = await ControlConnection.open(lab.socket("client", "curtis"))
+    await Load(carol, curtis, number, bits).run(concurrency, seconds / 4)  # warm: pools learn the rate
+    pids = [ControlClient(lab.socket(*node)).peer_pid for node in lab.nodes()]
+    load = Load(carol, curtis, number, bits)
+    before = sum(map(cpu_seconds, pids))
+    took = await load.run(concurrency, seconds)
+    cpu = sum(map(cpu_seconds, pids)) - before
+    floor_rate, floor_cpu = await measure_floor(concurrency * number, seconds / 2, free_ports(1, 25_000))
+    return Figures(
+        f"{concurrency} x {number} x {bits} bit", load.pairs / took, quantiles_ms(load.get_key_s),
+        quantiles_ms(load.by_id_s), 1e6 * cpu / load.pairs, floor_rate, floor_cpu,
+    )  # fmt: skip
+
+
+def rows(quick: bool) -> Iterator[tuple[int, int, int]]:
+    """(concurrency, keys per request, key size in bits)."""
+    yield from ((1, 1, 128), (8, 1, 128), (64, 1, 128))
+    if not quick:
+        yield from ((64, 1, 256), (4, 128, 128))
+
+
+def memory_mib(lab: Laboratory) -> dict[str, float]:
+    """Resident memory of every node."""
+    found = {}
+    for role, name in lab.nodes():
+        pid = ControlClient(lab.socket(role, name)).peer_pid
+        status = Path(f"/proc/{pid}/status").read_text()
+        found[f"{role} {name}"] = int(status.partition("VmRSS:")[2].split()[0]) / 1024
+    return found
+
+
+def table(results: list[Figures]) -> str:
+    """The figures for people."""
+    lines = [
+        f"{'requests x keys x size':<22} {'pairs/s':>8} {'get key p50/p99 ms':>20} {'by ID p50/p99 ms':>18} "
+        f"{'CPU us':>7} {'floor/s':>8} {'floor us':>8} {'CPU/floor':>9}"
+    ]
+    for row in results:
+        lines.append(
+            f"{row.label:<22} {row.pairs_per_s:>8.0f} {'%.2f / %.2f' % row.get_key_ms:>20} "
+            f"{'%.2f / %.2f' % row.by_id_ms:>18} {row.cpu_us:>7.0f} {row.floor_pairs_per_s:>8.0f} "
+            f"{row.floor_cpu_us:>8.1f} {row.ratio():>9.1f}"
+        )
+    return "\n".join(lines)
+
+
+async def run(lab: Laboratory, seconds: float, quick: bool) -> list[Figures]:
+    return [await measure(lab, *row, seconds) for row in rows(quick)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement (default 4)")
+    parser.add_argument("--quick", action="store_true", help="fewer rows, one second each")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--echo", type=int, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    loop: Callable[[Awaitable[Any]], Any] = uvloop.run
+    if options.echo:
+        loop(serve_echo(options.echo))
+        return
+    clients = {"carol": ["sam"], "curtis": ["sunny", "susan"]}
+    with Laboratory(topology(HUBS, clients, free_ports(HUBS + len(clients)))) as lab:
+        results = loop(run(lab, 1.0 if options.quick else options.seconds, options.quick))
+        memory = memory_mib(lab)
+    if options.json:
+        print(json.dumps({"rows": [row._asdict() for row in results], "resident_mib": memory}, indent=2))
+        return
+    print(f"{HUBS} hubs, any 3 of them, 2 clients, on {os.cpu_count()} cores; CPU: us per key pair, all nodes\n")
+    print(table(results))
+    print("\nresident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
+
+
+if __name__ == "__main__":
+    main()
