@@ -70,9 +70,10 @@ def locate_errors(field: Field, xs: Sequence[int], ys: Sequence[int], k: int) ->
     """
     m = len(xs)
     remainder, locator = _half_way(field, _vanishing(field, xs), _interpolate(field, xs, ys), m + k)
-    polynomial, rest = _divide(field, remainder, locator)
-    if rest or len(polynomial) > k:
+    polynomial, _ = _divide(field, remainder, locator)
+    if len(polynomial) > k:
         return None
+    # Whatever the division left over: a polynomial of degree < k this near is the only one.
     wrong = frozenset(i for i in range(m) if _evaluate(field, polynomial, xs[i]) != ys[i])
     return wrong if 2 * len(wrong) <= m - k else None
 

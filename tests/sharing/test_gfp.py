@@ -51,6 +51,19 @@ def test_large_k_folds_in_time(k: int) -> None:
     assert gfp.join(list(zip(xs, shares, strict=True))) == secret
 
 
+def test_sums_of_the_largest_products_stay_in_their_lane() -> None:
+    """Elements of p - 1 under coefficients of every size; a lane holds four such products, not five."""
+    xs = tuple(range(1, 31))
+    rows = [(x, naive.from_elements([gfp.P - 1] * 4)) for x in xs]
+    largest = 0
+    for at in range(31, 256):
+        coefficients = gfp.lagrange(xs, at)
+        largest = max(largest, *(sum(coefficients[i : i + 5]) for i in range(len(xs) - 4)))
+        # The polynomial is constant: p - 1 everywhere.
+        assert gfp.join(rows, at=at) == rows[0][1]
+    assert largest > 4 * gfp.P
+
+
 @pytest.mark.parametrize("count", [0, 1, 2, 511, 512, 513, 1100])
 def test_batches_are_the_same_in_pieces(count: int) -> None:
     secret = gfp.uniform(count, seeded(count))
@@ -112,6 +125,12 @@ def test_a_part_of_an_element_is_refused() -> None:
     assert not gfp.is_canonical(bytes(15))
     with pytest.raises(FrameError):
         gfp.join([(1, bytes(17)), (2, bytes(17))])
+
+
+@pytest.mark.parametrize(("xs", "k"), [([1, 0], 2), ([1, 1], 2), ([1, 256], 2), ([1, 2], 3), ([1, 2], 0)])
+def test_split_refuses(xs: list[int], k: int) -> None:
+    with pytest.raises(ValueError, match=r"k is between|x-coordinates are"):
+        gfp.split(bytes(16), xs, k, seeded(0))
 
 
 def test_join_refuses_different_lengths() -> None:

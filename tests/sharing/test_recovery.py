@@ -196,6 +196,16 @@ def test_nothing_is_proven_with_too_few_shares() -> None:
     assert dealing.mismatches(of, [(hubs[:3], [add(hubs[3], key=b"\1"), hubs[4]])]) == [(4,)]
 
 
+def test_liars_are_named_even_among_the_shares_that_passed() -> None:
+    """3 of 6: two differences that cancel at 0 pass with hub 3, but three honest hubs more tell."""
+    of = terms(6, 3)
+    key_id, key, hubs = deal_one(of, range(1, 7), 13)
+    passed = [add(hubs[0], key=b"\7"), add(hubs[1], key=b"\7"), hubs[2]]
+    assert dealing.rebuild(of, [(key_id, passed)]) == [key]
+    assert dealing.mismatches(of, [(passed, hubs[3:])]) == [(1, 2)]
+    assert dealing.mismatches(of, [(passed, hubs[3:5])]) == [()]
+
+
 def test_more_broken_hubs_than_k_minus_1_are_named_if_they_do_not_agree() -> None:
     """2 of 7, three of them broken: no other polynomial explains as many shares."""
     of = terms(7, 2)

@@ -85,7 +85,8 @@ def test_one_random_read() -> None:
 
 
 @pytest.mark.parametrize(
-    ("xs", "k"), [([1, 2], 3), ([1, 2], 0), ([], 1), ([1, 1], 2), ([0, 1], 2), ([1, 256], 2), ([-1, 1], 1)]
+    ("xs", "k"),
+    [([1, 2], 3), ([1, 2], 0), ([], 1), ([1, 1], 2), ([0, 1], 2), ([1, 0], 2), ([1, 256], 2), ([-1, 1], 1)],
 )
 def test_split_refuses(xs: list[int], k: int) -> None:
     with pytest.raises(ValueError, match=r"k is between|x-coordinates are"):
