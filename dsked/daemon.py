@@ -109,9 +109,7 @@ class _Daemon:
         await self._add(client, client.start())
         self._node = client
 
-    async def _start_control(
-        self, node: Node, service: KeyService | None, settings: ControlSettings
-    ) -> None:
+    async def _start_control(self, node: Node, service: KeyService | None, settings: ControlSettings) -> None:
         rules = AccessRules.from_names(os.geteuid(), settings.users, settings.groups)
         control = ControlServer(node, service, rules)
         await self._add(control, control.start(settings.path, settings.group))

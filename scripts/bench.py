@@ -161,7 +161,9 @@ def frame_sizes(keys: int) -> list[tuple[int, int]]:
     get = GetShares([GetGroup("carol", [GetKey(key_id, 0)] * keys)], 1000, [])
     shares = Shares([ShareGroup(PartyBody("carol", "sam"), party, HUBS, 3, KEY_BYTES,
                                 [ShareKey(key_id, 0, share, code)] * keys)], [])  # fmt: skip
-    sizes = [len(encode_body(message)) + OVERHEAD_BYTES for message in (put, PutSharesAck([0] * keys), get, shares)]
+    sizes = [
+        len(encode_body(message)) + OVERHEAD_BYTES for message in (put, PutSharesAck([0] * keys), get, shares)
+    ]
     return [(sizes[0], sizes[1]), (sizes[2], sizes[3])]
 
 
@@ -310,7 +312,9 @@ def main() -> None:
     if options.json:
         print(json.dumps({"rows": [row._asdict() for row in results], "resident_mib": memory}, indent=2))
         return
-    print(f"{HUBS} hubs, any 3 of them, 2 clients, on {os.cpu_count()} cores; CPU: us per key pair, all nodes\n")
+    print(
+        f"{HUBS} hubs, any 3 of them, 2 clients, on {os.cpu_count()} cores; CPU: us per key pair, all nodes\n"
+    )
     print(table(results))
     print("\nresident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
 

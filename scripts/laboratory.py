@@ -41,7 +41,9 @@ def _bound(port: int) -> Iterator[None]:
         yield
 
 
-def topology(hubs: int, clients: Mapping[str, Sequence[str]], base_port: int, **settings: Any) -> dict[str, Any]:
+def topology(
+    hubs: int, clients: Mapping[str, Sequence[str]], base_port: int, **settings: Any
+) -> dict[str, Any]:
     """A topology file's content: hubs hub1, hub2, ...; `clients`: name to encryptors."""
     return {
         "base_port": base_port,
@@ -95,7 +97,14 @@ class Laboratory:
 
     def command(self, *arguments: str) -> list[str]:
         """The command line of dskectl on this topology."""
-        places = ["--config", str(self.config), "--state-dir", str(self.path), "--runtime-dir", str(self.path)]
+        places = [
+            "--config",
+            str(self.config),
+            "--state-dir",
+            str(self.path),
+            "--runtime-dir",
+            str(self.path),
+        ]
         return [str(DSKECTL), *places, *arguments]
 
     def socket(self, role: str, name: str) -> Path:

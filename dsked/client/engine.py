@@ -180,7 +180,7 @@ class ClientEngine:
         """The connection to `hub` is gone, or could not be made: it is dialled again after a while."""
         connection = hub.connection
         session = connection.session if connection is not None else None
-        if hub.registered or (session is not None and not self._stopping):
+        if session is not None and not self._stopping:
             self._notice(logging.WARNING, f"hub {hub.name}: {problem}")
         reached = connection is not None and connection.proved
         carried = session is not None and session.frames_received > 0

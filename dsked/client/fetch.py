@@ -110,9 +110,7 @@ class Fetch:
         """
         assert self.terms is not None
         of_passed = {share.x for share in self.passed}
-        return [
-            self._as_evidence(x, held) for x, held in sorted(self._held.items()) if x not in of_passed
-        ]
+        return [self._as_evidence(x, held) for x, held in sorted(self._held.items()) if x not in of_passed]
 
     def _as_evidence(self, x: int, held: _Held) -> KeyShare:
         comparable = held.terms == self.terms and held.complete and not held.contradicted

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable
 
 from dsked.client.refill import Refill, RefillSettings
+from dsked.errors import LimitError
 from dsked.limits import (
     MAX_KEYS_PER_FRAME,
     MAX_REMEMBERED_DONE_PER_HUB,
@@ -47,11 +48,17 @@ class HubPeer:
 
     # --- requests ---
 
-    def request(self, message: Message, on_answer: OnAnswer) -> int:
-        """Send a message that asks for an answer; gives its request id. Raises LimitError."""
+    def request(self, message: Message, on_answer: OnAnswer) -> int | None:
+        """Send a message that asks for an answer; gives its request id.
+
+        None where too much waits already for a hub that does not read: nothing was sent.
+        """
         assert self.connection is not None
         self._next_request_id = self._next_request_id % _MAX_REQUEST_ID + 1
-        self.connection.send(self._next_request_id, message)
+        try:
+            self.connection.send(self._next_request_id, message)
+        except LimitError:
+            return None
         self._calls[self._next_request_id] = on_answer
         return self._next_request_id
 
@@ -121,9 +128,7 @@ class HubPeer:
         refill = self._refills[owner]
         sequence = next_sequence + refill.nr_asked
         for size in refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now):
-            connection.send_sealed(
-                0, PsrdRequest(int(owner is Side.HUB), stream, sequence, size)
-            )
+            connection.send_sealed(0, PsrdRequest(int(owner is Side.HUB), stream, sequence, size))
             sequence += 1
 
     def take_block(self, block: PsrdBlock) -> bool:
@@ -173,4 +178,5 @@ class HubPeer:
                 self._done.extendleft(reversed(taken))
             return isinstance(message, Ping)
 
-        self.request(ping, answered)
+        if self.request(ping, answered) is None:
+            self._done.extendleft(reversed(taken))

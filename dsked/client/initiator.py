@@ -17,7 +17,7 @@ from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
 from dsked.delivery.service import Done, Key
-from dsked.errors import ErrorCode, LimitError, TooFewHubsError
+from dsked.errors import ErrorCode, TooFewHubsError
 from dsked.limits import (
     ACK_GRACE_S,
     ACK_LIMIT_S,
@@ -156,9 +156,8 @@ class Initiator:
         if not hub.pair.simulated and not self._pads_suffice(hub, items, session.streams.local.unused):
             return
         for message, in_flight in put_frames(items, session.max_pads, now):
-            try:
-                hub.request(message, partial(self._answered, hub, in_flight))
-            except LimitError:  # the hub does not read: these wait for its next session
+            if hub.request(message, partial(self._answered, hub, in_flight)) is None:
+                # The hub does not read: these wait for its next session.
                 self._unsent[hub.index].add([item for item, last in in_flight if last])
 
     def _pads_suffice(self, hub: HubPeer, items: list[PutItem], unused: int) -> bool:

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from dsked.client.hubs import Hubs
 from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
-from dsked.limits import ACK_LIMIT_S, DIRECTORY_TTL_S, MAX_CACHED_ENCRYPTORS, MAX_KEYS_PER_FRAME
+from dsked.limits import (
+    ACK_LIMIT_S,
+    DIRECTORY_TTL_S,
+    MAX_CACHED_ENCRYPTORS,
+    MAX_KEYS_PER_FRAME,
+    RETRY_MAX_S,
+)
 from dsked.timers import Timers
 from dsked.wire.messages import Locate, Located, Message
 
@@ -20,7 +27,7 @@ class _Question:
     encryptor: str
     waiting: list[Answer] = field(default_factory=list)
     said: Counter[str | None] = field(default_factory=Counter)
-    nr_asked: int = 0
+    asked: set[int] = field(default_factory=set)  # x of the hubs that were asked
 
 
 class Locator:
@@ -58,43 +65,49 @@ class Locator:
         """Ask all hubs at once what this turn wants to know."""
         while self._turn:
             questions, self._turn = self._turn[:MAX_KEYS_PER_FRAME], self._turn[MAX_KEYS_PER_FRAME:]
-            self._ask(questions, now)
+            usable = self._hubs.usable()
+            if len(usable) < self._hubs.k:
+                for question in questions:
+                    self._answer(question, self._hubs.too_few(len(usable)), now)
+            else:
+                self._ask(questions, now, now + ACK_LIMIT_S)
 
-    def _ask(self, questions: list[_Question], now: float) -> None:
-        usable = self._hubs.usable()
-        if len(usable) < self._hubs.k:
-            for question in questions:
-                self._answer(question, self._hubs.too_few(len(usable)), now)
+    def _ask(self, questions: list[_Question], now: float, deadline: float) -> None:
+        """Ask the hubs that have not answered; again after a while, since a session may be lost."""
+        open_questions = [question for question in questions if self._is_open(question)]
+        if not open_questions:
             return
+        if now >= deadline:
+            for question in open_questions:
+                self._answer(question, self._no_agreement(question), now)
+            return
+        for hub in self._hubs.usable():
+            asked = [question for question in open_questions if hub.x not in question.asked]
+            message = Locate([question.encryptor for question in asked])
+            if asked and hub.request(message, partial(self._take, hub.x, asked)) is not None:
+                for question in asked:
+                    question.asked.add(hub.x)
+        next_try = min(now + RETRY_MAX_S, deadline)
+        self._timers.at(next_try, lambda now: self._ask(open_questions, now, deadline))
 
-        def answered(message: Message | None, now: float) -> bool:
-            clients = message.clients if isinstance(message, Located) else []
-            self._take(questions, clients, now)
+    def _is_open(self, question: _Question) -> bool:
+        return self._questions.get(question.encryptor) is question
+
+    def _take(self, x: int, asked: list[_Question], message: Message | None, now: float) -> bool:
+        if not isinstance(message, Located) or len(message.clients) != len(asked):
+            for question in asked:
+                question.asked.discard(x)
             return True
-
-        for question in questions:
-            question.nr_asked = len(usable)
-        for hub in usable:
-            hub.request(Locate([question.encryptor for question in questions]), answered)
-        self._timers.at(now + ACK_LIMIT_S, lambda now: self._give_up(questions, now))
-
-    def _take(self, questions: list[_Question], clients: list[str | None], now: float) -> None:
-        named = dict(zip((question.encryptor for question in questions), clients, strict=False))
-        for question in questions:
-            if question.encryptor not in self._questions:
+        for question, client in zip(asked, message.clients, strict=True):
+            if not self._is_open(question):
                 continue
-            client = named.get(question.encryptor)
             question.said[client] += 1
             if client is not None and question.said[client] >= self._hubs.k:
                 self._remember(question.encryptor, client, now)
                 self._answer(question, client, now)
-            elif question.said.total() == question.nr_asked:
+            elif question.said.total() >= len(self._hubs.usable()):
                 self._answer(question, self._no_agreement(question), now)
-
-    def _give_up(self, questions: list[_Question], now: float) -> None:
-        for question in questions:
-            if self._questions.get(question.encryptor) is question:
-                self._answer(question, self._no_agreement(question), now)
+        return True
 
     def _no_agreement(self, question: _Question) -> DskedError:
         answers = question.said.total()

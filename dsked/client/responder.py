@@ -69,9 +69,7 @@ class _Round:
 class Responder:
     """Rebuilds keys dealt by other clients for the encryptors of this one."""
 
-    def __init__(
-        self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, notice: Notice
-    ) -> None:
+    def __init__(self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, notice: Notice) -> None:
         self._client = client
         self._notice = notice
         self._hubs = hubs
@@ -149,9 +147,7 @@ class Responder:
 
     # --- asking ---
 
-    def _ask(
-        self, this_round: _Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool
-    ) -> None:
+    def _ask(self, this_round: _Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool) -> None:
         for hub in self._hubs.usable():
             groups: dict[str, list[GetKey]] = {}
             asked: list[Fetch] = []
@@ -182,12 +178,14 @@ class Responder:
         for fetch in asked:
             fetch.asked.add(hub.x)
             fetch.missing.pop(hub.x, None)
-        try:
-            request_id = hub.request(message, partial(self._answered, hub, outstanding, taken))
+        request_id = hub.request(message, partial(self._answered, hub, outstanding, taken))
+        if request_id is not None:
             this_round.asked.append((hub, request_id))
-        except LimitError:  # the hub does not read: as if it had not been asked
-            for fetch in asked:
-                fetch.asked.discard(hub.x)
+            return
+        for fetch in asked:  # as if it had not been asked
+            fetch.asked.discard(hub.x)
+        for confirmation in taken:
+            hub.confirm(confirmation)
 
     def _retry(self, this_round: _Round, now: float) -> None:
         if now >= this_round.deadline or all(request.answered for request in this_round.requests):
@@ -271,9 +269,7 @@ class Responder:
             return  # further shares may come
         self._rebuilt(fetch, terms, recovered.key, list(recovered.passed), now)
 
-    def _rebuilt(
-        self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float
-    ) -> None:
+    def _rebuilt(self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float) -> None:
         fetch.succeed(terms, key, passed)
         self._changed[fetch.id] = fetch
         for hub in self._hubs:

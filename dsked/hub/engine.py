@@ -314,5 +314,3 @@ class HubEngine:
             "nr_pending_share_bytes": nr_bytes,
             **pools_report(pair.streams),
         }
-
-
