@@ -29,7 +29,7 @@ FetchId = tuple[str, bytes]  # (initiator client, key ID)
 class _Held:
     """What one hub has given: its terms, its code, and its share as far as it has come."""
 
-    terms: Terms
+    terms: Terms | None  # None: terms that may not even be tried
     code: bytes = field(repr=False)
     share: bytes = field(default=b"", repr=False)
     complete: bool = False
@@ -83,6 +83,11 @@ class Fetch:
         held.complete = True
         self._by_terms.setdefault(terms, []).append(KeyShare(x, held.share, held.code))
         return terms
+
+    def take_unusable(self, x: int) -> None:
+        """A share under terms that may not be tried; it counts against its hub once the key is known."""
+        held = self._held.setdefault(x, _Held(None, b"", complete=True))
+        held.contradicted = held.contradicted or held.terms is not None
 
     def group(self, terms: Terms) -> list[KeyShare]:
         """The whole shares in hand under `terms`, in the order in which they came."""

@@ -236,6 +236,7 @@ class Responder:
                     continue
                 if terms is None or not usable_terms(terms, key.code, self._client, self._hubs.k):
                     outstanding.pop(fetch.id)
+                    fetch.take_unusable(hub.x)
                     self._answered_for(hub, fetch)
                     continue
                 if fetch.take(hub.x, terms, key.offset, key.share, key.code) is not None:
