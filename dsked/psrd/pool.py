@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dsked.errors import PoolExhaustedError, ReplayError, WindowError
 from dsked.limits import (
+    HANDSHAKE_PAD_BYTES,
     RESERVE_AHEAD_BYTES,
     WINDOW_MAX_BYTES,
     WINDOW_MIN_BYTES,
@@ -40,7 +41,7 @@ class OwnerPool:
         self.window = window
         self.next = start
         self.durable = start
-        self.acked = start
+        self.acked = 0  # nothing was told to this process yet, and `start` may lie WIN beyond what was
         self.held_end = 0
 
     def limit(self, *, urgent: bool = False) -> int:
@@ -138,11 +139,16 @@ class ReceiverPool:
         self.check(position, length)
         return self.store.read(position, length)
 
-    def check(self, position: int, length: int) -> None:
-        """Raise unless [position, position + length) may still be used by the peer now."""
+    def read_proof(self, position: int) -> bytes:
+        """The bytes of M3 or M4, which may begin where the window ends. Raises as `read` does."""
+        self.check(position, HANDSHAKE_PAD_BYTES, beyond=HANDSHAKE_PAD_BYTES)
+        return self.store.read(position, HANDSHAKE_PAD_BYTES)
+
+    def check(self, position: int, length: int, *, beyond: int = 0) -> None:
+        """Raise unless the peer may still use [position, position + length), `beyond` its window or not."""
         if position < self.mark:
             raise ReplayError(f"position {position} lies below the mark {self.mark}")
-        if self.window is not None and position + length > self.told + self.window:
+        if self.window is not None and position + length > self.told + self.window + beyond:
             raise WindowError(f"position {position} lies beyond the window")
         if position + length > self.store.end:
             raise WindowError(f"position {position} lies beyond the {self.store.end} bytes held")

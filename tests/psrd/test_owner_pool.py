@@ -1,0 +1,178 @@
+"""The owner's side of a pool: strictly upward, durable before used, within the window, wiped."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsked.errors import PoolExhaustedError, ReplayError, StorageError
+from dsked.limits import RESERVE_AHEAD_BYTES, WINDOW_PING_RESERVE_BYTES
+from dsked.psrd.pool import OwnerPool
+
+from .stores import DiskStream, filled, memory_of, stream_bytes
+
+SIZE = 128 * 1024
+DATA = stream_bytes(SIZE)
+WIN = 16 * 1024
+ID = bytes(16)
+
+
+def owner(window: int | None = None, *, slow: bool = False, start: int = 0) -> tuple[OwnerPool, DiskStream]:
+    store = filled(DATA, slow=slow)
+    pool = OwnerPool(ID, store, window, start)
+    pool.held_end = SIZE
+    return pool, store
+
+
+@given(st.lists(st.integers(1, 40 * 1024), max_size=8))
+def test_allocations_follow_each_other_and_give_the_streams_bytes(lengths: list[int]) -> None:
+    pool, _ = owner()
+    expected = 0
+    for length in lengths:
+        if expected + length > SIZE:
+            with pytest.raises(PoolExhaustedError):
+                pool.allocate(length)
+            continue
+        assert pool.allocate(length) == (expected, DATA[expected : expected + length])
+        expected += length
+        assert (pool.next, pool.unused) == (expected, SIZE - expected)
+
+
+def test_what_is_allocated_is_wiped_in_the_stores_memory() -> None:
+    pool, store = owner()
+    memory = memory_of(store)[0]
+    pool.allocate(100)
+    assert memory[:100] == bytes(100)
+    assert memory[100:] == DATA[100:]
+
+
+def test_the_peers_end_is_never_passed() -> None:
+    pool, _ = owner()
+    pool.held_end = 100
+    with pytest.raises(PoolExhaustedError, match="101 bytes are needed, 100 are left"):
+        pool.allocate(101)
+    assert pool.allocate(100) == (0, DATA[:100])
+    with pytest.raises(PoolExhaustedError):
+        pool.allocate(1)
+    assert pool.available() == pool.unused == 0
+
+
+def test_nothing_is_taken_before_the_mark_is_durable() -> None:
+    pool, store = owner(slow=True)
+    memory = memory_of(store)[0]
+    assert pool.allocate(100) is None
+    assert pool.allocate(100) is None
+    assert (pool.next, pool.durable, memory) == (0, 0, DATA)
+    store.work()
+    assert store.mark >= 100
+    assert pool.allocate(100) == (0, DATA[:100])
+
+
+def test_one_reservation_serves_many_allocations() -> None:
+    pool, store = owner()
+    for _ in range(100):
+        pool.allocate(100)
+    assert store.asked == [100 + RESERVE_AHEAD_BYTES]
+
+
+def test_a_full_disk_stops_allocation_and_changes_nothing() -> None:
+    pool, store = owner()
+    store.full = True
+    with pytest.raises(StorageError):
+        pool.allocate(100)
+    with pytest.raises(StorageError):
+        pool.allocate_at(1000, 48)
+    assert (pool.next, pool.durable, memory_of(store)[0]) == (0, 0, DATA)
+    store.full = False
+    assert pool.allocate(100) == (0, DATA[:100])
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=12))
+def test_a_restart_burns_and_never_repeats(steps: list[tuple[int, bool]]) -> None:
+    """After a crash the owner begins at what the disk holds, which is beyond all that was used."""
+    pool, store = owner(slow=True)
+    used = 0
+    for length, disk_works in steps:
+        taken = pool.allocate(length)
+        if taken is not None:
+            assert taken[0] >= used
+            used = taken[0] + length
+        if disk_works:
+            store.work()
+        assert used <= store.mark or used == 0
+
+
+# --- the window ---
+
+
+def test_ordinary_frames_stop_short_of_the_window_and_a_ping_does_not() -> None:
+    pool, _ = owner(WIN)
+    ordinary = WIN - WINDOW_PING_RESERVE_BYTES
+    assert pool.available() == ordinary
+    with pytest.raises(PoolExhaustedError):
+        pool.allocate(ordinary + 1)
+    assert pool.allocate(ordinary) is not None
+    with pytest.raises(PoolExhaustedError):
+        pool.allocate(1)
+    assert pool.available(urgent=True) == WINDOW_PING_RESERVE_BYTES
+    assert pool.allocate(WINDOW_PING_RESERVE_BYTES, urgent=True) is not None
+    with pytest.raises(PoolExhaustedError):
+        pool.allocate(1, urgent=True)
+
+
+def test_an_ack_moves_the_window_and_an_older_one_does_not_move_it_back() -> None:
+    pool, _ = owner(WIN)
+    pool.acknowledged(5000)
+    pool.acknowledged(4000)
+    assert pool.limit(urgent=True) == 5000 + WIN
+    assert pool.limit() == 5000 + WIN - WINDOW_PING_RESERVE_BYTES
+
+
+@given(st.lists(st.tuples(st.integers(1, 4096), st.integers(0, 2000), st.booleans()), max_size=40))
+def test_no_mark_is_made_durable_beyond_the_window(steps: list[tuple[int, int, bool]]) -> None:
+    pool, store = owner(WIN)
+    for length, ahead, urgent in steps:
+        pool.acknowledged(pool.next + ahead)
+        if pool.available(urgent=urgent) >= length:
+            pool.allocate(length, urgent=urgent)
+        assert max(store.asked, default=0) <= pool.acked + WIN
+
+
+@pytest.mark.parametrize("start", [0, 1, WIN, SIZE // 2])
+def test_an_owner_that_has_just_started_leaves_the_handshake_alone_until_the_first_ack(start: int) -> None:
+    """Its own durable mark is no ack: it may lie a window beyond the last one (the peer told at most
+    `start` - WIN before), and a frame sent before the peer answers could meet a restored copy's."""
+    pool, _ = owner(WIN, start=start)
+    told = max(start - WIN, 0) + 48
+    pool.allocate_at(max(told + WIN, start), 48)
+    assert pool.available(urgent=True) == 0
+    pool.acknowledged(pool.next)
+    assert pool.available(urgent=True) == WIN
+
+
+# --- the handshake's allocation ---
+
+
+def test_the_handshakes_position_burns_what_lies_before_it() -> None:
+    pool, store = owner(WIN, slow=True)
+    memory = memory_of(store)[0]
+    assert pool.allocate_at(30_000, 48) == DATA[30_000:30_048]  # beyond ack + WIN: M3 and M4 may
+    assert store.mark == 30_048
+    assert memory[:30_048] == bytes(30_048)
+    assert pool.next == 30_048
+
+
+@pytest.mark.parametrize(
+    ("position", "error"),
+    [(99, ReplayError), (SIZE - 47, PoolExhaustedError), (2**64 - 1, PoolExhaustedError)],
+)
+def test_the_handshakes_position_is_never_below_the_next_nor_beyond_the_end(
+    position: int, error: type[Exception]
+) -> None:
+    pool, store = owner(WIN)
+    pool.allocate(100)
+    with pytest.raises(error):
+        pool.allocate_at(position, 48)
+    assert pool.next == 100
+    assert store.asked == [min(100 + RESERVE_AHEAD_BYTES, WIN - WINDOW_PING_RESERVE_BYTES)]
