@@ -168,6 +168,7 @@ class ClientEngine:
     def receive(self, connection: ClientConnection, data: bytes, now: float) -> None:
         """Act on bytes from the network. Raises DskedError: close the connection."""
         hub = self._peer_of[connection]
+        hub.changed = True
         for request_id, message in connection.receive_data(data):
             if isinstance(message, PsrdBlock):
                 self._block(hub, connection, message)
@@ -206,17 +207,20 @@ class ClientEngine:
         self._locator.turn_ends(now)
         self._responder.turn_ends(now)
         self._initiator.turn_ends(now)
-        for hub in self._peer_of.values():
-            hub.ask_for_blocks(now)
+        changed = []
+        for connection, hub in self._peer_of.items():
+            if hub.changed:
+                hub.changed = False
+                hub.ask_for_blocks(now)
+                changed.append(connection)
         to_dial, self._to_dial = self._to_dial, []
-        return to_dial, list(self._peer_of)
+        return to_dial, changed
 
     def stop(self) -> None:
         """Take no more requests, and tell the hubs that this client's encryptors are gone."""
         self._stopping = True
         for hub in self.hubs.usable():
-            assert hub.connection is not None
-            hub.connection.send(0, Unregister())
+            hub.tell(Unregister())
 
     # --- sessions ---
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from dsked.client.refill import Refill, RefillSettings
 from dsked.errors import LimitError
@@ -37,6 +38,7 @@ class HubPeer:
         self.connection: ClientConnection | None = None
         self.registered = False
         self.late = False
+        self.changed = False  # something came in or was queued in this turn
         self.problem = "not connected yet"
         self.dial_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
@@ -55,12 +57,20 @@ class HubPeer:
         """
         assert self.connection is not None
         self._next_request_id = self._next_request_id % _MAX_REQUEST_ID + 1
+        self.changed = True
         try:
             self.connection.send(self._next_request_id, message)
         except LimitError:
             return None
         self._calls[self._next_request_id] = on_answer
         return self._next_request_id
+
+    def tell(self, message: Message) -> None:
+        """Send a message that has no answer; it is left unsaid to a hub that does not read."""
+        assert self.connection is not None
+        self.changed = True
+        with suppress(LimitError):
+            self.connection.send(0, message)
 
     def answer(self, request_id: int, message: Message, now: float) -> None:
         """An answer of the hub; one that nobody waits for (any longer) is dropped."""
@@ -83,7 +93,7 @@ class HubPeer:
 
     def connected(self, connection: ClientConnection) -> None:
         """TCP is there; the handshake begins."""
-        self.connection = connection
+        self.connection, self.changed = connection, True
         self._refills = {side: Refill(self._refill_settings) for side in Side}
 
     def disconnected(self, now: float) -> None:

@@ -18,6 +18,7 @@ from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
 from dsked.delivery.service import Done, Key
 from dsked.errors import ErrorCode, TooFewHubsError
+from dsked.identifiers import as_uuid4
 from dsked.limits import (
     ACK_GRACE_S,
     ACK_LIMIT_S,
@@ -32,14 +33,6 @@ from dsked.timers import Timers
 from dsked.wire.messages import Message, PutSharesAck
 
 Random = Callable[[int], bytes]
-
-
-def _uuid4(random_bytes: bytes) -> bytes:
-    """A random key ID as a version 4 UUID (RFC 9562, section 5.4): 122 random bits."""
-    value = bytearray(random_bytes)
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return bytes(value)
 
 
 class _Unsent:
@@ -88,7 +81,7 @@ class Initiator:
         secrets = self._random(number * key_bytes)
         keys = [
             Key(
-                _uuid4(ids[i * KEY_ID_BYTES : (i + 1) * KEY_ID_BYTES]),
+                as_uuid4(ids[i * KEY_ID_BYTES : (i + 1) * KEY_ID_BYTES]),
                 secrets[i * key_bytes : (i + 1) * key_bytes],
             )
             for i in range(number)

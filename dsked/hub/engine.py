@@ -16,7 +16,7 @@ from dsked.hub.answers import Found, shares_messages
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot
 from dsked.hub.share_store import ShareStore, StoredShare
-from dsked.hub.simulated import issue_block, push_blocks
+from dsked.hub.simulated import BlockDelivery
 from dsked.limits import (
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
@@ -82,6 +82,7 @@ class HubEngine:
         self._dummy_key = random(GATE_KEY_BYTES)
         self._parking = ParkingLot()
         self._sessions: dict[str, HubConnection] = {}
+        self._deliveries: dict[HubConnection, BlockDelivery] = {}
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
         self._handlers: dict[type[Message], Handler] = {
@@ -116,6 +117,7 @@ class HubEngine:
     def disconnected(self, connection: HubConnection) -> None:
         """The TCP connection is gone; streams, shares and registrations stay."""
         self._changed.pop(connection, None)
+        self._deliveries.pop(connection, None)
         if connection.pair is not None and self._sessions.get(connection.client) is connection:
             del self._sessions[connection.client]
         self._parking.forget(connection)
@@ -159,14 +161,22 @@ class HubEngine:
         if session is None or connection.pair is None or not connection.pair.simulated:
             return
         wanted = session.pads_wanted
-        for block in push_blocks(session.streams, wanted, self._random):
+        for block in self._delivery(connection).push(wanted):
             connection.send_sealed(0, block)
 
     def _psrd_request(
         self, connection: HubConnection, request_id: int, message: PsrdRequest, now: float
     ) -> None:
-        assert connection.streams is not None
-        connection.send_sealed(request_id, issue_block(connection.streams, message, self._random))
+        block = self._delivery(connection).answer(message)
+        if block is not None:
+            connection.send_sealed(request_id, block)
+
+    def _delivery(self, connection: HubConnection) -> BlockDelivery:
+        delivery = self._deliveries.get(connection)
+        if delivery is None:
+            assert connection.streams is not None
+            delivery = self._deliveries[connection] = BlockDelivery(connection.streams, self._random)
+        return delivery
 
     def _not_for_hubs(self, connection: HubConnection, request_id: int, message: Message, now: float) -> None:
         """A message of a later version, or one that only hubs send: an answer, and the session goes on."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from dsked.errors import PeerError
-from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_POOL_BYTES, UUID_BYTES
+from dsked.identifiers import uuid4
+from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_POOL_BYTES
 from dsked.psrd.pair import Side, Streams
+from dsked.psrd.store import BlockInfo
 from dsked.wire.messages import PsrdBlock, PsrdRequest
 
 #: `owner` of PSRD_REQUEST and PSRD_BLOCK.
@@ -18,46 +20,50 @@ OWNER_NUMBER = {Side.CLIENT: 0, Side.HUB: 1}
 Random = Callable[[int], bytes]
 
 
-def issue_block(streams: Streams, request: PsrdRequest, random: Random) -> PsrdBlock:
-    """The hub's answer to PSRD_REQUEST. Raises PeerError when the request breaks the sequence."""
-    owner = Side.HUB if request.owner else Side.CLIENT
-    pool = streams.by_owner(Side.HUB, owner)
-    if request.stream != pool.stream_id:
-        raise PeerError("a PSRD_REQUEST for another stream")
-    if request.sequence < pool.store.next_sequence:
-        return _repeat(streams, owner, request.sequence)
-    if request.sequence > pool.store.next_sequence or pool.unused > MAX_SIMULATED_POOL_BYTES:
-        raise PeerError("a PSRD_REQUEST out of sequence, or beyond what a pool may hold")
-    size = min(max(request.size, 1), MAX_SIMULATED_BLOCK_BYTES)
-    return _new_block(streams, owner, size, random)
+class BlockDelivery:
+    """The blocks of one connection's streams.
 
+    The connection delivers in order: what has been sent on it is held by the client before anything
+    that is sent later. So a request that crossed a block on its way needs no second answer.
+    """
 
-def push_blocks(streams: Streams, wanted: int, random: Random) -> Iterator[PsrdBlock]:
-    """Blocks of the hub's own pool, unasked, until it holds `wanted` unused bytes."""
-    while streams.local.unused < wanted:
-        size = min(wanted - streams.local.unused, MAX_SIMULATED_BLOCK_BYTES)
-        yield _new_block(streams, Side.HUB, size, random)
+    def __init__(self, streams: Streams, random: Random) -> None:
+        self._streams = streams
+        self._random = random
+        self._sent = {Side.CLIENT: -1, Side.HUB: -1}  # the last sequence number sent here
 
+    def answer(self, request: PsrdRequest) -> PsrdBlock | None:
+        """The block asked for; None where it is on its way. Raises PeerError out of sequence."""
+        owner = Side.HUB if request.owner else Side.CLIENT
+        pool = self._streams.by_owner(Side.HUB, owner)
+        if request.stream != pool.stream_id:
+            raise PeerError("a PSRD_REQUEST for another stream")
+        if request.sequence <= self._sent[owner]:
+            return None
+        if request.sequence < pool.store.next_sequence:
+            found = pool.store.block(request.sequence)
+            if found is None:
+                raise PeerError("a PSRD_REQUEST for a block of which bytes are used")
+            return self._deliver(owner, *found)
+        if request.sequence > pool.store.next_sequence or pool.unused > MAX_SIMULATED_POOL_BYTES:
+            raise PeerError("a PSRD_REQUEST out of sequence, or beyond what a pool may hold")
+        return self._new_block(owner, min(max(request.size, 1), MAX_SIMULATED_BLOCK_BYTES))
 
-def _new_block(streams: Streams, owner: Side, size: int, random: Random) -> PsrdBlock:
-    pool = streams.by_owner(Side.HUB, owner)
-    data, uuid = random(size), random(UUID_BYTES)
-    info = pool.store.append(uuid, data)
-    _note_held(streams, owner, info.end)
-    return PsrdBlock(OWNER_NUMBER[owner], pool.stream_id, info.sequence, uuid, data)
+    def push(self, wanted: int) -> Iterator[PsrdBlock]:
+        """Blocks of the hub's own pool, unasked, until it holds `wanted` unused bytes."""
+        while self._streams.local.unused < wanted:
+            missing = wanted - self._streams.local.unused
+            yield self._new_block(Side.HUB, min(missing, MAX_SIMULATED_BLOCK_BYTES))
 
+    def _new_block(self, owner: Side, size: int) -> PsrdBlock:
+        data = self._random(size)
+        info = self._streams.by_owner(Side.HUB, owner).store.append(uuid4(self._random), data)
+        return self._deliver(owner, info, data)
 
-def _repeat(streams: Streams, owner: Side, sequence: int) -> PsrdBlock:
-    pool = streams.by_owner(Side.HUB, owner)
-    found = pool.store.block(sequence)
-    if found is None:
-        raise PeerError("a PSRD_REQUEST for a block of which bytes are used")
-    info, data = found
-    _note_held(streams, owner, info.end)
-    return PsrdBlock(OWNER_NUMBER[owner], pool.stream_id, sequence, info.uuid, data)
-
-
-def _note_held(streams: Streams, owner: Side, end: int) -> None:
-    """The connection delivers in order: whatever is sent after the block meets a client that holds it."""
-    if owner is Side.HUB:
-        streams.local.held_end = max(streams.local.held_end, end)
+    def _deliver(self, owner: Side, info: BlockInfo, data: bytes) -> PsrdBlock:
+        self._sent[owner] = info.sequence
+        local = self._streams.local
+        if owner is Side.HUB:
+            local.held_end = max(local.held_end, info.end)
+        stream_id = self._streams.by_owner(Side.HUB, owner).stream_id
+        return PsrdBlock(OWNER_NUMBER[owner], stream_id, info.sequence, info.uuid, data)
