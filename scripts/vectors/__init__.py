@@ -1,0 +1,1 @@
+"""What the vectors of proto/vectors are made of."""

@@ -1,0 +1,212 @@
+"""Vectors of handshakes, message by message, and of the sealed frames of simulated PSRD."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from dsked.auth.tags import GATE_MAC_BYTES, gate_mac, one_time_tag
+from dsked.errors import ErrorCode
+from dsked.limits import (
+    HANDSHAKE_PAD_BYTES,
+    MAX_FRAME_PAD_BYTES,
+    NONCE_BYTES,
+    ONE_TIME_KEY_BYTES,
+    PROTOCOL_VERSION,
+    TAG_BYTES,
+)
+from dsked.psrd.pair import NO_STREAM, Side
+from dsked.wire import handshake as hs
+from dsked.wire import messages as ms
+from dsked.wire.gate import Sealer
+from vectors.common import fixed, unpacked
+
+CLIENT, HUB = "carol", "hank"
+WINDOW_BYTES = 16 * 1024
+MEDIA_BYTES = 1 << 20
+GATE_KEY = fixed("gate key", 32)
+BOOT_ID = fixed("boot id", 16)
+CLIENT_STREAM, HUB_STREAM = fixed("client stream", 16), fixed("hub stream", 16)
+BLOCK_BYTES = 200
+_NO_MAC, _NO_TAG = bytes(GATE_MAC_BYTES), bytes(TAG_BYTES)
+
+
+class Told(NamedTuple):
+    """What one side tells in M1 or M2, and where its own pool and its view of the other's stand."""
+
+    flags: hs.Flag
+    holdings: hs.Holdings
+    own_next: int = 0
+    last_ack: int = 0  # the last ack received inside a session
+
+
+class Case(NamedTuple):
+    """A handshake: what both sides tell, where M3 and M4 stand, which ends the session runs on."""
+
+    name: str
+    client: Told
+    hub: Told
+    positions: tuple[int, int] = (0, 0)
+    ends: tuple[int, int] = (0, 0)
+    ack: int = 0
+    hub_asked: str = HUB
+    optional: dict[int, bytes] = {}  # noqa: RUF012, never changed
+    refusal: tuple[ErrorCode, str] = (ErrorCode.OK, "")
+    proofs: bool = True
+
+
+def _cases() -> list[Case]:
+    started, simulated = hs.Flag.JUST_STARTED, hs.Flag.SIMULATED
+    nothing = hs.Holdings(NO_STREAM, NO_STREAM, 0, 0, 0, 0)
+
+    def media(exact: int, durable: int, client_end: int = MEDIA_BYTES) -> hs.Holdings:
+        return hs.Holdings(CLIENT_STREAM, HUB_STREAM, client_end, MEDIA_BYTES, exact, durable)
+
+    first = 500 + WINDOW_BYTES
+    both = (MEDIA_BYTES, MEDIA_BYTES)
+    anew = hs.Holdings(CLIENT_STREAM, HUB_STREAM, 0, 0, 0, 48)
+    return [
+        Case(
+            "media, both just started: sessions begin at the durable marks told + WIN",
+            Told(started, media(0, 500)), Told(started, media(0, 500)),
+            (first, first), both, first + 9000,
+        ),
+        Case(
+            "media, continuing: sessions begin at the own next positions",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            (2000, 3000), both, 18_048,
+        ),
+        Case(
+            "media, the client holds a bundle that the hub does not hold yet",
+            Told(hs.Flag(0), media(3000, 20_000, MEDIA_BYTES + 4096), 2000, 16_000),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            (2000, 3000), both, 18_048,
+        ),
+        Case(
+            "simulated, begun anew: blocks come between M2 and M3",
+            Told(started | simulated | hs.Flag.BEGIN_ANEW, nothing),
+            Told(started | simulated | hs.Flag.BEGIN_ANEW, anew),
+            (0, 0), (BLOCK_BYTES, BLOCK_BYTES), 131_072,
+        ),
+        Case(
+            "M1 with optional fields of a later addition: ignored",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            optional={1: b"\x01", 4_000_000_000: b"later"}, proofs=False,
+        ),
+        Case(
+            "refused: the client asks for another hub",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000), Told(hs.Flag(0), nothing, 3000, 16_000),
+            hub_asked="helen", refusal=(ErrorCode.WRONG_HUB, "this hub is hank"), proofs=False,
+        ),
+        Case(
+            "refused: only the hub simulates PSRD",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
+            Told(simulated, nothing, 3000, 16_000),
+            refusal=(ErrorCode.PSRD_MODE, "one side simulates PSRD and the other does not"), proofs=False,
+        ),
+    ]  # fmt: skip
+
+
+class Transcript:
+    """A handshake under way: its messages one after the other."""
+
+    def __init__(self, number: int, case: Case) -> None:
+        self.case = case
+        self.nonces = {side: fixed(f"handshake {number} {side.name}", NONCE_BYTES) for side in Side}
+        self.raw = b""
+        self.messages: list[dict[str, Any]] = []
+        self.pads = {
+            side: fixed(f"handshake {number} pool {side.name}", HANDSHAKE_PAD_BYTES) for side in Side
+        }
+
+    def _add(self, name: str, side: Side, message: bytes, **more: str) -> None:
+        self.raw += message
+        sender = {"name": name, "direction": side.value.decode()}
+        self.messages.append({**sender, "fields": unpacked(message[4:]), **more, "message": message.hex()})
+
+    def _signed(self, name: str, side: Side, part: hs.M1 | hs.M2) -> None:
+        raw = hs.encode_part(part)[:-GATE_MAC_BYTES]
+        covered = self.raw + raw
+        mac = gate_mac(GATE_KEY, name.encode(), covered)
+        self._add(name, side, raw + mac, mac_input=(name.encode() + covered).hex())
+
+    def _proved(self, name: str, side: Side, part: hs.M3 | hs.M4) -> None:
+        covered = side.value + self.raw + hs.encode_part(part)[:-TAG_BYTES]
+        tag = one_time_tag(self.pads[side][:ONE_TIME_KEY_BYTES], covered)
+        message = hs.encode_part(part)[:-TAG_BYTES] + tag
+        self._add(name, side, message, tag_input=covered.hex())
+
+    def make(self) -> None:
+        """All messages of the case."""
+        case, nonces = self.case, self.nonces
+        self._add("M0", Side.HUB, hs.encode_part(hs.M0(hs.MAGIC, [PROTOCOL_VERSION], nonces[Side.HUB])))
+        self._signed("M1", Side.CLIENT, hs.M1(
+            PROTOCOL_VERSION, CLIENT, case.hub_asked, nonces[Side.CLIENT], BOOT_ID, int(case.client.flags),
+            case.client.holdings, MAX_FRAME_PAD_BYTES, case.optional, _NO_MAC,
+        ))  # fmt: skip
+        code, reason = case.refusal
+        self._signed("M2", Side.HUB, hs.M2(
+            PROTOCOL_VERSION, int(code), reason, int(case.hub.flags), case.hub.holdings,
+            MAX_FRAME_PAD_BYTES, {}, _NO_MAC,
+        ))  # fmt: skip
+        if case.proofs:
+            (client_at, hub_at), ends = case.positions, case.ends
+            m3 = hs.M3(client_at, CLIENT_STREAM, HUB_STREAM, *ends, _NO_TAG)
+            self._proved("M3", Side.CLIENT, m3)
+            self._proved("M4", Side.HUB, hs.M4(hub_at, case.ack, _NO_TAG))
+
+
+def _side(told: Told, position: int, pads: bytes) -> dict[str, Any]:
+    return {
+        "own_next": told.own_next, "last_ack": told.last_ack,
+        "pool_position": position, "pool_bytes": pads.hex(),
+    }  # fmt: skip
+
+
+def handshake_vectors() -> dict[str, Any]:
+    """Transcripts of handshakes, with the hash keys that a session would use."""
+    transcripts = []
+    for number, case in enumerate(_cases()):
+        transcript = Transcript(number, case)
+        transcript.make()
+        hash_keys = {s.name.lower(): transcript.pads[s][ONE_TIME_KEY_BYTES:].hex() for s in Side}
+        transcripts.append(
+            {
+                "name": case.name, "client": CLIENT, "hub": HUB, "gate_key": GATE_KEY.hex(),
+                "window_bytes": None if case.client.flags & hs.Flag.SIMULATED else WINDOW_BYTES,
+                "client_state": _side(case.client, case.positions[0], transcript.pads[Side.CLIENT]),
+                "hub_state": _side(case.hub, case.positions[1], transcript.pads[Side.HUB]),
+                "messages": transcript.messages, "hash_keys": hash_keys if case.proofs else None,
+            }
+        )  # fmt: skip
+    return {"handshakes": transcripts}
+
+
+def sealed_vectors() -> dict[str, Any]:
+    """Sealed frames of one connection, in order: both directions count their nonces from 0."""
+    nonces = {side: fixed(f"sealed {side.name}", NONCE_BYTES) for side in Side}
+    sealers = {side: Sealer(side, GATE_KEY, nonces[Side.HUB], nonces[Side.CLIENT]) for side in Side}
+    streams = (CLIENT_STREAM, HUB_STREAM)
+    frames: list[dict[str, Any]] = []
+
+    def seal(name: str, side: Side, request_id: int, message: ms.Message) -> None:
+        body = ms.encode_body(message)
+        counter = sum(frame["direction"] == side.value.decode() for frame in frames)
+        frames.append(
+            {
+                "name": name, "direction": side.value.decode(), "counter": counter,
+                "type": int(message.type), "request_id": request_id, "fields": unpacked(body),
+                "plain_body": body.hex(), "frame": sealers[side].seal(request_id, message).hex(),
+            }
+        )  # fmt: skip
+
+    for owner, stream in enumerate(streams):
+        seal("PSRD_REQUEST", Side.CLIENT, 0, ms.PsrdRequest(owner, stream, 0, BLOCK_BYTES))
+    for owner, stream in enumerate(streams):
+        data, uuid = fixed(f"block {owner}", BLOCK_BYTES), fixed(f"block uuid {owner}", 16)
+        seal("PSRD_BLOCK", Side.HUB, 0, ms.PsrdBlock(owner, stream, 0, uuid, data))
+    return {
+        "gate_key": GATE_KEY.hex(), "hub_nonce": nonces[Side.HUB].hex(),
+        "client_nonce": nonces[Side.CLIENT].hex(), "frames": frames,
+    }  # fmt: skip

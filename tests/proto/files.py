@@ -1,0 +1,70 @@
+"""The files of proto/vectors, and a store that holds just the pool bytes that a vector gives."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from dsked.psrd.store import BlockInfo
+
+PROJECT = Path(__file__).resolve().parents[2]
+PROTO = PROJECT / "proto"
+VECTORS = PROTO / "vectors"
+
+
+@cache
+def load(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads((VECTORS / f"{name}.json").read_text(encoding="ascii"))
+    assert (document["protocol"], document["version"]) == ("DSKE", 1)
+    return document
+
+
+def cases(name: str, key: str) -> Any:
+    """Arguments of pytest.mark.parametrize: every case of a file, named."""
+    found = load(name)[key]
+    return {"argvalues": found, "ids": [case["name"] for case in found]}
+
+
+def octets(value: Any) -> Any:
+    """Fields of a vector as Python values: {"hex": ...} is bytes, {"map": ...} a dict."""
+    if isinstance(value, dict):
+        if "hex" in value:
+            return bytes.fromhex(value["hex"])
+        return {octets(key): octets(item) for key, item in value["map"]}
+    return [octets(item) for item in value] if isinstance(value, list) else value
+
+
+class GivenStream:
+    """A StreamStore that knows `data` from `start` on, and ends at `end`."""
+
+    next_sequence = 1
+
+    def __init__(self, start: int, data: bytes, end: int) -> None:
+        self._start, self._data, self.end = start, data, end
+        self.wiped_to = 0
+
+    def append(self, uuid: bytes, data: bytes) -> BlockInfo:
+        raise AssertionError("nothing is appended to a given stream")
+
+    def read(self, position: int, length: int) -> bytes:
+        assert position >= self.wiped_to, "bytes are read that were wiped"
+        offset = position - self._start
+        assert 0 <= offset <= offset + length <= len(self._data), (
+            "bytes are read that the vector does not give"
+        )
+        return self._data[offset : offset + length]
+
+    def wipe(self, up_to: int) -> None:
+        self.wiped_to = up_to
+
+    def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
+        return None
+
+    def blocks(self) -> Iterator[BlockInfo]:
+        return iter(())
+
+    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
+        durable(mark)
