@@ -4,24 +4,51 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import os
+import random
+import select
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import yaml
+
+from dsked.delivery.control_client import ControlClient
 
 FIRST_PORT = 20_000
 LAST_PORT = 32_000  # below Linux's ephemeral ports, which outgoing connections take
 DSKECTL = Path(sys.executable).with_name("dskectl")
+_POLL_S = 0.01
+#: How long a condition, or the end of a process, is waited for on a machine that is very busy.
+LIMIT_S = 30.0
+
+Found = TypeVar("Found")
 
 
-def free_ports(number: int, first: int = FIRST_PORT) -> int:
-    """The first of `number` neighbouring TCP ports of 127.0.0.1 that nobody listens on."""
+def wait_until(condition: Callable[[], Found], what: str, limit_s: float = LIMIT_S) -> Found:
+    """Ask again and again until `condition` gives something true: that. Raises TimeoutError."""
+    deadline = time.monotonic() + limit_s
+    while not (found := condition()):
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"after {limit_s:g} s, still not so: {what}")
+        time.sleep(_POLL_S)
+    return found
+
+
+def free_ports(number: int, first: int | None = None) -> int:
+    """The first of `number` neighbouring TCP ports of 127.0.0.1 that nobody listens on.
+
+    The search begins at `first`, or anywhere: two laboratories that start at once should not meet.
+    """
+    if first is None:
+        first = random.randrange(FIRST_PORT, (FIRST_PORT + LAST_PORT) // 2)  # noqa: S311  no secret
     for base in range(first, LAST_PORT, number):
         with contextlib.ExitStack() as held:
             try:
@@ -59,18 +86,29 @@ def topology(
 
 
 class Laboratory:
-    """A started topology; everything is stopped and removed at the end of the `with` block."""
+    """A started topology; everything is stopped and removed at the end of the `with` block.
 
-    def __init__(self, content: Mapping[str, Any]) -> None:
+    `log_level` is that of the nodes. `environment` is added to that of dskectl and the nodes.
+    """
+
+    def __init__(
+        self,
+        content: Mapping[str, Any],
+        *,
+        log_level: str = "info",
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="dsked-")
         self.path = Path(self._directory.name)
         self.config = self.path / "lab.yaml"
         self.config.write_text(yaml.safe_dump(dict(content), sort_keys=False))
         self.content = content
+        self._log_level = log_level
+        self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
         try:
-            self.dskectl("start")
+            self.start()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -80,12 +118,24 @@ class Laboratory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
-            self.dskectl("stop")
+            self.stop()
         self._directory.cleanup()
+
+    # --- dskectl ---
+
+    def command(self, *arguments: str) -> list[str]:
+        """The command line of dskectl on this topology."""
+        return [str(DSKECTL), "--config", str(self.config), *self.places, *arguments]
+
+    @property
+    def places(self) -> list[str]:
+        """The options of dskectl and dsked that keep everything in this laboratory's directory."""
+        return ["--state-dir", str(self.path), "--runtime-dir", str(self.path)]
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run dskectl on this topology, in its directory; whatever its exit status."""
-        return subprocess.run(self.command(*arguments), cwd=self.path, capture_output=True, text=True)
+        command = self.command(*arguments)
+        return subprocess.run(command, cwd=self.path, env=self._environment, capture_output=True, text=True)
 
     def dskectl(self, *arguments: str) -> str:
         """The standard output of a dskectl command that must succeed."""
@@ -95,21 +145,18 @@ class Laboratory:
             done.check_returncode()
         return done.stdout
 
-    def command(self, *arguments: str) -> list[str]:
-        """The command line of dskectl on this topology."""
-        places = [
-            "--config",
-            str(self.config),
-            "--state-dir",
-            str(self.path),
-            "--runtime-dir",
-            str(self.path),
-        ]
-        return [str(DSKECTL), *places, *arguments]
+    def start(self, *names: str) -> str:
+        """Start the nodes of these names, or all, and wait until they are ready; gives the output."""
+        return self.dskectl(*self._filters(names), "start", "--log-level", self._log_level)
 
-    def socket(self, role: str, name: str) -> Path:
-        """A node's control socket; the node must be running."""
-        return next(self.path.glob(f"*/{role}-{name}.sock"))
+    def stop(self, *names: str) -> str:
+        """Stop the nodes of these names, or all, and wait until they are gone; gives the output."""
+        return self.dskectl(*self._filters(names), "stop")
+
+    def _filters(self, names: Sequence[str]) -> list[str]:
+        return [word for name in names for word in (f"--{self.role(name)}", name)]
+
+    # --- nodes ---
 
     def nodes(self) -> Iterator[tuple[str, str]]:
         """(role, name) of all nodes, hubs first."""
@@ -117,3 +164,65 @@ class Laboratory:
             (("hub", hub["name"]) for hub in self.content["hubs"]),
             (("client", client["name"]) for client in self.content["clients"]),
         )
+
+    def role(self, name: str) -> str:
+        """`hub` or `client`."""
+        return next(role for role, other in self.nodes() if other == name)
+
+    def port(self, name: str) -> int:
+        """The TCP port of a node: the base port, and its place in the file."""
+        names = [other for _, other in self.nodes()]
+        return int(self.content["base_port"]) + names.index(name)
+
+    def client_of(self, encryptor: str) -> str:
+        """The name of the client that serves an encryptor."""
+        return next(
+            str(client["name"])
+            for client in self.content["clients"]
+            if {"name": encryptor} in client.get("encryptors", [])
+        )
+
+    def socket(self, role: str, name: str) -> Path:
+        """A node's control socket; the node must have been started."""
+        return next(self.path.glob(f"*/{role}-{name}.sock"))
+
+    def control(self, name: str, timeout_s: float = LIMIT_S) -> ControlClient:
+        """A connection to a node's control socket."""
+        return ControlClient(self.socket(self.role(name), name), timeout_s)
+
+    def status(self, name: str) -> dict[str, Any]:
+        """A node's own state, as its control socket tells it."""
+        with self.control(name) as control:
+            state: dict[str, Any] = control.status()["status"]
+        return state
+
+    def log(self, name: str) -> str:
+        """All that a node has logged."""
+        return (self.path / f"{self.role(name)}-{name}.out").read_text()
+
+    def pid(self, name: str) -> int:
+        """The process of a running node."""
+        with self.control(name) as control:
+            return control.peer_pid
+
+    def kill(self, name: str) -> None:
+        """End a node's process without warning, and wait until it is gone."""
+        pidfd = os.pidfd_open(self.pid(name))
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGKILL)
+            ended = select.poll()
+            ended.register(pidfd, select.POLLIN)
+            assert ended.poll(1000 * LIMIT_S), f"{name} survives SIGKILL"
+        finally:
+            os.close(pidfd)
+
+    @contextlib.contextmanager
+    def frozen(self, name: str) -> Iterator[None]:
+        """A node whose process hangs (stopped, not dead) in the `with` block."""
+        pidfd = os.pidfd_open(self.pid(name))
+        try:
+            signal.pidfd_send_signal(pidfd, signal.SIGSTOP)
+            yield
+        finally:
+            signal.pidfd_send_signal(pidfd, signal.SIGCONT)
+            os.close(pidfd)

@@ -32,7 +32,8 @@ KEYS_NOT_FOUND = "one or more keys specified are not found on KME"
 SIZE_NOT_BYTES = "size shall be a multiple of 8"
 MANDATORY_UNSUPPORTED = "not all extension_mandatory parameters are supported"
 
-_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+_MAX_DIGITS = 18  # of an integer in a query; what is longer fits no size
+_INTEGER = re.compile(rf"-?[0-9]{{1,{_MAX_DIGITS}}}", re.ASCII)
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _QUOTED_CHARACTERS = 64  # of what a client sent, in a message about it
@@ -126,7 +127,7 @@ def _integer(
     if len(values) > 1:
         raise error(f"{field}: expected once, not {len(values)} times")
     if not _INTEGER.fullmatch(values[0]):
-        raise error(f"{field}: expected an integer, not {_quoted(values[0])}")
+        raise error(f"{field}: expected an integer of at most {_MAX_DIGITS} digits, not {_quoted(values[0])}")
     return int(values[0])
 
 

@@ -36,9 +36,9 @@ def test_key_request_of_a_query(query, expected):
     "value", ["", " 1", "1 ", "+1", "1_0", "1.0", "1e3", "true", "٣", "9" * 19, "--1", "0x10"]
 )
 def test_what_is_no_integer_in_a_query(value):
-    with pytest.raises(BadNumberError, match=r"^number: expected an integer, not '"):
+    with pytest.raises(BadNumberError, match=r"^number: expected an integer of at most 18 digits, not '"):
         messages.key_request_of_query({"number": [value]})
-    with pytest.raises(BadKeySizeError, match=r"^size: expected an integer, not '"):
+    with pytest.raises(BadKeySizeError, match=r"^size: expected an integer of at most 18 digits, not '"):
         messages.key_request_of_query({"size": [value]})
 
 
