@@ -18,7 +18,7 @@ class Parked:
     connection: HubConnection
     request_id: int
     keys: dict[ShareId, int] = field(default_factory=dict)
-    arrived: list[ShareId] = field(default_factory=list)
+    arrived: dict[ShareId, None] = field(default_factory=dict)  # in order, each once
     timer: Timer | None = None
 
 
@@ -45,7 +45,7 @@ class ParkingLot:
     def arrived(self, share_id: ShareId) -> None:
         """The share of a key is there: who waits for it can be answered when the turn ends."""
         for parked in self._waiting.get(share_id, ()):
-            parked.arrived.append(share_id)
+            parked.arrived[share_id] = None
             self._answerable[parked] = None
 
     def take_answerable(self) -> list[Parked]:
