@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from dsked.client.hubs import Hubs
+from dsked.client.requests import check_encryptor_name
 from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
 from dsked.limits import (
     ACK_LIMIT_S,
@@ -54,6 +55,11 @@ class Locator:
         client = self.known(encryptor, now)
         if client is not None:
             answer(client, now)
+            return
+        try:
+            check_encryptor_name(encryptor)
+        except UnknownEncryptorError as error:
+            answer(error, now)
             return
         question = self._questions.get(encryptor)
         if question is None:

@@ -11,10 +11,12 @@ from dsked.errors import (
     BadNumberError,
     NotOwnerError,
     RequestError,
+    UnknownEncryptorError,
 )
 from dsked.limits import (
     DEFAULT_KEY_SIZE_BITS,
     KEY_ID_BYTES,
+    MAX_ENCRYPTOR_NAME_BYTES,
     MAX_KEY_SIZE_BITS,
     MAX_KEYS_PER_REQUEST,
     MAX_REQUEST_KEY_BYTES,
@@ -36,6 +38,18 @@ def check_caller(caller: str, encryptors: Sequence[str], client: str) -> None:
     """Raise NotOwnerError unless `client` serves `caller`."""
     if caller not in encryptors:
         raise NotOwnerError(f"{caller!r} is not an encryptor of client {client}")
+
+
+def check_encryptor_name(name: str) -> None:
+    """Raise UnknownEncryptorError where no encryptor can have this name: a hub would not even read it."""
+    try:
+        length = len(name.encode())
+    except UnicodeEncodeError:  # a lone surrogate
+        length = 0
+    if not 1 <= length <= MAX_ENCRYPTOR_NAME_BYTES:
+        raise UnknownEncryptorError(
+            f"an encryptor's name has 1 to {MAX_ENCRYPTOR_NAME_BYTES} bytes of UTF-8; this one has not"
+        )
 
 
 def check_responders(caller: str, responders: Sequence[str]) -> tuple[str, ...]:
