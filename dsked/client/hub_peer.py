@@ -40,7 +40,8 @@ class HubPeer:
         self.late = False
         self.changed = False  # something came in or was queued in this turn
         self.problem = "not connected yet"
-        self.dial_delay_s = RECONNECT_FIRST_S
+        self._unreachable_delay_s = RECONNECT_FIRST_S
+        self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
         self._refill_settings = refill
         self._refills: dict[Side, Refill] = {}
@@ -108,12 +109,16 @@ class HubPeer:
 
         A hub that cannot be reached costs nothing to try. One that was reached may have cost pads:
         its back-off grows long, and starts again only after a session that carried verified frames.
+        The two are apart, or an attacker would shorten the long one by refusing TCP in between.
         """
         if carried_frames:
-            self.dial_delay_s = RECONNECT_FIRST_S
-        longest = RECONNECT_HANDSHAKE_MAX_S if reached and not carried_frames else RECONNECT_UNREACHABLE_MAX_S
-        delay = min(self.dial_delay_s, longest)
-        self.dial_delay_s = min(2 * delay, longest)
+            self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
+        if reached and not carried_frames:
+            delay = self._handshake_delay_s
+            self._handshake_delay_s = min(2 * delay, RECONNECT_HANDSHAKE_MAX_S)
+        else:
+            delay = self._unreachable_delay_s
+            self._unreachable_delay_s = min(2 * delay, RECONNECT_UNREACHABLE_MAX_S)
         return delay * (1 + RECONNECT_JITTER * (2 * jitter - 1))
 
     # --- simulated PSRD ---
