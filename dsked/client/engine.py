@@ -214,13 +214,20 @@ class ClientEngine:
                 hub.ask_for_blocks(now)
                 changed.append(connection)
         to_dial, self._to_dial = self._to_dial, []
-        return to_dial, changed
+        return [] if self._stopping else to_dial, changed
 
     def stop(self) -> None:
-        """Take no more requests, and tell the hubs that this client's encryptors are gone."""
+        """Take no more requests, dial and register with no further hub; what was accepted goes on."""
         self._stopping = True
-        for hub in self.hubs.usable():
-            hub.tell(Unregister())
+
+    def unregister(self) -> None:
+        """Tell all hubs that this client's encryptors are gone: the last thing that is said.
+
+        Hubs too whose answer to the registration is still on its way.
+        """
+        for connection, hub in self._peer_of.items():
+            if connection.session is not None:
+                hub.tell(Unregister())
 
     # --- sessions ---
 
@@ -239,7 +246,8 @@ class ClientEngine:
         if hub.pair.rewound:
             self._notice(logging.ERROR, f"hub {hub.name} shows restored or cloned state")
         hub.problem = "not registered yet"
-        self._register(hub, connection)
+        if not self._stopping:
+            self._register(hub, connection)
 
     def _register(self, hub: HubPeer, connection: ClientConnection) -> None:
         def answered(message: Message | None, now: float) -> bool:
@@ -262,7 +270,7 @@ class ClientEngine:
         self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
 
         def again(now: float) -> None:
-            if hub.connection is connection:
+            if hub.connection is connection and not self._stopping:
                 self._register(hub, connection)
 
         self.timers.at(now + REGISTER_RETRY_S, again)

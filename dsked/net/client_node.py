@@ -67,6 +67,7 @@ class ClientNode:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHUTDOWN_GRACE_S):
                 await self._idle.wait()
+        self._engine.unregister()
         await self._dialer.close()
 
     # --- KeyService ---

