@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
+from dsked.client.confirmations import Confirmations
 from dsked.client.delivered import Delivered
 from dsked.client.evidence import Evidence
 from dsked.client.fetch import Fetch, FetchId, usable_terms
@@ -26,7 +27,6 @@ from dsked.errors import (
     UnknownKeyError,
 )
 from dsked.limits import (
-    DONE_FLUSH_S,
     FETCH_DEADLINE_S,
     MAX_FETCHES,
     MAX_KEYS_PER_FRAME,
@@ -80,7 +80,7 @@ class Responder:
         self._waiting: dict[FetchId, list[_Request]] = {}
         self._round: _Round | None = None
         self._changed: dict[FetchId, Fetch] = {}
-        self._flushing = False
+        self._confirmations = Confirmations(hubs, timers)
 
     @property
     def _keep_s(self) -> float:
@@ -184,8 +184,7 @@ class Responder:
             return
         for fetch in asked:  # as if it had not been asked
             fetch.asked.discard(hub.x)
-        for confirmation in taken:
-            hub.confirm(confirmation)
+        self._confirmations.again(hub, taken, now)
 
     def _retry(self, this_round: _Round, now: float) -> None:
         if now >= this_round.deadline or all(request.answered for request in this_round.requests):
@@ -207,8 +206,8 @@ class Responder:
             for fetch in outstanding.values():
                 fetch.asked.discard(hub.x)
                 self._changed[fetch.id] = fetch
-            for confirmation in confirmed if message is None else ():
-                hub.confirm(confirmation)
+            if message is None:
+                self._confirmations.again(hub, confirmed, now)
             confirmed.clear()
             return True
         confirmed.clear()
@@ -273,9 +272,7 @@ class Responder:
     def _rebuilt(self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float) -> None:
         fetch.succeed(terms, key, passed)
         self._changed[fetch.id] = fetch
-        for hub in self._hubs:
-            hub.confirm(fetch.id)
-        self._flush_confirmations_later(now)
+        self._confirmations.rebuilt(fetch.id, now)
 
     # --- handing out ---
 
@@ -387,18 +384,3 @@ class Responder:
             if now < oldest.keep_until or oldest.id in self._waiting:
                 return
             del self._fetches[oldest.id]
-
-    # --- confirmations ---
-
-    def _flush_confirmations_later(self, now: float) -> None:
-        if not self._flushing:
-            self._flushing = True
-            self._timers.at(now + DONE_FLUSH_S, self._flush_confirmations)
-
-    def _flush_confirmations(self, now: float) -> None:
-        self._flushing = False
-        for hub in self._hubs.usable():
-            if hub.has_confirmations:
-                hub.send_confirmations()
-        if any(hub.has_confirmations for hub in self._hubs):
-            self._flush_confirmations_later(now)

@@ -1,0 +1,49 @@
+"""Telling the hubs which keys were rebuilt, so that they forget their shares: repeated until acknowledged.
+
+Confirmations wait at each hub's peer. They travel with the next GET_SHARES, or alone after a while.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from dsked.client.hub_peer import Confirmation, HubPeer
+from dsked.client.hubs import Hubs
+from dsked.limits import DONE_FLUSH_S
+from dsked.timers import Timers
+
+
+class Confirmations:
+    """What one client has to confirm, to all of its hubs."""
+
+    def __init__(self, hubs: Hubs, timers: Timers) -> None:
+        self._hubs = hubs
+        self._timers = timers
+        self._flushing = False
+
+    def rebuilt(self, confirmation: Confirmation, now: float) -> None:
+        """A key is there: every hub may forget its share, even one that has not been asked for it."""
+        for hub in self._hubs:
+            hub.confirm(confirmation)
+        self._flush_later(now)
+
+    def again(self, hub: HubPeer, confirmations: Iterable[Confirmation], now: float) -> None:
+        """These did not reach `hub`."""
+        for confirmation in confirmations:
+            hub.confirm(confirmation)
+        self._flush_later(now)
+
+    def _flush_later(self, now: float) -> None:
+        if not self._flushing:
+            self._flushing = True
+            self._timers.at(now + DONE_FLUSH_S, self._flush)
+
+    def _flush(self, now: float) -> None:
+        """Send what has not travelled with a GET_SHARES; look again later, since a session may be lost."""
+        self._flushing = False
+        waiting = [hub for hub in self._hubs if hub.has_confirmations]
+        for hub in waiting:
+            if hub.registered:
+                hub.send_confirmations()
+        if waiting:
+            self._flush_later(now)
