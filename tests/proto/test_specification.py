@@ -1,0 +1,80 @@
+"""The tables of the specification say what the code says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from dsked import limits
+from dsked.errors import ErrorCode
+from dsked.wire import frame
+from dsked.wire import handshake as hs
+from dsked.wire import messages as ms
+from tests.proto.files import PROTO
+
+
+def rows(name: str, columns: int) -> Iterator[list[str]]:
+    """The cells of every table row with so many columns."""
+    for line in (PROTO / name).read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.split("|")[1:-1]]
+        if len(cells) == columns:
+            yield cells
+
+
+def test_codes() -> None:
+    told = {int(row[0]): row[1] for row in rows("specification.md", 4) if row[0].isdigit()}
+    assert told == {int(code): code.name for code in ErrorCode}
+
+
+def test_limits() -> None:
+    told = {row[0].strip("`"): int(row[1]) for row in rows("specification.md", 3) if row[1].isdigit()}
+    assert told == {name: getattr(limits, name) for name in told}
+    assert len(told) > 15
+
+
+def test_message_types() -> None:
+    told = {int(row[0], 16): row[1] for row in rows("messages.md", 5) if row[0].startswith("0x")}
+    assert told == {int(kind): kind.name for kind in ms.MessageType}
+
+
+def _fields(text: str) -> list[str]:
+    return [field.strip() for field in text.strip("`[]").split(",") if field.strip()]
+
+
+def test_fields_of_messages() -> None:
+    text = (PROTO / "messages.md").read_text(encoding="utf-8")
+    of_type = {int(message.type): list(message.__struct_fields__) for message in ms.MESSAGES}
+    told = {
+        int(kind, 16): _fields(fields)
+        for kind, fields in re.findall(r"^## \w+ \((0x..)\).*\n\n`(\[[^`]*\])`", text, re.MULTILINE)
+    }
+    assert told == of_type
+
+
+def test_fields_of_parts_of_messages() -> None:
+    text = (PROTO / "messages.md").read_text(encoding="utf-8")
+    parts = {
+        "confirmed": ms.Confirmed, "put group": ms.PutGroup, "party": ms.PartyBody, "put key": ms.PutKey,
+        "get group": ms.GetGroup, "get key": ms.GetKey, "share group": ms.ShareGroup,
+        "share key": ms.ShareKey, "missing": ms.Missing,
+    }  # fmt: skip
+    for name, kind in parts.items():
+        found = re.search(rf"\*\*{name}\*\*[^`]*`(\[[^`]*\])`", text)
+        assert found, name
+        assert _fields(found[1]) == list(kind.__struct_fields__), name
+
+
+def test_fields_of_the_handshake() -> None:
+    text = (PROTO / "handshake.md").read_text(encoding="utf-8")
+    told = {name: _fields(fields) for name, fields in re.findall(r"\*\*(\w+)\*\*: `(\[[^`]*\])`", text)}
+    kinds = {"M0": hs.M0, "M1": hs.M1, "M2": hs.M2, "M3": hs.M3, "M4": hs.M4, "holdings": hs.Holdings}
+    assert told == {name: list(kind.__struct_fields__) for name, kind in kinds.items()}
+    for flag in hs.Flag:
+        assert f"{flag.value} {flag.name}" in text
+
+
+def test_frame_layout() -> None:
+    assert frame.OVERHEAD_BYTES == 57
+    offsets = [row[0] for row in rows("frames.md", 4)]
+    assert offsets[2:] == ["0", "4", "5", "6", "11", "20", "25", "34", "39", "39 + b", "41 + b"]
+    assert frame.HEADER_BYTES == 39
