@@ -31,7 +31,8 @@ def store() -> ShareStore:
 
 
 def put(
-    store: ShareStore, what: Terms | None = None, *, now: float = NOW, key_id: bytes = KEY_ID, offset: int = 0,
+    store: ShareStore, what: Terms | None = None, *, now: float = NOW, key_id: bytes = KEY_ID,
+    offset: int = 0,
     piece: bytes = SHARE, code: bytes = b"c", ttl_s: float = 30.0,
 ) -> ErrorCode:  # fmt: skip
     what = what or terms()
