@@ -109,6 +109,9 @@ MAX_UNAUTHENTICATED_CONNECTIONS = 256
 MAX_UNAUTHENTICATED_PER_ADDRESS = 64
 MAX_PENDING_SHARES_PER_CLIENT = 65_536
 MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024
+#: Characters of the names in their terms: 256 of each of 65,536 shares.
+MAX_PENDING_NAME_BYTES_PER_CLIENT = 16 * 1024 * 1024
+#: For confirmations of a responder, and apart from them for shares of an initiator that timed out.
 MAX_TOMBSTONES_PER_CLIENT = 262_144
 MAX_PARKED_KEYS_PER_CLIENT = 4096
 MAX_ENCRYPTORS_PER_CLIENT = 8192
@@ -116,6 +119,8 @@ MAX_ENCRYPTORS_PER_CLIENT = 8192
 # Simulated PSRD. The largest pool that a client keeps ahead, and the largest block.
 MAX_SIMULATED_BLOCK_BYTES = 256 * 1024
 MAX_SIMULATED_POOL_BYTES = 16 * 1024 * 1024
+#: Blocks of one pool that hold unread bytes: 256 bytes each in a pool of the largest size.
+MAX_SIMULATED_BLOCKS = 65_536
 #: A client that uses more than its thresholds keeps ahead what it used in this long.
 REFILL_LOOKBACK_S = 2.0
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from dsked.hub.share_store import StoredShare
-from dsked.limits import MAX_KEYS_PER_FRAME
 from dsked.sharing.terms import Terms
 from dsked.wire.messages import Missing, PartyBody, ShareGroup, ShareKey, Shares
 from dsked.wire.packing import FrameBudget, parties_bytes
@@ -23,7 +22,7 @@ class Found(NamedTuple):
 def shares_messages(
     client: str, found: Iterable[Found], missing: list[Missing], max_pads: int
 ) -> Iterator[Shares]:
-    """As many SHARES as it takes, each within `max_pads` bytes of secrets; `missing` in the first ones."""
+    """As many SHARES as it takes, each within `max_pads` bytes of secrets; `missing` in the last ones."""
     frame = _Frame(max_pads)
     for item in found:
         code = item.stored.codes[client] if item.offset == 0 else b""
@@ -34,14 +33,15 @@ def shares_messages(
                 yield frame.message()
                 frame = _Frame(max_pads)
                 continue
-            piece = item.stored.share[offset : offset + room - len(code)]
+            piece = bytes(item.stored.share[offset : offset + room - len(code)])
             frame.add(item.stored.terms, ShareKey(item.key_id, offset, piece, code))
             offset, code = offset + len(piece), b""
-    for start in range(0, len(missing), MAX_KEYS_PER_FRAME):
-        frame.missing = missing[start : start + MAX_KEYS_PER_FRAME]
-        yield frame.message()
-        frame = _Frame(max_pads)
-    if frame.groups:
+    for one in missing:
+        if not frame.add_missing(one):
+            yield frame.message()
+            frame = _Frame(max_pads)
+            frame.add_missing(one)
+    if frame.groups or frame.missing:
         yield frame.message()
 
 
@@ -69,6 +69,13 @@ class _Frame:
                 terms.n, terms.k, terms.key_bytes, [],
             )  # fmt: skip
         group.keys.append(key)
+
+    def add_missing(self, missing: Missing) -> bool:
+        """False where it does not fit beside what is there already."""
+        fits = self._budget.fits(0, 4 * len(missing.initiator))
+        if fits:
+            self.missing.append(missing)
+        return fits
 
     def message(self) -> Shares:
         return Shares(list(self.groups.values()), self.missing)

@@ -3,7 +3,8 @@
 A share is stored under (initiator client, key ID); the initiator client comes from the session that
 brought it. It goes to the named responder clients only, once bound to the process (boot ID) that
 asked first, and is removed when all of them have confirmed or the time is out. A tombstone keeps
-late copies away.
+late copies away. Confirmations leave theirs on the responder's account, shares that nobody fetched
+on their initiator's, so that no client uses up what others may have.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from itertools import count
 
 from dsked.errors import ErrorCode
 from dsked.limits import (
+    MAX_PENDING_NAME_BYTES_PER_CLIENT,
     MAX_PENDING_SHARE_BYTES_PER_CLIENT,
     MAX_PENDING_SHARES_PER_CLIENT,
     MAX_TOMBSTONES_PER_CLIENT,
 )
-from dsked.sharing.terms import Terms, responder_clients
+from dsked.sharing.terms import Terms
 
 ShareId = tuple[str, bytes]  # (initiator client, key ID)
+_Grave = tuple[str, bytes, str]  # a share ID and the responder client, or EVERYONE
+_EVERYONE = ""  # no client's name
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +35,7 @@ class StoredShare:
     terms: Terms
     codes: dict[str, bytes] = field(repr=False)
     expires_at: float
-    share: bytes = field(default=b"", repr=False)
+    share: bytes | bytearray = field(default=b"", repr=False)  # growing until it is complete
     delivered_to: dict[str, bytes] = field(default_factory=dict)  # responder client -> boot ID
     confirmed: set[str] = field(default_factory=set)
 
@@ -45,6 +49,16 @@ class StoredShare:
         """Bytes accounted against the initiator's limit: at full length from the first piece on."""
         return self.terms.key_bytes + sum(map(len, self.codes.values()))
 
+    @property
+    def name_bytes(self) -> int:
+        """Characters of all names in its terms: for a short key they weigh more than its share."""
+        return sum(len(client) + len(encryptor) for client, encryptor in self.terms.responders)
+
+    @property
+    def confirmed_by_all(self) -> bool:
+        """True when every named responder client has the key."""
+        return len(self.confirmed) == len(self.codes)
+
 
 class ShareStore:
     """Shares and tombstones of all clients of one hub. `timeout_s` caps every time to live."""
@@ -52,12 +66,14 @@ class ShareStore:
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._shares: dict[ShareId, StoredShare] = {}
-        self._tombstones: dict[tuple[str, bytes, str], float] = {}  # + responder client
+        self._tombstones: set[_Grave] = set()
         self._nr_shares: Counter[str] = Counter()  # per initiator client
         self._nr_bytes: Counter[str] = Counter()
+        self._nr_name_bytes: Counter[str] = Counter()
+        self._nr_expired: Counter[str] = Counter()  # tombstones for everyone, per initiator client
         self._nr_tombstones: Counter[str] = Counter()  # per responder client
         #: (deadline, order, share ID or tombstone): names only, so that removed shares are freed.
-        self._expiries: list[tuple[float, int, tuple[str, bytes, str] | ShareId]] = []
+        self._expiries: list[tuple[float, int, _Grave | ShareId]] = []
         self._order = count()
 
     def __len__(self) -> int:
@@ -75,14 +91,20 @@ class ShareStore:
         share_id = (terms.initiator.client, key_id)
         stored = self._shares.get(share_id)
         if stored is None:
-            if all((*share_id, client) in self._tombstones for client in responder_clients(terms)):
+            if all(self._is_gone(share_id, party.client) for party in terms.responders):
                 return ErrorCode.DONE
             if offset != 0:
                 return ErrorCode.BAD_REQUEST
             return self._store(now, share_id, terms, piece, codes, ttl_s)
         if stored.terms != terms or (offset == 0 and stored.codes != codes):
             return ErrorCode.CONFLICT
+        if stored.confirmed_by_all:
+            return ErrorCode.DONE
         return self._extend(stored, offset, piece)
+
+    def _is_gone(self, share_id: ShareId, responder_client: str) -> bool:
+        graves = self._tombstones
+        return (*share_id, responder_client) in graves or (*share_id, _EVERYONE) in graves
 
     def _store(
         self, now: float, share_id: ShareId, terms: Terms, piece: bytes, codes: dict[str, bytes],
@@ -90,19 +112,29 @@ class ShareStore:
     ) -> ErrorCode:  # fmt: skip
         client = share_id[0]
         stored = StoredShare(terms, codes, now + min(ttl_s, self.timeout_s), piece)
-        if (
-            self._nr_shares[client] >= MAX_PENDING_SHARES_PER_CLIENT
-            or self._nr_bytes[client] + stored.size > MAX_PENDING_SHARE_BYTES_PER_CLIENT
-        ):
+        if not stored.complete:
+            stored.share = bytearray(piece)
+        if not self._has_room(client, stored):
             return ErrorCode.LIMIT
         for responder in stored.codes:
-            if (*share_id, responder) in self._tombstones:
+            if self._is_gone(share_id, responder):
                 stored.confirmed.add(responder)
         self._shares[share_id] = stored
         self._nr_shares[client] += 1
         self._nr_bytes[client] += stored.size
+        self._nr_name_bytes[client] += stored.name_bytes
         heapq.heappush(self._expiries, (stored.expires_at, next(self._order), share_id))
         return ErrorCode.OK if stored.complete else ErrorCode.PARTIAL
+
+    def _has_room(self, client: str, stored: StoredShare) -> bool:
+        """Every share has its tombstone in reserve, should nobody fetch it."""
+        nr_shares = self._nr_shares[client]
+        return (
+            nr_shares < MAX_PENDING_SHARES_PER_CLIENT
+            and nr_shares + self._nr_expired[client] < MAX_TOMBSTONES_PER_CLIENT
+            and self._nr_bytes[client] + stored.size <= MAX_PENDING_SHARE_BYTES_PER_CLIENT
+            and self._nr_name_bytes[client] + stored.name_bytes <= MAX_PENDING_NAME_BYTES_PER_CLIENT
+        )
 
     @staticmethod
     def _extend(stored: StoredShare, offset: int, piece: bytes) -> ErrorCode:
@@ -111,8 +143,13 @@ class ShareStore:
             return ErrorCode.BAD_REQUEST
         if stored.share[offset : offset + len(piece)] != piece[: have - offset]:
             return ErrorCode.CONFLICT
+        if stored.complete:
+            return ErrorCode.OK
         stored.share += piece[have - offset :]
-        return ErrorCode.OK if stored.complete else ErrorCode.PARTIAL
+        if not stored.complete:
+            return ErrorCode.PARTIAL
+        stored.share = bytes(stored.share)
+        return ErrorCode.OK
 
     def get(
         self, responder_client: str, boot_id: bytes, initiator_client: str, key_id: bytes
@@ -123,7 +160,7 @@ class ShareStore:
         """
         stored = self._shares.get((initiator_client, key_id))
         if stored is None:
-            gone = (initiator_client, key_id, responder_client) in self._tombstones
+            gone = self._is_gone((initiator_client, key_id), responder_client)
             return ErrorCode.DONE if gone else ErrorCode.UNKNOWN_KEY
         if responder_client not in stored.codes:
             return ErrorCode.NOT_NAMED
@@ -137,46 +174,56 @@ class ShareStore:
 
     def confirm(self, now: float, responder_client: str, initiator_client: str, key_id: bytes) -> None:
         """A responder client has the key: forget the share for it, and keep late copies away."""
-        stored = self._shares.get((initiator_client, key_id))
+        share_id = (initiator_client, key_id)
+        stored = self._shares.get(share_id)
         if stored is not None and responder_client not in stored.codes:
             return  # not its key: it may not remove anything
-        self._bury(now, initiator_client, key_id, responder_client)
+        self._bury_for(now, (*share_id, responder_client))
         if stored is not None:
             stored.confirmed.add(responder_client)
-            if len(stored.confirmed) == len(stored.codes):
-                self._remove((initiator_client, key_id), stored)
+            # Without a tombstone for each, the share stays as its own until its time is out.
+            if stored.confirmed_by_all and all(self._is_gone(share_id, name) for name in stored.codes):
+                self._remove(share_id, stored)
 
-    def _bury(self, now: float, initiator_client: str, key_id: bytes, responder_client: str) -> None:
-        grave = (initiator_client, key_id, responder_client)
-        if grave in self._tombstones or self._nr_tombstones[responder_client] >= MAX_TOMBSTONES_PER_CLIENT:
-            return
-        expires_at = now + self.timeout_s
-        self._tombstones[grave] = expires_at
-        self._nr_tombstones[responder_client] += 1
-        heapq.heappush(self._expiries, (expires_at, next(self._order), grave))
+    def _bury_for(self, now: float, grave: _Grave) -> None:
+        """A tombstone for one responder client, while it may have more."""
+        if grave not in self._tombstones and self._nr_tombstones[grave[2]] < MAX_TOMBSTONES_PER_CLIENT:
+            self._nr_tombstones[grave[2]] += 1
+            self._bury(now, grave)
+
+    def _bury(self, now: float, grave: _Grave) -> None:
+        self._tombstones.add(grave)
+        heapq.heappush(self._expiries, (now + self.timeout_s, next(self._order), grave))
 
     def _remove(self, share_id: ShareId, stored: StoredShare) -> None:
         del self._shares[share_id]
         _release(self._nr_shares, share_id[0], 1)
         _release(self._nr_bytes, share_id[0], stored.size)
+        _release(self._nr_name_bytes, share_id[0], stored.name_bytes)
 
     def next_expiry(self) -> float | None:
         """When `expire` has something to do, or None."""
         return self._expiries[0][0] if self._expiries else None
 
     def expire(self, now: float) -> None:
-        """Remove what has timed out; an expired share leaves tombstones for its responders."""
+        """Remove what has timed out; an expired share leaves a tombstone for all its responders."""
         while self._expiries and self._expiries[0][0] <= now:
             deadline, _, name = heapq.heappop(self._expiries)
             if len(name) == 3:
-                del self._tombstones[name]
-                _release(self._nr_tombstones, name[2], 1)
+                self._tombstones.discard(name)
+                expired = name[2] == _EVERYONE
+                _release(*((self._nr_expired, name[0]) if expired else (self._nr_tombstones, name[2])), 1)
                 continue
             stored = self._shares.get(name)
             if stored is not None and stored.expires_at == deadline:
                 self._remove(name, stored)
-                for client in responder_clients(stored.terms):
-                    self._bury(now, *name, client)
+                self._nr_expired[name[0]] += 1
+                self._bury(now, (*name, _EVERYONE))
+
+    @property
+    def nr_tombstones(self) -> int:
+        """Keys, or keys of one responder, of which late copies are kept away."""
+        return len(self._tombstones)
 
     def counts(self, client: str) -> tuple[int, int]:
         """(shares, bytes) pending for an initiator client."""
