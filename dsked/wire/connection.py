@@ -14,14 +14,15 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Callable, Iterator
+from typing import ClassVar
 
-from dsked.errors import FrameError, PeerError
-from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES
+from dsked.errors import FrameError, LimitError, PeerError
+from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
 from dsked.wire.gate import Sealer
 from dsked.wire.handshake import ClientHandshake, HubHandshake
-from dsked.wire.messages import SEALED_TYPES, Message
+from dsked.wire.messages import SEALED_TYPES, Message, MessageType
 from dsked.wire.session import Session
 
 _TYPE_OFFSET = LENGTH_BYTES + 1
@@ -44,6 +45,8 @@ def _is_sealed(piece: bytes) -> bool:
 class Connection:
     """What both sides share: framing, stages, the session and the sealed frames."""
 
+    takes_sealed: ClassVar[MessageType]  # the one sealed type that the other side sends
+
     def __init__(self, stage: Stage) -> None:
         self.stage = stage
         self.pair: Pair | None = None
@@ -52,6 +55,7 @@ class Connection:
         self._sealer: Sealer | None = None
         self._buffer = FrameBuffer(MAX_HANDSHAKE_BYTES)
         self._out: list[bytes] = []
+        self._sealed_bytes = 0  # in _out
         self._parts: dict[Stage, Callable[[bytes], None]] = {}
 
     @property
@@ -73,7 +77,7 @@ class Connection:
                 self._handshake_part(piece)
 
     def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
-        if self._sealer is None or not _is_sealed(piece):
+        if self._sealer is None or piece[_TYPE_OFFSET : _TYPE_OFFSET + 1] != bytes((self.takes_sealed,)):
             raise FrameError(f"a frame in stage {self.stage.name}")
         return self._sealer.open(piece)
 
@@ -89,18 +93,23 @@ class Connection:
         self.session.send(request_id, message)
 
     def send_sealed(self, request_id: int, message: Message) -> None:
-        """Queue a message of simulated delivery."""
+        """Queue a message of simulated delivery. Raises LimitError."""
         assert self._sealer is not None
-        self._out.append(self._sealer.seal(request_id, message))
+        if self._sealed_bytes > MAX_UNSENT_SEALED_BYTES:
+            raise LimitError(f"{self._sealed_bytes} bytes of blocks wait for a peer that does not take them")
+        frame = self._sealer.seal(request_id, message)
+        self._sealed_bytes += len(frame)
+        self._out.append(frame)
 
     def data_to_send(self) -> bytes:
         """All bytes that can leave now, joined for one write."""
         if not self.writable:
             return b""
-        if self.session is not None:
+        if self.session is not None and self.stage is Stage.OPEN:
             self._out.extend(self.session.seal_ready())
         data = b"".join(self._out)
         self._out.clear()
+        self._sealed_bytes = 0
         return data
 
     def _allow_sealed(self, side: Side, pair: Pair, hub_nonce: bytes, client_nonce: bytes) -> None:
@@ -116,6 +125,8 @@ class Connection:
 
 class HubConnection(Connection):
     """The hub's end. `opened` is called once, when M3 has verified and before M4 leaves."""
+
+    takes_sealed = MessageType.PSRD_REQUEST
 
     def __init__(self, handshake: HubHandshake, opened: Callable[[HubConnection], None]) -> None:
         super().__init__(Stage.HELLO)
@@ -166,6 +177,8 @@ class ClientConnection(Connection):
     `hello_done` is called when M2 has been accepted: simulated streams may need blocks before M3.
     """
 
+    takes_sealed = MessageType.PSRD_BLOCK
+
     def __init__(
         self,
         handshake: ClientHandshake,
@@ -189,10 +202,9 @@ class ClientConnection(Connection):
 
     def _hello(self, raw: bytes) -> None:
         self.handshake.answer(raw)
-        self._allow_sealed(
-            Side.CLIENT, self.handshake.pair, self.handshake.hub_nonce, self.handshake.nonce
-        )
-        self._buffer.max_bytes = MAX_FRAME_BYTES  # blocks may come now
+        self._allow_sealed(Side.CLIENT, self.handshake.pair, self.handshake.hub_nonce, self.handshake.nonce)
+        if self._sealer is not None:
+            self._buffer.max_bytes = MAX_FRAME_BYTES  # blocks may come now
         self.stage = Stage.PROOF
         self._hello_done(self)
 

@@ -72,5 +72,3 @@ class Sealer:
             raise FrameError("position, pads, ack and tag of a sealed frame are zero")
         body = self._in.open(body_of(frame), frame[:HEADER_BYTES])
         return header.request_id, decode_body(header.type, body)
-
-

@@ -234,15 +234,17 @@ class ClientHandshake:
         )
         if m2.code != ErrorCode.OK:
             raise HandshakeRefusedError(m2.code, m2.reason)
+        if m2.version != PROTOCOL_VERSION:
+            raise HandshakeRefusedError(ErrorCode.VERSION, f"the hub chose version {m2.version}")
         if bool(m2.flags & Flag.SIMULATED) != self.pair.simulated:
             raise HandshakeRefusedError(ErrorCode.PSRD_MODE, "the hub's PSRD mode differs")
         if m2.flags & Flag.BEGIN_ANEW:
             if not self.pair.simulated:
                 raise HandshakeRefusedError(ErrorCode.PSRD_MODE, "only simulated streams are begun anew")
             self.streams = simulated_streams(m2.holdings.client_stream, m2.holdings.hub_stream)
-        self._check_holdings(m2)
         if m2.max_pads < MIN_FRAME_PAD_BYTES:
             raise FrameError(f"frames of {m2.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
+        self._check_holdings(m2)
         self.max_pads = min(MAX_FRAME_PAD_BYTES, m2.max_pads)
         self._m2 = m2
         self._transcript += raw
@@ -280,10 +282,12 @@ class ClientHandshake:
         )
         pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
         self._proof_end, self._hash_key = position + HANDSHAKE_PAD_BYTES, pads[ONE_TIME_KEY_BYTES:]
+        hub_end = self.streams.peer.end
+        if not self.pair.simulated:  # a bundle may have reached this side first
+            hub_end = min(hub_end, told.holdings.hub_end)
         m3 = M3(
-            position, pool.stream_id, self.streams.peer.stream_id,
-            pool.store.end, self.streams.peer.end, bytes(TAG_BYTES),
-        )  # fmt: skip
+            position, pool.stream_id, self.streams.peer.stream_id, pool.held_end, hub_end, bytes(TAG_BYTES)
+        )
         tagged = _with_tag(m3, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
         self._transcript += tagged
         return tagged
@@ -293,9 +297,10 @@ class ClientHandshake:
         assert self.streams is not None
         m4 = decode_part(M4, raw)
         pool = self.streams.peer
-        pads = pool.read(m4.position, HANDSHAKE_PAD_BYTES)
+        pads = pool.read_proof(m4.position)
         _verify_tag(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)
         pool.advance(m4.position + HANDSHAKE_PAD_BYTES)
+        pool.raise_durable(pool.mark, now=True)  # our first frame tells the hub so
         self.streams.local.acknowledged(max(m4.ack, self._proof_end))
         self.pair.streams, self.pair.had_session = self.streams, True
         return SessionKeys(self.hub_nonce, self._hash_key, self.nonce, pads[ONE_TIME_KEY_BYTES:])
@@ -416,7 +421,7 @@ class HubHandshake:
             raise FrameError("M3 names other streams than M2")
         if m3.client_end > peer.end or m3.hub_end > local.store.end:
             raise WindowError("M3 claims more bytes than the hub holds")
-        pads = peer.read(m3.position, HANDSHAKE_PAD_BYTES)
+        pads = peer.read_proof(m3.position)
         _verify_tag(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
         peer.advance(m3.position + HANDSHAKE_PAD_BYTES)
         local.held_end = m3.hub_end

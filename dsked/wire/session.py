@@ -9,15 +9,20 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag, verify_one_time_tag
 from dsked.errors import FrameError, LimitError
-from dsked.limits import MASK_BYTES, MAX_OUTBOX_BYTES, TAG_BYTES
+from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.wire.frame import OVERHEAD_BYTES, Header, body_of, decode_header, encode_untagged
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
+
+
+#: What a waiting message takes in memory beside its frame, about.
+_WAITING_BYTES = 512
 
 
 def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
@@ -27,6 +32,21 @@ def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
         end = start + len(piece)
         yield data[start:end]
         start = end
+
+
+def _largest_pads(window: int | None) -> int:
+    """Pad bytes that one frame may take from a pool, at most."""
+    return MAX_FRAME_PAD_BYTES if window is None else min(MAX_FRAME_PAD_BYTES, window // 4)
+
+
+class _Waiting(NamedTuple):
+    """A message in the outbox, still in plain form. `size`: bytes that it takes."""
+
+    request_id: int
+    message: Message
+    bins: list[bytes]
+    pads: int
+    size: int
 
 
 class Session:
@@ -40,15 +60,16 @@ class Session:
         self, side: Side, streams: Streams, keys: SessionKeys, max_pads: int, proof_end: int = 0
     ) -> None:
         self.streams = streams
-        window = streams.local.window
-        self.max_pads = max_pads if window is None else min(max_pads, window // 4)
+        self.max_pads = min(max_pads, _largest_pads(streams.local.window))
+        self._max_pads_received = _largest_pads(streams.peer.window)
         self._send_prefix = keys.send_nonce + side.value
         self._receive_prefix = keys.receive_nonce + side.other.value
         self._send_hash_key = keys.send_hash_key
         self._receive_hash_key = keys.receive_hash_key
         self._proof_end = proof_end
-        self._outbox: deque[tuple[int, Message, list[bytes], int]] = deque()
+        self._outbox: deque[_Waiting] = deque()
         self.outbox_bytes = 0
+        self.pads_wanted = 0  # bytes of the own pool that the waiting messages need
         self.frames_received = 0
 
     # --- sending ---
@@ -60,23 +81,21 @@ class Session:
         assert pads <= self.max_pads, "a larger share travels in pieces"
         if self.outbox_bytes > MAX_OUTBOX_BYTES:
             raise LimitError(f"{self.outbox_bytes} bytes wait for a peer that does not take them")
-        self._outbox.append((request_id, message, bins, pads))
-        self.outbox_bytes += pads + OVERHEAD_BYTES
-
-    @property
-    def pads_wanted(self) -> int:
-        """Bytes of the own pool that the waiting messages need."""
-        return sum(MASK_BYTES + pads for _, _, _, pads in self._outbox)
+        size = _WAITING_BYTES + OVERHEAD_BYTES + len(encode_body(message))
+        self._outbox.append(_Waiting(request_id, message, bins, pads, size))
+        self.outbox_bytes += size
+        self.pads_wanted += MASK_BYTES + pads
 
     def seal_ready(self) -> Iterator[bytes]:
         """The frames that can leave now, in order; what lacks pads or window stays queued."""
         while self._outbox:
-            request_id, message, bins, pads = self._outbox[0]
-            frame = self._seal(request_id, message, bins, pads)
+            first = self._outbox[0]
+            frame = self._seal(first.request_id, first.message, first.bins, first.pads)
             if frame is None:
                 break
             self._outbox.popleft()
-            self.outbox_bytes -= pads + OVERHEAD_BYTES
+            self.outbox_bytes -= first.size
+            self.pads_wanted -= MASK_BYTES + first.pads
             yield frame
         if self.streams.peer.tell_now:
             ping = self._seal(0, self.ping(), [], 0, urgent=True)
@@ -115,6 +134,8 @@ class Session:
         FrameError after the mark has moved, if the authentic body breaks a rule.
         """
         header = decode_header(frame)
+        if header.pads > self._max_pads_received:
+            raise FrameError(f"{header.pads} pad bytes in a frame; {self._max_pads_received} are allowed")
         pool = self.streams.peer
         length = MASK_BYTES + header.pads
         pad = pool.read(header.position, length)
@@ -133,5 +154,3 @@ class Session:
         if data:
             message.replace_secrets(_cut(apply_pad(data, pad[MASK_BYTES:]), bins))
         return header.request_id, message
-
-

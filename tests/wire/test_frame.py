@@ -1,0 +1,147 @@
+"""Frames: fixed offsets, odd bytes refused, a byte stream cut whatever its boundaries."""
+
+from __future__ import annotations
+
+import msgpack
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dsked.errors import FrameError
+from dsked.wire.frame import (
+    HEADER_BYTES,
+    OVERHEAD_BYTES,
+    FrameBuffer,
+    Header,
+    body_of,
+    decode_header,
+    encode_untagged,
+)
+
+from .sides import flips
+
+TAG = bytes(range(16))
+HEADER = Header(0x10, 7, 2**40, 300, 2**33)
+FRAME = encode_untagged(HEADER, b"\x93\1\2\3") + TAG
+
+
+@given(
+    st.builds(
+        Header,
+        st.integers(0, 0x7F),
+        st.integers(0, 2**32 - 1),
+        st.integers(0, 2**64 - 1),
+        st.integers(0, 2**32 - 1),
+        st.integers(0, 2**64 - 1),
+    ),
+    st.binary(max_size=300),
+)
+def test_a_frame_is_one_msgpack_array_at_fixed_offsets(header: Header, body: bytes) -> None:
+    frame = encode_untagged(header, body) + TAG
+    assert int.from_bytes(frame[:4], "big") == len(frame) - 4
+    assert msgpack.unpackb(frame[4:]) == [*header, body, TAG]
+    assert decode_header(frame) == header
+    assert body_of(frame) == body == frame[HEADER_BYTES : -(OVERHEAD_BYTES - HEADER_BYTES)]
+
+
+def test_every_truncation_is_refused() -> None:
+    for length in range(len(FRAME)):
+        with pytest.raises(FrameError):
+            decode_header(FRAME[:length])
+    with pytest.raises(FrameError):
+        decode_header(FRAME + b"\0")
+
+
+#: Offsets of the bytes that are the same in every frame, and of the lengths.
+FIXED = [4, 6, 11, 20, 25, 34, len(FRAME) - 18, len(FRAME) - 17]
+LENGTHS = [*range(4), *range(35, 39)]
+
+
+@pytest.mark.parametrize("offset", FIXED + LENGTHS)
+def test_every_odd_byte_of_the_header_is_refused(offset: int) -> None:
+    for value in set(range(256)) - {FRAME[offset]}:
+        frame = bytearray(FRAME)
+        frame[offset] = value
+        with pytest.raises(FrameError):
+            decode_header(bytes(frame))
+
+
+@pytest.mark.parametrize("kind", range(0x80, 0x100))
+def test_a_type_is_a_fixint(kind: int) -> None:
+    with pytest.raises(FrameError):
+        decode_header(FRAME[:5] + bytes((kind,)) + FRAME[6:])
+
+
+def test_no_flipped_bit_outside_the_fields_values_passes() -> None:
+    """What is left for the tag to find are values alone."""
+    values = {5, *range(7, 11), *range(12, 20), *range(21, 25), *range(26, 34)}
+    values |= {*range(HEADER_BYTES, len(FRAME) - 18), *range(len(FRAME) - 16, len(FRAME))}
+    for bit, frame in enumerate(flips(FRAME)):
+        if bit // 8 in values and frame[5] < 0x80:
+            decode_header(frame)
+        else:
+            with pytest.raises(FrameError):
+                decode_header(frame)
+
+
+# --- cutting a byte stream ---
+
+pieces = st.lists(st.binary(min_size=1, max_size=40), max_size=12)
+
+
+def _stream(bodies: list[bytes]) -> tuple[list[bytes], bytes]:
+    whole = [len(body).to_bytes(4, "big") + body for body in bodies]
+    return whole, b"".join(whole)
+
+
+@given(pieces, st.lists(st.integers(1, 60)))
+def test_pieces_come_out_the_same_whatever_the_boundaries(bodies: list[bytes], cuts: list[int]) -> None:
+    whole, stream = _stream(bodies)
+    buffer, found, start = FrameBuffer(40), [], 0
+    for length in [*cuts, len(stream)]:
+        found += buffer.feed(stream[start : start + length])
+        start += length
+    assert found == whole
+    assert buffer.partial_bytes == 0
+
+
+@given(pieces)
+def test_pieces_come_out_the_same_byte_by_byte(bodies: list[bytes]) -> None:
+    whole, stream = _stream(bodies)
+    buffer = FrameBuffer(40)
+    assert [piece for byte in stream for piece in buffer.feed(bytes((byte,)))] == whole
+
+
+def test_a_partial_piece_is_kept_and_counted() -> None:
+    buffer = FrameBuffer(40)
+    assert list(buffer.feed(b"\0\0\0\5ab")) == []
+    assert buffer.partial_bytes == 6
+    assert list(buffer.feed(b"cde\0\0")) == [b"\0\0\0\5abcde"]
+    assert buffer.partial_bytes == 2
+
+
+@pytest.mark.parametrize("length", [0, 41, 2**31, 2**32 - 1])
+@pytest.mark.parametrize("split", [0, 1, 3, 4])
+def test_an_oversized_length_is_refused_before_its_bytes_come(length: int, split: int) -> None:
+    buffer = FrameBuffer(40)
+    data = length.to_bytes(4, "big")
+    with pytest.raises(FrameError):
+        list(buffer.feed(data[:split]))
+        list(buffer.feed(data[split:]))
+
+
+def test_good_pieces_before_an_oversized_one_come_out() -> None:
+    found = []
+    with pytest.raises(FrameError):
+        for piece in FrameBuffer(40).feed(b"\0\0\0\1a\0\0\0\x29"):
+            found.append(piece)
+    assert found == [b"\0\0\0\1a"]
+
+
+def test_the_limit_may_be_raised_while_pieces_come_out() -> None:
+    buffer = FrameBuffer(1)
+    found = []
+    for piece in buffer.feed(b"\0\0\0\1a\0\0\0\2bc"):
+        found.append(piece)
+        buffer.max_bytes = 2
+    assert found == [b"\0\0\0\1a", b"\0\0\0\2bc"]
