@@ -130,6 +130,7 @@ class Initiator:
             items = [
                 PutItem(request, key.key_id, share)
                 for request in deals
+                if not request.abandoned  # for lack of pads, at the hubs before this one
                 for key, share in zip(request.keys, request.shares[hub.index], strict=True)
             ]
             self._send(hub, items, now)
