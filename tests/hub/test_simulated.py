@@ -96,12 +96,12 @@ def test_a_blocks_size_is_bounded(delivery, asked: int, given: int) -> None:
 
 def test_a_pool_is_bounded(delivery, streams, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(simulated, "MAX_SIMULATED_POOL_BYTES", 2500)
-    for sequence in range(3):
-        answer(delivery, sequence)
     with pytest.raises(PeerError, match="beyond what a pool may hold"):
-        delivery.answer(request(3))
-    streams.peer.advance(600)
-    assert answer(delivery, 3)
+        for sequence in range(100):
+            answer(delivery, sequence)
+    assert 2500 < streams.peer.unused <= 2 * 2500 + 1000, "twice: blocks are pushed, too"
+    streams.peer.advance(1000)
+    assert answer(delivery, streams.peer.store.next_sequence)
 
 
 def test_the_hub_pushes_what_its_answers_need(streams, delivery) -> None:

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import pytest
+
+from dsked.client import locator as module
+from dsked.client.locator import Locator
+from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
+from dsked.limits import ACK_LIMIT_S, DIRECTORY_TTL_S, MAX_KEYS_PER_FRAME, RETRY_MAX_S
+from dsked.timers import Timers
+from dsked.wire.messages import Error, Locate, Located
+from tests.client.fakes import FakeHub, fake_hubs
+
+NOW = 1000.0
+
+
+class Setting:
+    """A locator of carol (sam) among five hubs, k = 3."""
+
+    def __init__(self) -> None:
+        self.hubs, hubs = fake_hubs()
+        self.timers = Timers()
+        self.locator = Locator("carol", ("sam",), hubs, self.timers)
+        self.answers: list[str | DskedError] = []
+
+    def locate(self, encryptor: str = "sunny", now: float = NOW) -> None:
+        self.locator.locate(encryptor, now, lambda found, now: self.answers.append(found))
+
+    def ask(self, encryptor: str = "sunny", now: float = NOW) -> None:
+        self.locate(encryptor, now)
+        self.locator.turn_ends(now)
+
+    def say(self, *clients: str | None) -> None:
+        """One hub after the other says where the one encryptor is."""
+        for hub, client in zip(self.hubs, clients, strict=False):
+            hub.answer(Located([client]), NOW)
+
+    @property
+    def error(self) -> DskedError:
+        [error] = self.answers
+        assert isinstance(error, DskedError)
+        return error
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def questions(hub: FakeHub) -> list[list[str]]:
+    return [message.encryptors for _, message in hub.asked if isinstance(message, Locate)]
+
+
+def test_its_own_encryptors_need_no_hub(setting: Setting) -> None:
+    setting.locate("sam")
+    assert setting.answers == ["carol"]
+
+
+def test_what_k_hubs_say_alike_is_so(setting: Setting) -> None:
+    setting.ask()
+    setting.say("curtis", "curtis")
+    assert setting.answers == []
+    setting.hubs[2].answer(Located(["curtis"]), NOW)
+    assert setting.answers == ["curtis"]
+    setting.hubs[3].answer(Located(["mallory"]), NOW)
+    assert setting.answers == ["curtis"]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        ("celia", "celia", "curtis", "curtis", "curtis"),
+        (None, None, "curtis", "curtis", "curtis"),
+        ("curtis", "celia", "curtis", None, "curtis"),
+    ],
+)
+def test_two_liars_or_hubs_that_do_not_know_are_outvoted(
+    setting: Setting, said: tuple[str | None, ...]
+) -> None:
+    setting.ask()
+    setting.say(*said)
+    assert setting.answers == ["curtis"]
+
+
+@pytest.mark.parametrize(
+    "said", [(None,) * 5, ("celia", "celia", "curtis", "curtis", None), ("celia", "celia", None, None, None)]
+)
+def test_without_k_alike_it_is_unknown_once_all_have_answered(setting: Setting, said) -> None:
+    setting.ask()
+    setting.say(*said)
+    assert isinstance(setting.error, UnknownEncryptorError)
+    assert "no 3 of 5 hubs name the same client" in str(setting.error)
+
+
+def test_a_turn_asks_each_hub_once_for_all_its_encryptors(setting: Setting) -> None:
+    for name in ("sunny", "susan", "sunny", "serena"):
+        setting.locate(name)
+    setting.locator.turn_ends(NOW)
+    assert [questions(hub) for hub in setting.hubs] == [[["sunny", "susan", "serena"]]] * 5
+    for hub in setting.hubs[:3]:
+        hub.answer(Located(["curtis", "curtis", "celia"]), NOW)
+    assert setting.answers == ["curtis", "curtis", "curtis", "celia"]
+
+
+def test_questions_in_later_turns_join_the_one_under_way(setting: Setting) -> None:
+    setting.ask()
+    setting.ask()
+    assert [len(hub.asked) for hub in setting.hubs] == [1] * 5
+    setting.say(*["curtis"] * 3)
+    assert setting.answers == ["curtis", "curtis"]
+
+
+def test_more_names_than_a_frame_holds(setting: Setting) -> None:
+    for number in range(MAX_KEYS_PER_FRAME + 1):
+        setting.locate(f"sae{number}")
+    setting.locator.turn_ends(NOW)
+    assert [len(names) for names in questions(setting.hubs[0])] == [MAX_KEYS_PER_FRAME, 1]
+
+
+def test_too_few_hubs_fail_at_once_and_say_so(setting: Setting) -> None:
+    for hub in setting.hubs[:3]:
+        hub.registered = False
+    setting.ask()
+    assert isinstance(setting.error, TooFewHubsError)
+    assert "2 of 5 hubs are connected, 3 are needed (hub1: down; hub2: down; hub3: down)" in str(
+        setting.error
+    )
+
+
+def test_hubs_that_do_not_answer_end_it_at_the_limit(setting: Setting) -> None:
+    setting.ask()
+    setting.say("curtis", "curtis")
+    setting.timers.run_due(NOW + ACK_LIMIT_S - 0.001)
+    assert setting.answers == []
+    setting.timers.run_due(NOW + ACK_LIMIT_S)
+    assert isinstance(setting.error, TooFewHubsError)
+    assert "2 of 5 hubs answered where sunny is, 3 are needed" in str(setting.error)
+
+
+def test_a_question_lost_with_its_session_is_asked_again(setting: Setting) -> None:
+    setting.ask()
+    hub = setting.hubs[0]
+    hub.lose_session(NOW)
+    hub.registered = True
+    setting.timers.run_due(NOW + RETRY_MAX_S)
+    assert [len(hub.asked) for hub in setting.hubs] == [2, 1, 1, 1, 1]
+    setting.say(*["curtis"] * 3)
+    assert setting.answers == ["curtis"]
+
+
+def test_a_hub_that_answered_is_not_asked_again_and_counts_once(setting: Setting) -> None:
+    setting.ask()
+    setting.say("curtis", "curtis")
+    setting.hubs[0].lose_session(NOW)
+    setting.hubs[0].registered = True
+    setting.timers.run_due(NOW + RETRY_MAX_S)
+    assert len(setting.hubs[0].asked) == 1
+    assert setting.answers == []
+
+
+@pytest.mark.parametrize("nonsense", [Located([]), Located(["curtis", "curtis"]), Error(48, "")])
+def test_a_nonsensical_answer_counts_for_nothing(setting: Setting, nonsense) -> None:
+    setting.ask()
+    for hub in setting.hubs[:2]:
+        hub.answer(nonsense, NOW)
+    for hub in setting.hubs[2:]:
+        hub.answer(Located(["curtis"]), NOW)
+    assert setting.answers == ["curtis"]
+
+
+def test_a_hub_that_does_not_read_is_asked_later(setting: Setting) -> None:
+    setting.hubs[0].full = True
+    setting.ask()
+    setting.hubs[0].full = False
+    setting.timers.run_due(NOW + RETRY_MAX_S)
+    assert len(setting.hubs[0].asked) == 1
+
+
+def test_an_answer_is_kept_for_a_while(setting: Setting) -> None:
+    setting.ask()
+    setting.say(*["curtis"] * 3)
+    setting.locate(now=NOW + DIRECTORY_TTL_S - 0.001)
+    assert setting.answers == ["curtis", "curtis"]
+    setting.ask(now=NOW + DIRECTORY_TTL_S)
+    assert len(setting.hubs[0].asked) == 2
+
+
+def test_failures_are_not_kept(setting: Setting) -> None:
+    setting.ask()
+    setting.say(*[None] * 5)
+    setting.ask()
+    setting.say(*["curtis"] * 3)
+    assert setting.answers[1:] == ["curtis"]
+
+
+def test_what_is_kept_is_bounded(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_CACHED_ENCRYPTORS", 2)
+    for name in ("one", "two", "three"):
+        setting.ask(name)
+        setting.say(*["curtis"] * 3)
+        for hub in setting.hubs[3:]:
+            hub.answer(Located(["curtis"]), NOW)
+    assert [setting.locator.known(name, NOW) for name in ("one", "two", "three")] == [
+        None,
+        "curtis",
+        "curtis",
+    ]
+
+
+def test_nothing_is_left_of_answered_questions(setting: Setting) -> None:
+    setting.ask()
+    setting.say(*["curtis"] * 5)
+    setting.timers.run_due(NOW + 10)
+    assert setting.timers.next_deadline() is None
+    assert not setting.locator._questions
+    assert all(hub.nr_requests == 0 for hub in setting.hubs)
