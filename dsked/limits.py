@@ -57,6 +57,7 @@ MAX_PARK_S = 1.0
 RESERVE_AHEAD_BYTES = 64 * 1024
 #: Plain messages that wait in a session for pads, for the window or for a slow reader.
 MAX_OUTBOX_BYTES = 16 * 1024 * 1024
+MAX_OUTBOX_MESSAGES = 65_536  # small ones weigh more in memory than on the wire
 
 DEFAULT_BASE_PORT = 8100
 DEFAULT_START_REQUEST_PSRD_THRESHOLD_BYTES = 500
@@ -121,6 +122,8 @@ MAX_SIMULATED_BLOCK_BYTES = 256 * 1024
 MAX_SIMULATED_POOL_BYTES = 16 * 1024 * 1024
 #: Blocks of one pool that hold unread bytes: 256 bytes each in a pool of the largest size.
 MAX_SIMULATED_BLOCKS = 65_536
+#: Blocks that wait in a connection: both pools filled at once.
+MAX_UNSENT_SEALED_BYTES = 2 * MAX_SIMULATED_POOL_BYTES
 #: A client that uses more than its thresholds keeps ahead what it used in this long.
 REFILL_LOOKBACK_S = 2.0
 

@@ -8,10 +8,10 @@ in the same turn in which the initiator's share arrives.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from dsked.errors import ErrorCode, LimitError
+from dsked.errors import DskedError, ErrorCode, LimitError, PeerError
 from dsked.hub.answers import Found, shares_messages
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot
@@ -20,6 +20,7 @@ from dsked.hub.simulated import BlockDelivery
 from dsked.limits import (
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
+    MAX_KEYS_PER_FRAME,
     MAX_PARK_S,
     NONCE_BYTES,
     STREAM_ID_BYTES,
@@ -54,6 +55,14 @@ from dsked.wire.terms import put_codes_fit, put_terms
 Random = Callable[[int], bytes]
 Notice = Callable[[int, str], None]
 Handler = Callable[[HubConnection, int, Any, float], None]
+_NAMES_IN_LOG = 5
+
+
+def _check_number(nr_keys: Iterable[int]) -> None:
+    """A frame carries so many keys at most, in however many groups. Raises PeerError."""
+    number = sum(nr_keys)
+    if number > MAX_KEYS_PER_FRAME:
+        raise PeerError(f"{number} keys in a frame; {MAX_KEYS_PER_FRAME} are allowed")
 
 
 class HubEngine:
@@ -82,9 +91,11 @@ class HubEngine:
         self._dummy_key = random(GATE_KEY_BYTES)
         self._parking = ParkingLot()
         self._sessions: dict[str, HubConnection] = {}
+        self._half_open: dict[str, HubConnection] = {}  # between M1 and M3
         self._deliveries: dict[HubConnection, BlockDelivery] = {}
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
+        self._told: dict[HubConnection, set[str]] = {}  # what the log says of a connection already
         self._handlers: dict[type[Message], Handler] = {
             Register: self._register,
             Unregister: self._unregister,
@@ -113,13 +124,17 @@ class HubEngine:
         for request_id, message in connection.receive_data(data):
             handler = self._handlers.get(type(message), self._not_for_hubs)
             handler(connection, request_id, message, now)
+        if connection.stage is Stage.PROOF:
+            self._is_half_open(connection)
 
     def disconnected(self, connection: HubConnection) -> None:
         """The TCP connection is gone; streams, shares and registrations stay."""
         self._changed.pop(connection, None)
         self._deliveries.pop(connection, None)
-        if connection.pair is not None and self._sessions.get(connection.client) is connection:
-            del self._sessions[connection.client]
+        self._told.pop(connection, None)
+        for connections in (self._sessions, self._half_open):
+            if connection.pair is not None and connections.get(connection.client) is connection:
+                del connections[connection.client]
         self._parking.forget(connection)
 
     def tick(self, now: float) -> None:
@@ -145,24 +160,42 @@ class HubEngine:
     # --- sessions ---
 
     def _opened(self, connection: HubConnection) -> None:
+        if self._half_open.get(connection.client) is connection:
+            del self._half_open[connection.client]
         old = self._sessions.get(connection.client)
         if old is not None and old is not connection:
-            old.stage = Stage.CLOSING  # its unread input is dropped
-            self._to_close.append(old)
+            self._close(old)
             self._parking.forget(old)
         self._sessions[connection.client] = connection
         pair = connection.pair
         if pair is not None and pair.rewound:
             self._notice(logging.ERROR, f"client {pair.client} shows restored or cloned state")
 
+    def _is_half_open(self, connection: HubConnection) -> None:
+        """The newest handshake of a client replaces those before it: each may hold blocks for new streams."""
+        old = self._half_open.get(connection.client)
+        if old is not None and old is not connection:
+            self._close(old)
+        self._half_open[connection.client] = connection
+
+    def _close(self, connection: HubConnection) -> None:
+        """Nothing more is read from it; the shell closes it when the turn ends."""
+        connection.stage = Stage.CLOSING
+        self._to_close.append(connection)
+
     def _refill(self, connection: HubConnection) -> None:
         """Simulated PSRD: an answer that finds too few bytes in the hub's pool brings them along."""
         session = connection.session
-        if session is None or connection.pair is None or not connection.pair.simulated:
+        if session is None or connection.stage is not Stage.OPEN:
             return
-        wanted = session.pads_wanted
-        for block in self._delivery(connection).push(wanted):
-            connection.send_sealed(0, block)
+        if connection.pair is None or not connection.pair.simulated:
+            return
+        try:
+            for block in self._delivery(connection).push(session.pads_wanted):
+                connection.send_sealed(0, block)
+        except DskedError as error:  # it does not read
+            self._notice(logging.WARNING, f"client {connection.client}: {error}")
+            self._close(connection)
 
     def _psrd_request(
         self, connection: HubConnection, request_id: int, message: PsrdRequest, now: float
@@ -193,9 +226,12 @@ class HubEngine:
         refused = too_long or self.directory.register(client, message.encryptors)
         code = ErrorCode.NOT_OWNER if refused else ErrorCode.OK
         if refused:
-            self._notice(logging.WARNING, f"client {client} claims encryptors of others: {refused}")
+            first = ", ".join(map(repr, refused[:_NAMES_IN_LOG]))
+            self._notice_once(
+                connection, logging.WARNING, f"claims {len(refused)} encryptors of others: {first}"
+            )
         else:
-            self._notice(logging.INFO, f"client {client} registered {sorted(message.encryptors)}")
+            self._notice_once(connection, logging.INFO, f"registered {len(message.encryptors)} encryptors")
         timeout_ms = int(self.shares.timeout_s * 1000)
         connection.send(request_id, Registered(int(code), refused, timeout_ms))
 
@@ -203,7 +239,15 @@ class HubEngine:
         self, connection: HubConnection, request_id: int, message: Unregister, now: float
     ) -> None:
         self.directory.unregister(connection.client)
-        self._notice(logging.INFO, f"client {connection.client} unregistered")
+        self._notice_once(connection, logging.INFO, "unregistered")
+
+    def _notice_once(self, connection: HubConnection, level: int, what: str) -> None:
+        """A line in the log, once a connection: no client fills it by saying the same again and again."""
+        told = self._told.setdefault(connection, set())
+        kind = what.split()[0]
+        if kind not in told:
+            told.add(kind)
+            self._notice(level, f"client {connection.client} {what}")
 
     def _locate(self, connection: HubConnection, request_id: int, message: Locate, now: float) -> None:
         connection.send(request_id, Located([self.directory.owner(name) for name in message.encryptors]))
@@ -222,6 +266,7 @@ class HubEngine:
     # --- shares ---
 
     def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
+        _check_number(len(group.keys) for group in message.groups)
         codes: list[int] = []
         for group in message.groups:
             codes.extend(self._put_group(connection.client, group, now))
@@ -248,6 +293,7 @@ class HubEngine:
         return codes
 
     def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
+        _check_number(len(group.keys) for group in message.groups)
         self._confirm(connection.client, message.done, now)
         found: list[Found] = []
         missing: list[Missing] = []
@@ -299,9 +345,10 @@ class HubEngine:
                 session.send(request_id, answer)
         except LimitError as error:  # it asks and does not read
             self._notice(logging.WARNING, f"client {connection.client}: {error}")
-            self._to_close.append(connection)
+            self._close(connection)
 
     def _confirm(self, client: str, done: list[Confirmed], now: float) -> None:
+        _check_number(len(confirmed.key_ids) for confirmed in done)
         for confirmed in done:
             for key_id in confirmed.key_ids:
                 self.shares.confirm(now, client, confirmed.initiator, key_id)

@@ -26,7 +26,7 @@ class ParkingLot:
     """All parked keys of a hub, limited per client."""
 
     def __init__(self) -> None:
-        self._waiting: dict[ShareId, list[Parked]] = {}
+        self._waiting: dict[ShareId, dict[Parked, None]] = {}
         self._by_connection: dict[HubConnection, dict[Parked, None]] = {}
         self._nr_keys: Counter[str] = Counter()
         self._answerable: dict[Parked, None] = {}
@@ -37,7 +37,7 @@ class ParkingLot:
         if not limited or self._nr_keys[client] >= MAX_PARKED_KEYS_PER_CLIENT or share_id in parked.keys:
             return False
         parked.keys[share_id] = offset
-        self._waiting.setdefault(share_id, []).append(parked)
+        self._waiting.setdefault(share_id, {})[parked] = None
         self._by_connection.setdefault(parked.connection, {})[parked] = None
         self._nr_keys[client] += 1
         return True
@@ -87,6 +87,6 @@ class ParkingLot:
         if not self._nr_keys[client]:
             del self._nr_keys[client]
         waiting = self._waiting[share_id]
-        waiting.remove(parked)
+        del waiting[parked]
         if not waiting:
             del self._waiting[share_id]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 from dsked.errors import PeerError
 from dsked.identifiers import uuid4
-from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_POOL_BYTES
+from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_BLOCKS, MAX_SIMULATED_POOL_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.store import BlockInfo
 from dsked.wire.messages import PsrdBlock, PsrdRequest
@@ -45,15 +45,29 @@ class BlockDelivery:
             if found is None:
                 raise PeerError("a PSRD_REQUEST for a block of which bytes are used")
             return self._deliver(owner, *found)
-        if request.sequence > pool.store.next_sequence or pool.unused > MAX_SIMULATED_POOL_BYTES:
-            raise PeerError("a PSRD_REQUEST out of sequence, or beyond what a pool may hold")
+        if request.sequence > pool.store.next_sequence:
+            raise PeerError("a PSRD_REQUEST out of sequence")
+        most = MAX_SIMULATED_POOL_BYTES * (2 if owner is Side.HUB else 1)  # the hub's grows by pushes, too
+        if pool.unused > most or pool.store.nr_blocks >= MAX_SIMULATED_BLOCKS:
+            raise PeerError("a PSRD_REQUEST beyond what a pool may hold")
         return self._new_block(owner, min(max(request.size, 1), MAX_SIMULATED_BLOCK_BYTES))
 
     def push(self, wanted: int) -> Iterator[PsrdBlock]:
-        """Blocks of the hub's own pool, unasked, until it holds `wanted` unused bytes."""
-        while self._streams.local.unused < wanted:
-            missing = wanted - self._streams.local.unused
-            yield self._new_block(Side.HUB, min(missing, MAX_SIMULATED_BLOCK_BYTES))
+        """Blocks of the hub's own pool, unasked, until both sides hold `wanted` unused bytes.
+
+        First those again that an earlier connection took along when it was lost.
+        """
+        pool = self._streams.local
+        while pool.unused < wanted:
+            if pool.held_end < pool.store.end:
+                lost = next(info for info in pool.store.blocks() if info.end > pool.held_end)
+                found = pool.store.block(lost.sequence)
+                if found is None:
+                    raise PeerError("a client that lost a block of which bytes are used")
+                yield self._deliver(Side.HUB, *found)
+            else:
+                missing = wanted - pool.unused
+                yield self._new_block(Side.HUB, min(missing, MAX_SIMULATED_BLOCK_BYTES))
 
     def _new_block(self, owner: Side, size: int) -> PsrdBlock:
         data = self._random(size)

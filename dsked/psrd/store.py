@@ -42,6 +42,10 @@ class StreamStore(Protocol):
     def next_sequence(self) -> int:
         """The sequence number of the next block to append."""
 
+    @property
+    def nr_blocks(self) -> int:
+        """How many blocks still hold unread bytes."""
+
     def append(self, uuid: bytes, data: bytes) -> BlockInfo:
         """Put a block's bytes at the end of the stream."""
 
@@ -89,6 +93,10 @@ class MemoryStream:
     def next_sequence(self) -> int:
         return self._next_sequence
 
+    @property
+    def nr_blocks(self) -> int:
+        return len(self._blocks)
+
     def append(self, uuid: bytes, data: bytes) -> BlockInfo:
         info = BlockInfo(self._next_sequence, uuid, self._end, len(data))
         self._blocks.append(_MemoryBlock(info, data))
@@ -107,6 +115,8 @@ class MemoryStream:
 
     def _pieces(self, start: int, end: int) -> Iterator[bytes]:
         for block in self._blocks:
+            if block.info.start >= end:
+                break
             low = max(start - block.info.start, 0)
             high = min(end - block.info.start, block.info.size)
             if low < high:
@@ -125,11 +135,12 @@ class MemoryStream:
         self._wiped = max(self._wiped, min(up_to, self._end))
 
     def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
-        for block in self._blocks:
-            if block.info.sequence == sequence:
-                untouched = block.info.start >= self._wiped
-                return (block.info, bytes(block.data)) if untouched else None
-        return None
+        index = sequence - (self._next_sequence - len(self._blocks))
+        if not 0 <= index < len(self._blocks):
+            return None
+        block = self._blocks[index]
+        untouched = block.info.start >= self._wiped
+        return (block.info, bytes(block.data)) if untouched else None
 
     def blocks(self) -> Iterator[BlockInfo]:
         return (block.info for block in self._blocks)

@@ -14,15 +14,11 @@ from typing import NamedTuple
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag, verify_one_time_tag
 from dsked.errors import FrameError, LimitError
-from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, TAG_BYTES
+from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.wire.frame import OVERHEAD_BYTES, Header, body_of, decode_header, encode_untagged
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
-
-
-#: What a waiting message takes in memory beside its frame, about.
-_WAITING_BYTES = 512
 
 
 def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
@@ -40,7 +36,7 @@ def _largest_pads(window: int | None) -> int:
 
 
 class _Waiting(NamedTuple):
-    """A message in the outbox, still in plain form. `size`: bytes that it takes."""
+    """A message in the outbox, still in plain form. `size`: bytes of its frame."""
 
     request_id: int
     message: Message
@@ -79,9 +75,9 @@ class Session:
         bins = list(message.secrets())
         pads = sum(map(len, bins))
         assert pads <= self.max_pads, "a larger share travels in pieces"
-        if self.outbox_bytes > MAX_OUTBOX_BYTES:
-            raise LimitError(f"{self.outbox_bytes} bytes wait for a peer that does not take them")
-        size = _WAITING_BYTES + OVERHEAD_BYTES + len(encode_body(message))
+        if self.outbox_bytes > MAX_OUTBOX_BYTES or len(self._outbox) >= MAX_OUTBOX_MESSAGES:
+            raise LimitError(f"{len(self._outbox)} messages wait for a peer that does not take them")
+        size = OVERHEAD_BYTES + len(encode_body(message))
         self._outbox.append(_Waiting(request_id, message, bins, pads, size))
         self.outbox_bytes += size
         self.pads_wanted += MASK_BYTES + pads

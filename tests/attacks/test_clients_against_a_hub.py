@@ -1,0 +1,257 @@
+"""An authenticated client attacks its hub, and through it other clients."""
+
+from __future__ import annotations
+
+import pytest
+
+from dsked.errors import ErrorCode, LimitError, PeerError
+from dsked.hub.answers import Found, shares_messages
+from dsked.hub.share_store import ShareStore, StoredShare
+from dsked.hub.simulated import BlockDelivery
+from dsked.limits import MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS
+from dsked.psrd.pair import Streams, simulated_streams
+from dsked.sharing.terms import Party, Terms
+from dsked.wire.messages import Confirmed, Missing, Ping, PsrdRequest, PutShares, Register, encode_body
+from tests.attacks.attackers import KEY_ID, as_client, as_hub, connected, get, link_of, put, say, share
+from tests.engines.world import World
+
+
+@pytest.fixture
+def world() -> World:
+    return World().start()
+
+
+def _ids(number: int) -> list[bytes]:
+    return [index.to_bytes(16, "big") for index in range(number)]
+
+
+def test_a_share_that_arrives_twice_in_one_turn_is_answered_once(world: World) -> None:
+    """Who waits for it must not be taken off the list twice."""
+    say(world, as_client(world, "curtis"), get(KEY_ID, wait_ms=1000))
+    say(world, as_client(world, "carol"), put(share(), share()), put(share()))
+    assert connected(world, "carol") and connected(world, "curtis")
+    world.pair()
+
+
+def test_invented_responders_leave_no_tombstones_of_their_own(world: World) -> None:
+    """32 responders that nobody has heard of, a time to live of 1 ms: memory grows by the shares alone."""
+    store = world.hubs["hub1"].shares
+    client = as_client(world, "carol")
+    for round_ in range(4):
+        keys = [share(bytes([round_]) * 15 + bytes([i]), nr_codes=32) for i in range(64)]
+        invented = [(f"client-{round_}-{i:02}", "e") for i in range(32)]
+        say(world, client, put(*keys, responders=invented, ttl_ms=1))
+    world.run_for(0.1)
+    assert store.counts("carol") == (0, 0)
+    assert store.nr_tombstones <= 4 * 64
+
+
+def _terms(responder: str = "curtis", initiator: str = "carol", key_bytes: int = 1) -> Terms:
+    return Terms(1, 5, 3, Party(initiator, "sam"), (Party(responder, "sunny"),), key_bytes)
+
+
+def test_an_initiator_cannot_use_up_its_responders_tombstones(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Expired shares count against who dealt them; the responder's confirmations still keep copies away."""
+    monkeypatch.setattr("dsked.hub.share_store.MAX_TOMBSTONES_PER_CLIENT", 8)
+    store = ShareStore(60.0)
+    codes = {"curtis": bytes(32)}
+    for number, key_id in enumerate(_ids(100)):
+        store.put(float(number), _terms(initiator="mallory"), key_id, 0, b"s", codes, 0.5)
+        store.expire(number + 0.9)
+    assert store.put(100.0, _terms(), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.OK
+    store.confirm(100.0, "curtis", "carol", KEY_ID)
+    assert store.put(101.0, _terms(), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.DONE
+    assert store.get("curtis", b"b" * 16, "carol", KEY_ID) == ErrorCode.DONE
+    # Who has dealt too much that nobody fetched is told so.
+    assert store.put(101.0, _terms(initiator="mallory"), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.LIMIT
+    store.expire(200.0)
+    assert store.put(200.0, _terms(initiator="mallory"), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.OK
+
+
+def test_a_confirmed_share_is_never_given_again_where_tombstones_are_used_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("dsked.hub.share_store.MAX_TOMBSTONES_PER_CLIENT", 2)
+    store = ShareStore(60.0)
+    codes = {"curtis": bytes(32)}
+    for key_id in _ids(10):
+        store.put(0.0, _terms(), key_id, 0, b"s", codes, 60.0)
+        store.confirm(0.0, "curtis", "carol", key_id)
+    for key_id in _ids(10):  # a late copy, and another process of the same client
+        store.put(1.0, _terms(), key_id, 0, b"s", codes, 60.0)
+        assert not isinstance(store.get("curtis", b"b" * 16, "carol", key_id), StoredShare)
+
+
+def test_long_names_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Names of 32 responders weigh more than a key of one byte."""
+    monkeypatch.setattr("dsked.hub.share_store.MAX_PENDING_NAME_BYTES_PER_CLIENT", 2 * 32 * 192)
+    store = ShareStore(60.0)
+    responders = tuple(Party(f"{i:064}", f"{i:0128}") for i in range(32))
+    codes = {party.client: bytes(32) for party in responders}
+    terms = _terms()._replace(responders=responders)
+    one, two, three = _ids(3)
+    assert store.put(0.0, terms, one, 0, b"s", codes, 60.0) == ErrorCode.OK
+    assert store.put(0.0, terms, two, 0, b"s", codes, 1.0) == ErrorCode.OK
+    assert store.put(0.0, terms, three, 0, b"s", codes, 60.0) == ErrorCode.LIMIT
+    store.expire(1.0)
+    assert store.put(1.0, terms, three, 0, b"s", codes, 60.0) == ErrorCode.OK
+
+
+def test_a_large_share_in_tiny_pieces_costs_what_it_weighs() -> None:
+    """Not its length again with every piece: 64 Ki pieces of one byte, compared by what is copied."""
+    store = ShareStore(60.0)
+    key_bytes = 2 * 1024 * 1024
+    head = bytes(key_bytes - 65536)
+    store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, 0, head, {"curtis": bytes(32)}, 60.0)
+    for offset in range(len(head), key_bytes):
+        store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, offset, b"p", {}, 60.0)
+    stored = store.get("curtis", bytes(16), "carol", KEY_ID)
+    assert isinstance(stored, StoredShare) and stored.complete
+
+
+def test_more_keys_than_a_frame_may_carry_end_the_session(world: World) -> None:
+    """Many small groups must not get around the limit of 1024 keys a frame."""
+    carol, celia, curtis = (as_client(world, name) for name in ("carol", "celia", "curtis"))
+    group = put(*map(share, _ids(600))).groups[0]
+    say(world, carol, PutShares([group, group]))
+    asked = get(*_ids(600))
+    asked.groups *= 2
+    say(world, curtis, asked)
+    say(world, celia, Ping(False, 0, 0, [Confirmed("carol", _ids(600))] * 2))
+    assert not connected(world, "carol")
+    assert not connected(world, "curtis")
+    assert not connected(world, "celia")
+
+
+def test_answers_fit_into_frames_whatever_is_missing_beside_them() -> None:
+    names = [f"{i:02}" + "\U0001f511" * 15 for i in range(32)]  # 62 bytes each
+    responders = tuple(Party(name, name * 2) for name in names)
+    found = []
+    for number, key_id in enumerate(_ids(17)):
+        terms = Terms(1, 5, 3, Party("carol", f"{number:0128}"), responders, 15_300)
+        codes = dict.fromkeys(names, bytes(48))
+        found.append(Found(key_id, 0, StoredShare(terms, codes, 0.0, bytes(15_300))))
+    missing = [Missing("\U0001f511" * 16, key_id, 6) for key_id in _ids(1005)]
+    messages = list(shares_messages(names[0], found, missing, 256 * 1024))
+    assert sum(len(message.missing) for message in messages) == 1005
+    assert max(len(encode_body(message)) for message in messages) <= MAX_FRAME_BYTES - 64
+
+
+def test_who_waits_for_one_key_in_many_frames_costs_no_square(world: World) -> None:
+    """4096 frames of each client wait for one key; taking them off the list is no search."""
+    for name in ("celia", "curtis"):
+        client = as_client(world, name)
+        for _ in range(4096):
+            client.send(1, get(KEY_ID, wait_ms=1000))
+        world.run_for(0.02)
+    say(world, as_client(world, "carol"), put(share()))
+    world.run_for(1.1)
+    assert connected(world, "curtis")
+    world.pair()
+
+
+def test_a_client_that_does_not_read_cannot_fill_the_hub_with_repeated_blocks(world: World) -> None:
+    client, hub = as_client(world, "carol"), as_hub(world, "carol")
+    streams = client.streams
+    assert streams is not None
+    sequence = streams.local.store.next_sequence
+    request = PsrdRequest(0, streams.local.stream_id, sequence, 256 * 1024)
+    for _ in range(1000):
+        client.send_sealed(1, request)
+    data = client.data_to_send()
+    world.hubs["hub1"].receive(hub, data, world.now)
+    assert sum(map(len, hub._out)) <= 2 * 256 * 1024
+
+
+def test_blocks_that_nobody_takes_end_at_a_limit(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dsked.wire.connection.MAX_UNSENT_SEALED_BYTES", 1_000_000)
+    client, hub = as_client(world, "carol"), as_hub(world, "carol")
+    streams = client.streams
+    assert streams is not None
+    first = streams.local.store.next_sequence
+    for sequence in range(first, first + 10):
+        client.send_sealed(1, PsrdRequest(0, streams.local.stream_id, sequence, 256 * 1024))
+    with pytest.raises(LimitError):
+        world.hubs["hub1"].receive(hub, client.data_to_send(), world.now)
+
+
+def _streams() -> Streams:
+    streams = simulated_streams(b"h" * 16, b"c" * 16)
+    streams.local.held_end = 0
+    return streams
+
+
+def test_tiny_blocks_end_at_a_number() -> None:
+    streams = _streams()
+    delivery = BlockDelivery(streams, bytes)
+    with pytest.raises(PeerError):
+        for sequence in range(MAX_SIMULATED_BLOCKS + 2):
+            delivery.answer(PsrdRequest(1, b"h" * 16, sequence, 1))
+    # To repeat one of many is no search, and to read across a few is none either.
+    delivery = BlockDelivery(streams, bytes)
+    for sequence in range(MAX_SIMULATED_BLOCKS - 20_000, MAX_SIMULATED_BLOCKS):
+        assert delivery.answer(PsrdRequest(1, b"h" * 16, sequence, 1)) is not None
+    for _ in range(20_000):
+        assert streams.local.allocate(2) is not None
+
+
+def test_blocks_that_a_lost_connection_took_along_are_sent_again_first() -> None:
+    streams = _streams()
+    lost = list(BlockDelivery(streams, bytes).push(100))
+    streams.local.held_end = 0  # the new handshake: the client does not hold them
+    again = BlockDelivery(streams, bytes)
+    *first, more = again.push(150)
+    assert [(block.sequence, block.data) for block in first] == [(b.sequence, b.data) for b in lost]
+    assert (more.sequence, len(more.data)) == (lost[-1].sequence + 1, 50)
+    # And where the client has asked for them by itself, only the rest follows.
+    streams.local.held_end = 0
+    asked = BlockDelivery(streams, bytes)
+    assert asked.answer(PsrdRequest(1, b"h" * 16, lost[0].sequence, 1)) is not None
+    assert [block.sequence for block in asked.push(150)] == [more.sequence]
+
+
+def test_only_one_handshake_of_a_client_is_under_way(world: World) -> None:
+    """Each may hold blocks for new streams: the newest one replaces those before it."""
+    hub = world.hubs["hub1"]
+    world.cut(client="carol", hub="hub1")
+    peer = next(iter(world.clients["carol"].hubs))
+    halves = []
+    for _ in range(5):
+        near, far = world.clients["carol"].connected(peer), hub.connect()
+        world.clients["carol"].receive(near, far.data_to_send(), world.now)
+        hub.receive(far, near.data_to_send(), world.now)
+        halves.append(far)
+    _, to_close = hub.turn_ends()
+    assert to_close == halves[:-1]
+    assert len(hub._half_open) == 1
+
+
+def test_a_claim_for_many_encryptors_does_not_flood_the_log(world: World) -> None:
+    say(world, as_client(world, "carol"), *[Register([f"{i:0128}" for i in range(2000)])] * 3)
+    claims = [text for text in world.warnings() if "claims" in text]
+    assert len(claims) == 1 and len(claims[0]) < 1000
+
+
+def test_a_replaced_connection_takes_no_more_blocks_and_no_pads(world: World) -> None:
+    """The client connects again while the hub still has answers for the old connection."""
+    keys = world.get_keys("carol", "sam", ["sunny"], 8, 1_000_000)
+    old = link_of(world, "curtis")
+    hub = world.hubs["hub1"]
+    old.far.writable = False  # its reader is stuck
+    old.near.send(0x7000_0000, get(*[key.key_id for key in keys]))
+    hub.receive(old.far, old.near.data_to_send(), world.now)
+    world.end_turns()
+    assert old.far.session is not None and old.far.session.pads_wanted > 0
+    world.clients["curtis"].disconnected(old.peer, world.now, "the connection was lost")
+    old.peer.connection = None
+    old.open = False
+    world.links.remove(old)
+    world.run_until(lambda: connected(world, "curtis") and old.peer.registered)
+    old.far.writable = True
+    hub._changed[old.far] = None
+    before = old.far.session.streams.local.next
+    hub.turn_ends()
+    old.far.data_to_send()
+    assert old.far.session.streams.local.next == before
+    assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
+    assert connected(world, "curtis")
