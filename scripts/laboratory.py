@@ -32,7 +32,7 @@ LIMIT_S = 30.0
 Found = TypeVar("Found")
 
 
-def wait_until(condition: Callable[[], Found], what: str, limit_s: float = LIMIT_S) -> Found:
+def wait_until(condition: Callable[[], Found | None], what: str, limit_s: float = LIMIT_S) -> Found:
     """Ask again and again until `condition` gives something true: that. Raises TimeoutError."""
     deadline = time.monotonic() + limit_s
     while not (found := condition()):
@@ -88,13 +88,15 @@ def topology(
 class Laboratory:
     """A started topology; everything is stopped and removed at the end of the `with` block.
 
-    `log_level` is that of the nodes. `environment` is added to that of dskectl and the nodes.
+    `nodes`: the names of those to start, all by default. `log_level` is that of the nodes.
+    `environment` is added to that of dskectl and the nodes.
     """
 
     def __init__(
         self,
         content: Mapping[str, Any],
         *,
+        nodes: Sequence[str] = (),
         log_level: str = "info",
         environment: Mapping[str, str] | None = None,
     ) -> None:
@@ -103,12 +105,13 @@ class Laboratory:
         self.config = self.path / "lab.yaml"
         self.config.write_text(yaml.safe_dump(dict(content), sort_keys=False))
         self.content = content
+        self._first = nodes
         self._log_level = log_level
         self._environment = {**os.environ, **(environment or {})}
 
     def __enter__(self) -> Self:
         try:
-            self.start()
+            self.start(*self._first)
         except BaseException:
             self.__exit__(None, None, None)
             raise

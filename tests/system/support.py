@@ -194,18 +194,26 @@ def etsi(
 
 # --- pools ---
 
-
-def used_bytes(pool: Mapping[str, Any]) -> dict[str, int]:
-    """The used bytes of each block of a pool in a status, where there are any."""
-    return {block["uuid"]: block["nr_used_bytes"] for block in pool["blocks"] if block["nr_used_bytes"]}
+#: Of each block of a pool, by its UUID: the bytes used, and its size.
+Pool = Mapping[str, tuple[int, int]]
 
 
-def pads_used(state: Mapping[str, Any]) -> dict[str, Any]:
-    """What a node's status tells of the pads that it has used, by peer and pool."""
+def pool_of(report: Mapping[str, Any]) -> Pool:
+    """A pool as a status reports it."""
+    return {block["uuid"]: (block["nr_used_bytes"], block["size"]) for block in report["blocks"]}
+
+
+def spent(before: Pool, after: Pool) -> int:
+    """The bytes of a pool that were used between two reports. Blocks that are used up stand in none."""
+    begun = sum(after.get(uuid, (size, size))[0] - used for uuid, (used, size) in before.items())
+    return begun + sum(used for uuid, (used, _) in after.items() if uuid not in before)
+
+
+def pools_of(state: Mapping[str, Any]) -> dict[str, Pool]:
+    """All pools of a node, by the peer's name and whose pool it is."""
     peers = state.get("peer_clients") or state["peer_hubs"]
     return {
-        peer.get("client_name") or peer["hub_name"]: [
-            used_bytes(peer[pool]) for pool in ("local_pool", "peer_pool")
-        ]
+        f"{peer.get('client_name') or peer['hub_name']} {which}": pool_of(peer[which])
         for peer in peers
+        for which in ("local_pool", "peer_pool")
     }
