@@ -29,6 +29,7 @@ class Turns:
         self._end_turn = end_turn
         self._loop = asyncio.get_running_loop()
         self._scheduled = False
+        self._closed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def touch(self) -> None:
@@ -43,6 +44,8 @@ class Turns:
 
     def _end(self) -> None:
         self._scheduled = False
+        if self._closed:
+            return
         now = self._loop.time()
         self._engine.tick(now)
         self._end_turn(now)
@@ -63,7 +66,7 @@ class Turns:
         self.touch()
 
     def close(self) -> None:
-        """No further turn ends by itself."""
-        self._scheduled = True
+        """No further turn ends, not even the one that was about to."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()

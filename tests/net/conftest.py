@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from tests.net.nodes import Nodes
+
+
+def pytest_asyncio_loop_factories():
+    """Sockets behave a little differently on the two loops, and the daemon runs on both."""
+    import asyncio
+
+    import uvloop
+
+    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture
+async def nodes(tmp_path) -> AsyncIterator[Nodes]:
+    made = Nodes(tmp_path)
+    yield made
+    await made.close()

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from dsked.net.turns import Turns
+
+LIMIT_S = 10.0
+
+
+class FakeEngine:
+    def __init__(self) -> None:
+        self.deadline: float | None = None
+        self.ticks: list[float] = []
+
+    def tick(self, now: float) -> None:
+        self.ticks.append(now)
+        if self.deadline is not None and self.deadline <= now:
+            self.deadline = None
+
+    def next_deadline(self) -> float | None:
+        return self.deadline
+
+
+class Setting:
+    def __init__(self) -> None:
+        self.engine = FakeEngine()
+        self.ended: list[float] = []
+        self._end = asyncio.Event()
+        self.turns = Turns(self.engine, self._ended)
+
+    def _ended(self, now: float) -> None:
+        assert self.engine.ticks[-1] == now, "what is due is done before output leaves"
+        self.ended.append(now)
+        self._end.set()
+
+    async def until(self, number: int) -> None:
+        async with asyncio.timeout(LIMIT_S):
+            while len(self.ended) < number:
+                self._end.clear()
+                await self._end.wait()
+
+
+@pytest.fixture
+async def setting() -> Setting:
+    return Setting()
+
+
+async def later_turns(number: int = 5) -> None:
+    """Let the event loop go round."""
+    for _ in range(number):
+        await asyncio.sleep(0)
+
+
+async def test_many_calls_of_one_turn_end_it_once(setting: Setting) -> None:
+    for _ in range(100):
+        setting.turns.touch()
+    assert setting.ended == []
+    await later_turns()
+    assert len(setting.ended) == 1
+    setting.turns.touch()
+    await later_turns()
+    assert len(setting.ended) == 2
+
+
+async def test_a_turn_without_a_call_does_not_end(setting: Setting) -> None:
+    await later_turns()
+    assert setting.ended == []
+
+
+async def test_what_the_end_itself_brings_is_a_turn_of_its_own() -> None:
+    ends: list[float] = []
+
+    def end(now: float) -> None:
+        ends.append(now)
+        if len(ends) < 3:
+            turns.touch()
+
+    turns = Turns(FakeEngine(), end)
+    turns.touch()
+    await later_turns(10)
+    assert len(ends) == 3
+
+
+async def test_a_deadline_wakes_the_engine(setting: Setting) -> None:
+    setting.engine.deadline = setting.turns.now() + 0.01
+    deadline = setting.engine.deadline
+    setting.turns.touch()
+    await setting.until(2)
+    assert setting.ended[-1] >= deadline - 0.002  # uvloop's clock counts milliseconds
+    await later_turns()
+
+
+async def test_an_earlier_deadline_takes_the_place_of_a_later_one(setting: Setting) -> None:
+    setting.engine.deadline = setting.turns.now() + 3600
+    setting.turns.touch()
+    await setting.until(1)
+    setting.engine.deadline = setting.turns.now() + 0.01
+    setting.turns.touch()
+    await setting.until(3)
+
+
+async def test_a_later_deadline_is_set_anew_when_the_earlier_one_wakes(setting: Setting) -> None:
+    setting.engine.deadline = setting.turns.now() + 0.01
+    setting.turns.touch()
+    await setting.until(1)
+    last = setting.engine.deadline = setting.turns.now() + 0.03
+    setting.turns.touch()
+    async with asyncio.timeout(LIMIT_S):
+        while setting.engine.deadline is not None:
+            await setting.until(len(setting.ended) + 1)
+    assert setting.ended[-1] >= last - 0.002
+
+
+async def test_after_closing_no_turn_ends_by_itself(setting: Setting) -> None:
+    setting.engine.deadline = setting.turns.now() + 0.001
+    setting.turns.touch()
+    setting.turns.close()
+    setting.turns.touch()
+    woken = asyncio.Event()
+    asyncio.get_running_loop().call_later(0.01, woken.set)
+    await woken.wait()
+    assert setting.ended == []
