@@ -37,7 +37,7 @@ from dsked.psrd.report import pools_report
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
 from dsked.wire.connection import ClientConnection
-from dsked.wire.handshake import ClientHandshake
+from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
 
 Random = Callable[[int], bytes]
@@ -76,7 +76,7 @@ class ClientEngine:
         self._evidence = Evidence()
         self._locator = Locator(name, encryptors, self.hubs, self.timers)
         self._initiator = Initiator(name, self.hubs, self._evidence, self.timers, share_timeout_s, random)
-        self._responder = Responder(name, self.hubs, self._evidence, self.timers, notice)
+        self._responder = Responder(name, self.hubs, self._evidence, self.timers, share_timeout_s, notice)
         self._to_dial: list[HubPeer] = list(self.hubs)
         self._peer_of: dict[ClientConnection, HubPeer] = {}
 

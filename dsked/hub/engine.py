@@ -30,7 +30,7 @@ from dsked.psrd.report import pools_report
 from dsked.sharing.terms import responder_clients
 from dsked.timers import Timers
 from dsked.wire.connection import HubConnection, Stage
-from dsked.wire.handshake import HubHandshake
+from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import (
     Confirmed,
     Error,

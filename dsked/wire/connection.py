@@ -21,7 +21,8 @@ from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
 from dsked.wire.gate import Sealer
-from dsked.wire.handshake import ClientHandshake, HubHandshake
+from dsked.wire.handshake_client import ClientHandshake
+from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import SEALED_TYPES, Message, MessageType
 from dsked.wire.session import Session
 

@@ -28,7 +28,8 @@ from dsked.limits import (
 )
 from dsked.psrd.pair import Pair, Side
 from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES
-from dsked.wire.handshake import M0, M1, M2, ClientHandshake, Flag, decode_part, encode_part
+from dsked.wire.handshake import M0, M1, M2, Flag, decode_part, encode_part
+from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.messages import MessageType
 from scripts.laboratory import LIMIT_S, Laboratory, wait_until
 

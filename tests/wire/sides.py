@@ -10,7 +10,8 @@ from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
-from dsked.wire.handshake import ClientHandshake, HubHandshake
+from dsked.wire.handshake_client import ClientHandshake
+from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import Message, PartyBody, PutGroup, PutKey, PutShares
 from dsked.wire.session import Session
 

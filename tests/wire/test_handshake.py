@@ -23,7 +23,7 @@ from dsked.errors import (
 )
 from dsked.limits import HANDSHAKE_PAD_BYTES, MAX_HANDSHAKE_BYTES, MIN_FRAME_PAD_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
-from dsked.wire import handshake
+from dsked.wire import handshake, handshake_hub
 from dsked.wire.handshake import M0, M1, M2, M3, M4, Flag, decode_part, encode_part
 from dsked.wire.messages import Error
 
@@ -315,9 +315,9 @@ def test_an_unknown_name_is_checked_against_the_dummy_key(monkeypatch: pytest.Mo
     ends.client.client, ends.client.gate_key = "nobody", ends.dummy_key
     parts = greeted(ends)
     keys = []
-    verify = handshake.verify_gate_mac
+    verify = handshake_hub.verify_gate_mac
     monkeypatch.setattr(
-        handshake, "verify_gate_mac", lambda key, *rest: keys.append(key) or verify(key, *rest)
+        handshake_hub, "verify_gate_mac", lambda key, *rest: keys.append(key) or verify(key, *rest)
     )
     with pytest.raises(TagError):
         parts.far.answer(parts.m1)

@@ -18,9 +18,10 @@ from dsked.errors import DskedError, PoolExhaustedError
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
-from dsked.wire import handshake
+from dsked.wire import handshake_client, handshake_hub
 from dsked.wire.connection import ClientConnection, HubConnection
-from dsked.wire.handshake import ClientHandshake, HubHandshake
+from dsked.wire.handshake_client import ClientHandshake
+from dsked.wire.handshake_hub import HubHandshake
 
 from ..psrd.stores import stream_bytes
 from .sides import CLIENT_STREAM, GATE, HUB_STREAM, WIN, put
@@ -349,5 +350,6 @@ def test_the_lives_show_what_is_wrong_with_a_naive_rule(
     copied: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What makes the tests above worth something."""
-    monkeypatch.setattr(handshake, "begin_position", _go_on_at_the_larger_mark)
+    for machine in (handshake_client, handshake_hub):
+        monkeypatch.setattr(machine, "begin_position", _go_on_at_the_larger_mark)
     assert len(lives(RESTORES, copied)[1]) > NR_RUNS // 10

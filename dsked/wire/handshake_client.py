@@ -1,0 +1,150 @@
+"""The client's machine of the handshake: greet (M0 to M1), answer (M2), prove (M3), finish (M4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dsked.auth.tags import GATE_MAC_BYTES, verify_gate_mac
+from dsked.errors import ErrorCode, FrameError, HandshakeRefusedError
+from dsked.limits import (
+    HANDSHAKE_PAD_BYTES,
+    MAX_FRAME_PAD_BYTES,
+    MIN_FRAME_PAD_BYTES,
+    ONE_TIME_KEY_BYTES,
+    PROTOCOL_VERSION,
+    TAG_BYTES,
+)
+from dsked.psrd.pair import Pair, Side, Streams, begin_position, simulated_streams
+from dsked.wire.handshake import (
+    M0,
+    M1,
+    M2,
+    M3,
+    M4,
+    MAGIC,
+    Flag,
+    SessionKeys,
+    base_flags,
+    decode_part,
+    holdings_of,
+    verify_proof,
+    with_mac,
+    with_tag,
+)
+
+
+@dataclass(slots=True)
+class ClientHandshake:
+    """The client's machine: greet (M0 to M1), answer (M2), prove (M3), finish (M4)."""
+
+    pair: Pair
+    boot_id: bytes
+    nonce: bytes
+    streams: Streams | None = None
+    max_pads: int = MAX_FRAME_PAD_BYTES
+    hub_nonce: bytes = b""
+    _transcript: bytes = field(default=b"", repr=False)
+    _m2: M2 | None = None
+    _hash_key: bytes = field(default=b"", repr=False)
+    _proof_end: int = 0
+
+    def greet(self, raw: bytes) -> bytes:
+        """Take M0, give M1. Raises FrameError, HandshakeRefusedError (no version in common)."""
+        m0 = decode_part(M0, raw)
+        if m0.magic != MAGIC:
+            raise FrameError("the other end does not speak DSKE")
+        if PROTOCOL_VERSION not in m0.versions:
+            raise HandshakeRefusedError(
+                ErrorCode.VERSION, f"the hub speaks versions {m0.versions}, this client {PROTOCOL_VERSION}"
+            )
+        self.hub_nonce = m0.nonce
+        self.streams = self.pair.streams
+        flags = base_flags(self.pair)
+        if self.pair.simulated and (self.streams is None or self.streams.short):
+            flags |= Flag.BEGIN_ANEW
+        m1 = M1(
+            PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id, int(flags),
+            holdings_of(self.pair, self.streams), MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
+        )  # fmt: skip
+        signed = with_mac(m1, self.pair.gate_key, b"M1", raw)
+        self._transcript = raw + signed
+        return signed
+
+    def answer(self, raw: bytes) -> None:
+        """Take M2. Raises TagError, HandshakeRefusedError; afterwards `streams` are the session's."""
+        m2 = decode_part(M2, raw)
+        verify_gate_mac(
+            self.pair.gate_key, b"M2", self._transcript + raw[:-GATE_MAC_BYTES], raw[-GATE_MAC_BYTES:]
+        )
+        if m2.code != ErrorCode.OK:
+            raise HandshakeRefusedError(m2.code, m2.reason)
+        if m2.version != PROTOCOL_VERSION:
+            raise HandshakeRefusedError(ErrorCode.VERSION, f"the hub chose version {m2.version}")
+        if bool(m2.flags & Flag.SIMULATED) != self.pair.simulated:
+            raise HandshakeRefusedError(ErrorCode.PSRD_MODE, "the hub's PSRD mode differs")
+        if m2.flags & Flag.BEGIN_ANEW:
+            if not self.pair.simulated:
+                raise HandshakeRefusedError(ErrorCode.PSRD_MODE, "only simulated streams are begun anew")
+            self.streams = simulated_streams(m2.holdings.client_stream, m2.holdings.hub_stream)
+        if m2.max_pads < MIN_FRAME_PAD_BYTES:
+            raise FrameError(f"frames of {m2.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
+        self._check_holdings(m2)
+        self.max_pads = min(MAX_FRAME_PAD_BYTES, m2.max_pads)
+        self._m2 = m2
+        self._transcript += raw
+
+    def _check_holdings(self, m2: M2) -> None:
+        told, streams = m2.holdings, self.streams
+        if streams is None or (told.client_stream, told.hub_stream) != (
+            streams.local.stream_id,
+            streams.peer.stream_id,
+        ):
+            raise HandshakeRefusedError(ErrorCode.STREAM_UNKNOWN, "the hub holds other streams")
+        if told.exact_mark > streams.local.next and not m2.flags & Flag.JUST_STARTED:
+            self.pair.rewound = True
+            if self.pair.simulated:  # in memory nothing can be restored: begin anew at the next try
+                self.pair.streams = None
+                raise HandshakeRefusedError(ErrorCode.REWIND, "the hub's mark lies beyond our own position")
+        if not self.pair.simulated:
+            streams.local.held_end = min(told.client_end, streams.local.store.end)
+
+    @property
+    def wants_blocks(self) -> bool:
+        """True while new simulated streams do not hold enough bytes for M3 and M4."""
+        return self.pair.simulated and self.streams is not None and self.streams.short
+
+    def prove(self) -> bytes:
+        """M3. Reserves [S_c, S_c + 48) for good. Raises PoolExhaustedError, StorageError."""
+        assert self.streams is not None and self._m2 is not None
+        pool, told = self.streams.local, self._m2
+        position = begin_position(
+            pool,
+            had_session=self.pair.had_session,
+            peer_just_started=bool(told.flags & Flag.JUST_STARTED),
+            peer_exact=told.holdings.exact_mark,
+            peer_durable=told.holdings.durable_mark,
+        )
+        pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        self._proof_end, self._hash_key = position + HANDSHAKE_PAD_BYTES, pads[ONE_TIME_KEY_BYTES:]
+        hub_end = self.streams.peer.end
+        if not self.pair.simulated:  # a bundle may have reached this side first
+            hub_end = min(hub_end, told.holdings.hub_end)
+        m3 = M3(
+            position, pool.stream_id, self.streams.peer.stream_id, pool.held_end, hub_end, bytes(TAG_BYTES)
+        )
+        tagged = with_tag(m3, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
+        self._transcript += tagged
+        return tagged
+
+    def finish(self, raw: bytes) -> SessionKeys:
+        """Take M4: the session is open. Raises TagError, ReplayError, WindowError."""
+        assert self.streams is not None
+        m4 = decode_part(M4, raw)
+        pool = self.streams.peer
+        pads = pool.read_proof(m4.position)
+        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)
+        pool.advance(m4.position + HANDSHAKE_PAD_BYTES)
+        pool.raise_durable(pool.mark, now=True)  # our first frame tells the hub so
+        self.streams.local.acknowledged(max(m4.ack, self._proof_end))
+        self.pair.streams, self.pair.had_session = self.streams, True
+        return SessionKeys(self.hub_nonce, self._hash_key, self.nonce, pads[ONE_TIME_KEY_BYTES:])

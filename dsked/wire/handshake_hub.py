@@ -1,0 +1,187 @@
+"""The hub's machine of the handshake: greeting (M0), answer (M1 to M2), verify (M3 to M4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from dsked.auth.tags import GATE_MAC_BYTES, verify_gate_mac
+from dsked.errors import ErrorCode, FrameError, TagError, WindowError
+from dsked.limits import (
+    HANDSHAKE_PAD_BYTES,
+    MAX_FRAME_PAD_BYTES,
+    MIN_FRAME_PAD_BYTES,
+    ONE_TIME_KEY_BYTES,
+    PROTOCOL_VERSION,
+    TAG_BYTES,
+)
+from dsked.psrd.pair import Pair, Side, Streams, begin_position, simulated_streams, tell_durable
+from dsked.wire.handshake import (
+    M0,
+    M1,
+    M2,
+    M3,
+    M4,
+    MAGIC,
+    NO_HOLDINGS,
+    Flag,
+    Holdings,
+    SessionKeys,
+    base_flags,
+    decode_part,
+    encode_part,
+    holdings_of,
+    verify_proof,
+    with_mac,
+    with_tag,
+)
+
+
+@dataclass(slots=True)
+class HubHandshake:
+    """The hub's machine: greeting (M0), answer (M1 to M2), verify (M3 to M4).
+
+    `find_pair` gives the pair of a client's name; an unknown name is checked against `dummy_key`,
+    so that neither time nor answer tells which names exist. `new_stream_ids` are two fresh
+    identities of 16 bytes, used only if simulated streams are begun anew.
+    """
+
+    hub: str
+    nonce: bytes
+    find_pair: Callable[[str], Pair | None]
+    dummy_key: bytes = field(repr=False)
+    new_stream_ids: Callable[[], tuple[bytes, bytes]]
+    pair: Pair | None = None
+    streams: Streams | None = None
+    client_nonce: bytes = b""
+    boot_id: bytes = b""
+    max_pads: int = MAX_FRAME_PAD_BYTES
+    refusal: ErrorCode | None = None
+    proof_end: int = 0
+    _m1: M1 | None = None
+    _transcript: bytes = field(default=b"", repr=False)
+
+    def greeting(self) -> bytes:
+        """M0."""
+        raw = encode_part(M0(MAGIC, [PROTOCOL_VERSION], self.nonce))
+        self._transcript = raw
+        return raw
+
+    def answer(self, raw: bytes) -> bytes:
+        """Take M1, give M2 (`refusal` is set where it refuses). Raises FrameError, TagError: silence."""
+        m1 = decode_part(M1, raw)
+        pair = self.find_pair(m1.client)
+        verify_gate_mac(
+            self.dummy_key if pair is None else pair.gate_key,
+            b"M1", self._transcript + raw[:-GATE_MAC_BYTES], raw[-GATE_MAC_BYTES:],
+        )  # fmt: skip
+        if pair is None:  # a MAC under the dummy key: one in 2^256
+            raise TagError("the gate MAC does not verify")
+        if m1.max_pads < MIN_FRAME_PAD_BYTES:
+            raise FrameError(f"frames of {m1.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
+        self.pair, self.client_nonce, self.boot_id, self._m1 = pair, m1.nonce, m1.boot_id, m1
+        self.max_pads = min(MAX_FRAME_PAD_BYTES, m1.max_pads)
+        m2 = self._m2(pair, m1)
+        signed = with_mac(m2, pair.gate_key, b"M2", self._transcript + raw)
+        self._transcript += raw + signed
+        return signed
+
+    def _m2(self, pair: Pair, m1: M1) -> M2:
+        flags = base_flags(pair)
+        holdings = NO_HOLDINGS
+        reason = self._reason_to_refuse(pair, m1)
+        if not reason:
+            if pair.simulated and self._begin_anew(pair, m1):
+                flags |= Flag.BEGIN_ANEW
+                client_stream, hub_stream = self.new_stream_ids()
+                self.streams = simulated_streams(hub_stream, client_stream)
+            else:
+                self.streams = pair.streams
+            self._note_rewind(pair, m1)
+            holdings = holdings_of(pair, self.streams)
+        code = self.refusal or ErrorCode.OK
+        return M2(
+            PROTOCOL_VERSION, int(code), reason, int(flags), holdings, MAX_FRAME_PAD_BYTES, {},
+            bytes(GATE_MAC_BYTES),
+        )  # fmt: skip
+
+    def _reason_to_refuse(self, pair: Pair, m1: M1) -> str:
+        """Sets `refusal` and gives its text; empty if there is none."""
+        if m1.version != PROTOCOL_VERSION:
+            self.refusal = ErrorCode.VERSION
+            return f"version {m1.version} is not spoken here, only {PROTOCOL_VERSION}"
+        if m1.hub != self.hub:
+            self.refusal = ErrorCode.WRONG_HUB
+            return f"this hub is {self.hub}"
+        if bool(m1.flags & Flag.SIMULATED) != pair.simulated:
+            self.refusal = ErrorCode.PSRD_MODE
+            return "one side simulates PSRD and the other does not"
+        if not pair.simulated and not _same_streams(pair, m1.holdings):
+            self.refusal = ErrorCode.STREAM_UNKNOWN
+            return "the two sides hold different streams: deliver new PSRD to both"
+        return ""
+
+    @staticmethod
+    def _begin_anew(pair: Pair, m1: M1) -> bool:
+        streams, told = pair.streams, m1.holdings
+        return (
+            bool(m1.flags & (Flag.JUST_STARTED | Flag.BEGIN_ANEW))
+            or not pair.had_session
+            or streams is None
+            or not _same_streams(pair, told)
+            or streams.short
+            or told.exact_mark > streams.local.next  # a rewind
+            or streams.local.next > told.hub_end  # a block was lost, and bytes of it are used
+            or told.client_end > streams.peer.end
+        )
+
+    @staticmethod
+    def _note_rewind(pair: Pair, m1: M1) -> None:
+        """Only an exact mark above our next, told by a client that did not just start, proves one."""
+        if pair.streams is None or m1.flags & Flag.JUST_STARTED or not _same_streams(pair, m1.holdings):
+            return
+        if m1.holdings.exact_mark > pair.streams.local.next:
+            pair.rewound = True
+
+    def verify(self, raw: bytes) -> tuple[bytes, SessionKeys]:
+        """Take M3, give M4 and the session's keys. Raises FrameError, TagError, ReplayError, WindowError."""
+        assert self.pair is not None and self.streams is not None and self._m1 is not None
+        m3 = decode_part(M3, raw)
+        local, peer = self.streams.local, self.streams.peer
+        if (m3.client_stream, m3.hub_stream) != (peer.stream_id, local.stream_id):
+            raise FrameError("M3 names other streams than M2")
+        if m3.client_end > peer.end or m3.hub_end > local.store.end:
+            raise WindowError("M3 claims more bytes than the hub holds")
+        pads = peer.read_proof(m3.position)
+        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
+        peer.advance(m3.position + HANDSHAKE_PAD_BYTES)
+        local.held_end = m3.hub_end
+        hash_key = pads[ONE_TIME_KEY_BYTES:]
+        m4, own_hash_key = self._prove(self._transcript + raw)
+        self.pair.streams, self.pair.had_session = self.streams, True
+        return m4, SessionKeys(self.client_nonce, own_hash_key, self.nonce, hash_key)
+
+    def _prove(self, transcript: bytes) -> tuple[bytes, bytes]:
+        assert self.pair is not None and self.streams is not None and self._m1 is not None
+        local, told = self.streams.local, self._m1
+        position = begin_position(
+            local,
+            had_session=self.pair.had_session,
+            peer_just_started=bool(told.flags & Flag.JUST_STARTED),
+            peer_exact=told.holdings.exact_mark,
+            peer_durable=told.holdings.durable_mark,
+        )
+        pads = local.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        self.proof_end = position + HANDSHAKE_PAD_BYTES
+        m4 = M4(position, tell_durable(self.streams.peer), bytes(TAG_BYTES))
+        raw = with_tag(m4, pads[:ONE_TIME_KEY_BYTES], Side.HUB, transcript)
+        return raw, pads[ONE_TIME_KEY_BYTES:]
+
+
+def _same_streams(pair: Pair, told: Holdings) -> bool:
+    """The hub's view: does the client hold the streams that this side holds?"""
+    streams = pair.streams
+    return streams is not None and (told.client_stream, told.hub_stream) == (
+        streams.peer.stream_id,
+        streams.local.stream_id,
+    )
