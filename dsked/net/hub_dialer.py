@@ -12,7 +12,7 @@ from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.errors import DskedError
 from dsked.limits import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, SHUTDOWN_GRACE_S
-from dsked.net.tcp import DskeProtocol
+from dsked.net.tcp import DskeProtocol, reason
 from dsked.net.turns import Turns
 from dsked.wire.connection import ClientConnection, Stage
 
@@ -77,7 +77,7 @@ class HubDialer:
         except TimeoutError:
             self._unreachable(hub, f"no answer from {host} port {port} in {CONNECT_TIMEOUT_S} s")
         except OSError as error:
-            self._unreachable(hub, f"cannot connect to {host} port {port}: {error.strerror or error}")
+            self._unreachable(hub, f"cannot connect to {host} port {port}: {reason(error)}")
 
     def _unreachable(self, hub: HubPeer, problem: str) -> None:
         if hub.problem != problem:

@@ -18,7 +18,7 @@ from dsked.limits import (
     SHUTDOWN_GRACE_S,
 )
 from dsked.net.outsiders import OutsiderLog
-from dsked.net.tcp import DskeProtocol, peer_address
+from dsked.net.tcp import DskeProtocol, peer_address, reason
 from dsked.net.turns import Turns
 from dsked.wire.connection import HubConnection, Stage
 
@@ -47,7 +47,7 @@ class HubServer:
                 lambda: _Accepted(self), host, port, reuse_address=True, backlog=_BACKLOG
             )
         except OSError as error:
-            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+            raise ConfigurationError(f"cannot listen on {host} port {port}: {reason(error)}") from None
 
     @property
     def port(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 from typing import Generic, Protocol, TypeVar
 
@@ -43,6 +44,13 @@ def peer_address(transport: asyncio.BaseTransport) -> str:
     """The other end's address without its port; for limits and log lines."""
     name = transport.get_extra_info("peername")
     return str(name[0]) if name else "unknown"
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in its own words; event loops put different ones around them."""
+    if error.errno and not isinstance(error, socket.gaierror):
+        return os.strerror(error.errno)
+    return error.strerror or str(error)
 
 
 class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):

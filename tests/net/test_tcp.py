@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import errno
 import socket
 from dataclasses import dataclass, field
 
 import pytest
 
 from dsked.errors import DskedError, FrameError
-from dsked.net.tcp import DskeProtocol, peer_address
+from dsked.net.tcp import DskeProtocol, peer_address, reason
 from dsked.wire.connection import Stage
 
 
@@ -150,3 +151,16 @@ def test_the_system_notices_peers_that_vanish(protocol) -> None:
 def test_a_peer_without_an_address() -> None:
     assert peer_address(FakeTransport()) == "192.0.2.1"
     assert peer_address(FakeTransport(peername=None)) == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (OSError(errno.ECONNREFUSED, "Connect call failed ('127.0.0.1', 1)"), "Connection refused"),
+        (OSError(errno.EADDRINUSE, "error while attempting to bind on ..."), "Address already in use"),
+        (OSError("Multiple exceptions: ..."), "Multiple exceptions: ..."),
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), "Name or service not known"),
+    ],
+)
+def test_the_systems_reason_is_told_in_its_own_words(error: OSError, text: str) -> None:
+    assert reason(error) == text
