@@ -29,6 +29,7 @@ class Nodes:
         self._control = ControlSettings(path=directory / "control.sock")
         self._open: list[HubNode | ClientNode] = []
         self._sockets: list[asyncio.StreamWriter] = []
+        self._impostors: list[Impostor] = []
         self._turn = asyncio.Event()
 
     def hub_settings(self, name: str = "hank", port: int = 0) -> HubSettings:
@@ -61,6 +62,12 @@ class Nodes:
         self._open.append(client)
         return client
 
+    async def impostor(self, says: bytes | None) -> int:
+        """The port of something that is no hub: it says this and closes, or nothing at all."""
+        impostor = Impostor(says)
+        self._impostors.append(impostor)
+        return await impostor.start()
+
     async def close_node(self, node: HubNode | ClientNode) -> None:
         self._open.remove(node)
         await node.close()
@@ -70,6 +77,8 @@ class Nodes:
             writer.transport.abort()
         while self._open:
             await self._open.pop().close()
+        for impostor in self._impostors:
+            await impostor.close()
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until `condition` holds; it is looked at after every turn of a client."""
@@ -86,6 +95,46 @@ class Nodes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port, local_addr=(address, 0))
         self._sockets.append(writer)
         return Raw(reader, writer)
+
+
+class Impostor:
+    """Something else that listens where a hub should."""
+
+    def __init__(self, says: bytes | None) -> None:
+        self._says = says
+        self._open: dict[asyncio.BaseTransport, asyncio.Event] = {}
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Impostor(self), "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def connected(self, transport: asyncio.Transport) -> asyncio.Event:
+        if self._says is not None:
+            transport.write(self._says)
+            transport.close()
+        lost = self._open[transport] = asyncio.Event()
+        return lost
+
+    async def close(self) -> None:
+        assert self._server is not None
+        self._server.close()
+        for transport, lost in self._open.items():
+            transport.close()
+            await asyncio.wait_for(lost.wait(), LIMIT_S)
+
+
+class _Impostor(asyncio.Protocol):
+    def __init__(self, owner: Impostor) -> None:
+        self._owner = owner
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._lost = self._owner.connected(transport)  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._lost.set()
 
 
 class Raw:

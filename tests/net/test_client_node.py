@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import pytest
+
+from dsked.delivery.service import KeyService, Node, Outcome
+from dsked.errors import DskedError, LimitError, NotOwnerError, ShuttingDownError, TooFewHubsError
+from dsked.net import client_node
+from dsked.net.client_node import ClientNode
+from tests.net.nodes import Nodes, free_port
+
+
+@pytest.fixture
+async def client(nodes: Nodes) -> ClientNode:
+    """A client whose hubs are not there."""
+    return await nodes.client("carol", {"hank": free_port(), "helen": free_port()})
+
+
+async def test_it_is_what_delivery_expects(client: ClientNode) -> None:
+    service: KeyService = client
+    node: Node = client
+    assert (service.name, service.encryptors, node.role) == ("carol", ("sam",), "client")
+    assert service.limits().max_keys_per_request == 128
+    assert str(node.readiness()).startswith("0 of 2 hubs are connected, 2 are needed (hank: ")
+
+
+async def test_a_bad_request_is_answered_before_the_call_returns(client: ClientNode) -> None:
+    outcomes: list[Outcome] = []
+    client.get_keys("sunny", ["sam"], 1, 256, outcomes.append)
+    client.get_keys_by_id("sunny", "sam", [bytes(16)], outcomes.append)
+    assert [type(outcome) for outcome in outcomes] == [NotOwnerError] * 2
+    assert client._in_flight == 0
+
+
+async def test_requests_are_answered_at_the_turns_end_where_no_hub_is_there(nodes, client) -> None:
+    outcomes: list[Outcome] = []
+    client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
+    client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
+    client.locate("sunny", outcomes.append)
+    assert outcomes == []
+    await nodes.until(lambda: len(outcomes) == 3)
+    assert {type(outcome) for outcome in outcomes} == {TooFewHubsError}
+    assert client._in_flight == 0
+
+
+async def test_requests_in_flight_are_limited(nodes, client, monkeypatch) -> None:
+    monkeypatch.setattr(client_node, "MAX_REQUESTS_IN_FLIGHT", 2)
+    outcomes: list[Outcome] = []
+    for _ in range(3):
+        client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
+    [error] = outcomes
+    assert isinstance(error, LimitError)
+    assert "2 requests are under way: ask again later" in str(error)
+    client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
+    assert isinstance(outcomes[1], LimitError)
+    await nodes.until(lambda: len(outcomes) == 4)
+    client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
+    assert len(outcomes) == 4, "there is room again"
+
+
+async def test_a_stopped_client_says_so(nodes: Nodes, client: ClientNode) -> None:
+    await nodes.close_node(client)
+    outcomes: list[Outcome | DskedError] = []
+    client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
+    client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
+    assert [type(outcome) for outcome in outcomes] == [ShuttingDownError] * 2
+
+
+async def test_its_operator_may_stop_it(nodes: Nodes) -> None:
+    calls: list[str] = []
+    settings = nodes.client_settings("carol", {"hank": free_port(), "helen": free_port()})
+    client = ClientNode(settings, lambda: calls.append("stop"), lambda: None)
+    client.stop()
+    assert calls == ["stop"]
+    await client.close()

@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+
+import pytest
+
+from dsked.errors import ConfigurationError
+from dsked.hub.engine import HubEngine
+from dsked.net import hub_server
+from dsked.net.hub_node import HubNode
+from tests.net.nodes import LIMIT_S, Nodes
+
+
+def strangers(hub: HubNode) -> dict[str, int]:
+    return dict(hub._server._strangers)
+
+
+async def test_a_connection_is_greeted_with_m0(nodes: Nodes) -> None:
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    assert b"DSKE" in await raw.greeting()
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET / HTTP/1.1\r\n\r\n",  # the length that this is would be 1.2 GB
+        b"\xff\xff\xff\xff",
+        b"\x00\x00\x00\x00",
+        b"\x00\x00\x02\x01",  # one byte more than a handshake message has
+        b"\x00\x00\x00\x05hello",
+        b"\x00\x00\x00\x01\x97",
+        b"\x00\x00\x00\x03\x97\x08\xce",
+    ],
+)
+async def test_garbage_gets_silence(nodes: Nodes, garbage: bytes, caplog) -> None:
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+    raw.writer.write(garbage)
+    assert await raw.rest() == b""
+    again = await nodes.connect(hub.port)
+    assert await again.greeting()
+    lines = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert [record.getMessage().split(":")[0] for record in lines] == ["closing the connection of 127.0.0.1"]
+    assert all(record.exc_info is None for record in lines)
+
+
+async def test_a_connection_cut_in_the_middle_is_forgotten(nodes: Nodes) -> None:
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+    raw.writer.write(b"\x00\x00\x01\x00half")
+    raw.writer.write_eof()
+    await raw.rest()
+    assert strangers(hub) == {}
+    assert not hub._server._protocols
+    assert not hub._server._timeouts
+
+
+async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_PER_ADDRESS", 2)
+    hub = await nodes.hub()
+    first, second = [await nodes.connect(hub.port) for _ in range(2)]
+    assert await first.greeting()
+    assert await second.greeting()
+    assert await (await nodes.connect(hub.port)).greeting() == b""
+    assert await (await nodes.connect(hub.port, "127.0.0.2")).greeting(), "others are served on"
+    assert strangers(hub) == {"127.0.0.1": 2, "127.0.0.2": 1}
+    first.writer.write_eof()
+    await first.rest()
+    assert await (await nodes.connect(hub.port)).greeting()
+    assert caplog.messages.count("too many connections: one from 127.0.0.1 was dropped") == 1
+
+
+async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_CONNECTIONS", 2)
+    hub = await nodes.hub()
+    assert await (await nodes.connect(hub.port, "127.0.0.2")).greeting()
+    assert await (await nodes.connect(hub.port, "127.0.0.3")).greeting()
+    assert await (await nodes.connect(hub.port, "127.0.0.4")).greeting() == b""
+
+
+async def test_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "MAX_CONNECTIONS", 1)
+    hub = await nodes.hub()
+    assert await (await nodes.connect(hub.port)).greeting()
+    assert await (await nodes.connect(hub.port)).greeting() == b""
+
+
+async def test_clients_do_not_count_as_strangers_and_are_not_timed_out(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_PER_ADDRESS", 1)
+    hub = await nodes.hub()
+    client = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(client._engine.hubs.usable()))
+    assert strangers(hub) == {}
+    assert not hub._server._timeouts
+    assert await (await nodes.connect(hub.port)).greeting()
+
+
+async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_CONNECTIONS", 1)
+    hub = await nodes.hub()
+    client = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(client._engine.hubs.usable()))
+    assert await (await nodes.connect(hub.port)).greeting()
+    assert await (await nodes.connect(hub.port)).greeting() == b""
+    assert hub.status()["peer_clients"][0]["connected"] is True
+    assert client._engine.hubs.usable()
+
+
+async def test_who_does_not_authenticate_in_time_is_cut_off(nodes: Nodes, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(hub_server, "HANDSHAKE_TIMEOUT_S", 0.03)
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    assert await raw.greeting()
+    assert await raw.rest() == b""
+    assert strangers(hub) == {}
+    assert "127.0.0.1 did not authenticate in 0.03 s" in caplog.messages
+
+
+async def test_drops_of_bytes_do_not_keep_a_stranger_connected(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "HANDSHAKE_TIMEOUT_S", 0.03)
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+
+    async def trickle() -> None:
+        for _ in range(400):
+            raw.writer.write(b"\x00")
+            await asyncio.sleep(0)
+
+    drops = asyncio.create_task(trickle())
+    assert await raw.rest() == b""
+    drops.cancel()
+
+
+async def test_a_port_that_is_taken_is_told_clearly(nodes: Nodes) -> None:
+    hub = await nodes.hub()
+    with pytest.raises(
+        ConfigurationError, match=rf"cannot listen on 127\.0\.0\.1 port {hub.port}: Address already in use"
+    ):
+        await nodes.hub("helen", hub.port)
+
+
+async def test_an_address_that_is_not_ours_is_told_clearly() -> None:
+    host = "192.0.2.1"  # RFC 5737: for documentation
+    engine = HubEngine(
+        "hank", simulated=True, owners=None, gate_keys={}, share_timeout_s=60, random=bytes,
+        notice=lambda level, text: None,
+    )  # fmt: skip
+    server = hub_server.HubServer(engine)
+    with pytest.raises(ConfigurationError, match="port 0: Cannot assign requested address"):
+        await server.start(host, 0)
+    await server.close()
+
+
+async def test_closing_cuts_every_connection_and_frees_the_port(nodes: Nodes) -> None:
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+    port = hub.port
+    await nodes.close_node(hub)
+    assert await raw.rest() == b""
+    again = await nodes.hub(port=port)
+    assert again.port == port
+
+
+async def test_a_hub_is_ready_when_it_listens(nodes: Nodes) -> None:
+    hub = HubNode(nodes.hub_settings(), lambda: None)
+    assert hub.readiness() == "the hub does not listen yet"
+    await hub.start()
+    assert hub.readiness() is None
+    await hub.close()
+
+
+async def test_a_second_connection_of_a_client_takes_the_place_of_the_first(nodes: Nodes, caplog) -> None:
+    hub = await nodes.hub()
+    first = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(first._engine.hubs.usable()))
+    second = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(second._engine.hubs.usable()))
+    await nodes.until(lambda: not first._engine.hubs.usable())
+    assert len(hub._server._protocols) <= 2
+
+
+async def test_a_peer_that_reads_nothing_does_not_hold_up_closing(nodes: Nodes, monkeypatch) -> None:
+    monkeypatch.setattr(hub_server, "SHUTDOWN_GRACE_S", 0.03)
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+    raw.reader._transport.pause_reading()
+    protocol = next(iter(hub._server._protocols.values()))
+    raw.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
+    protocol.transport.write(bytes(32 * 1024 * 1024))
+    async with asyncio.timeout(LIMIT_S):
+        await nodes.close_node(hub)
