@@ -134,6 +134,12 @@ MAX_UNSENT_SHARES_PER_HUB = 16_384
 MAX_UNSENT_SHARE_BYTES_PER_HUB = 16 * 1024 * 1024
 #: Keys that the responder holds or waits for; each until its encryptors have it or it expires.
 MAX_FETCHES = 131_072
+#: Bytes of shares of one hub that a responder holds: as much as a hub holds of one initiator.
+MAX_HELD_SHARE_BYTES_PER_HUB = MAX_PENDING_SHARE_BYTES_PER_CLIENT
+#: Bytes of keys that are being established: what one hub's outbox takes.
+MAX_KEY_BYTES_UNDER_WAY = MAX_OUTBOX_BYTES
+#: A hub that has not answered a request for so long hangs: its session is closed.
+ANSWER_LIMIT_S = 10.0
 #: Confirmations that wait for a hub; beyond that its shares simply time out.
 MAX_REMEMBERED_DONE_PER_HUB = 65_536
 MAX_REMEMBERED_DELIVERIES = 1_048_576

@@ -34,4 +34,4 @@ class Delivered:
         """Forget those whose time is out, in the order in which they were added."""
         while self._order and self._order[0][0] <= now:
             _, delivery = self._order.popleft()
-            del self._until[delivery]
+            self._until.pop(delivery, None)

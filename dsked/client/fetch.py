@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
+from typing import Any
 
 from dsked.errors import (
     AlreadyDeliveredError,
@@ -31,7 +32,7 @@ class _Held:
 
     terms: Terms | None  # None: terms that may not even be tried
     code: bytes = field(repr=False)
-    share: bytes = field(default=b"", repr=False)
+    share: bytes | bytearray = field(default=b"", repr=False)  # growing until it is complete
     complete: bool = False
     contradicted: bool = False  # the hub said something else later
 
@@ -42,6 +43,8 @@ class Fetch:
 
     id: FetchId
     keep_until: float
+    first_caller: str = ""  # the encryptor that asked first
+    waiting: dict[Any, None] = field(default_factory=dict, repr=False)  # requests, in order
     key: bytes | None = field(default=None, repr=False)
     terms: Terms | None = None  # of the key that passed its secret tag
     passed: list[KeyShare] = field(default_factory=list, repr=False)
@@ -52,6 +55,21 @@ class Fetch:
     judged: bool = False  # its shares have been compared with the key that passed
     _held: dict[int, _Held] = field(default_factory=dict)
     _by_terms: dict[Terms, list[KeyShare]] = field(default_factory=dict)
+
+    def held_bytes(self, x: int) -> int:
+        """Bytes that are kept of what a hub has given."""
+        held = self._held.get(x)
+        return len(held.share) + len(held.code) if held is not None else 0
+
+    def xs(self) -> tuple[int, ...]:
+        """The hubs of which something is kept."""
+        return tuple(self._held)
+
+    def forget_shares(self) -> None:
+        """Keep the key alone."""
+        self._held.clear()
+        self._by_terms.clear()
+        self.passed = []
 
     def offset(self, x: int) -> int:
         """The byte from which a hub should give its share; 0 at first."""
@@ -69,7 +87,7 @@ class Fetch:
         if held is None:
             if offset:
                 return None
-            held = self._held[x] = _Held(terms, code)
+            held = self._held[x] = _Held(terms, code, bytearray())
         elif held.terms != terms or (offset == 0 and held.code != code):
             held.contradicted = True
             return None
@@ -80,7 +98,7 @@ class Fetch:
         held.share += share[have - offset :]
         if held.complete or len(held.share) < terms.key_bytes:
             return None
-        held.complete = True
+        held.complete, held.share = True, bytes(held.share)
         self._by_terms.setdefault(terms, []).append(KeyShare(x, held.share, held.code))
         return terms
 
@@ -110,16 +128,24 @@ class Fetch:
     def others(self) -> list[KeyShare]:
         """The shares in hand beside those that passed, whatever their terms; for the evidence.
 
-        What cannot be compared (other terms, contradicted, incomplete) is given as a malformed
-        share, which counts as wrong.
+        What cannot be compared (other terms, contradicted) is given as a malformed share, which counts
+        as wrong. One that has come in part only, of the right terms, says nothing: its hub may be slow,
+        or cut off by the network.
         """
         assert self.terms is not None
         of_passed = {share.x for share in self.passed}
-        return [self._as_evidence(x, held) for x, held in sorted(self._held.items()) if x not in of_passed]
+        return [
+            self._as_evidence(x, held)
+            for x, held in sorted(self._held.items())
+            if x not in of_passed and not self._is_part(held)
+        ]
+
+    def _is_part(self, held: _Held) -> bool:
+        return held.terms == self.terms and not held.complete and not held.contradicted
 
     def _as_evidence(self, x: int, held: _Held) -> KeyShare:
-        comparable = held.terms == self.terms and held.complete and not held.contradicted
-        return KeyShare(x, held.share, held.code) if comparable else KeyShare(x, b"", b"")
+        comparable = held.terms == self.terms and not held.contradicted
+        return KeyShare(x, bytes(held.share), held.code) if comparable else KeyShare(x, b"", b"")
 
     def impossible(self, n: int, k: int) -> bool:
         """True when so many hubs have refused for good that k shares cannot come together."""

@@ -14,7 +14,9 @@ from functools import partial
 from dsked.client.confirmations import Confirmations
 from dsked.client.delivered import Delivered
 from dsked.client.evidence import Evidence
+from dsked.client.fair_limit import FairLimit
 from dsked.client.fetch import Fetch, FetchId, usable_terms
+from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.delivery.service import Done, Key
@@ -69,23 +71,31 @@ class _Round:
 class Responder:
     """Rebuilds keys dealt by other clients for the encryptors of this one."""
 
-    def __init__(self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, notice: Notice) -> None:
+    def __init__(
+        self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, share_timeout_s: float,
+        notice: Notice,
+    ) -> None:  # fmt: skip
         self._client = client
         self._notice = notice
         self._hubs = hubs
         self._evidence = evidence
         self._timers = timers
-        self._fetches: dict[FetchId, Fetch] = {}
+        self._share_timeout_s = share_timeout_s
+        self._fetches = Fetches(timers)
         self._delivered = Delivered()
-        self._waiting: dict[FetchId, list[_Request]] = {}
+        self._nr_waiting = FairLimit()  # keys that are waited for, by caller
         self._round: _Round | None = None
-        self._changed: dict[FetchId, Fetch] = {}
+        self._changed: dict[Fetch, None] = {}
         self._confirmations = Confirmations(hubs, timers)
 
     @property
     def _keep_s(self) -> float:
-        """How long hubs may still hold shares of a key: the longest time-out that one has told."""
-        return max((hub.share_timeout_ms for hub in self._hubs), default=0) / 1000 + FETCH_DEADLINE_S
+        """How long hubs may still hold shares of a key: as configured, or longer if k of them say so.
+
+        Fewer than k could lie, and have the client refuse new keys rather than forget old ones.
+        """
+        told = sorted((hub.share_timeout_ms for hub in self._hubs), reverse=True)
+        return max(told[self._hubs.k - 1] / 1000, self._share_timeout_s) + FETCH_DEADLINE_S
 
     # --- requests ---
 
@@ -94,42 +104,39 @@ class Responder:
     ) -> None:
         """Fetch the keys that `initiator` dealt for `caller`; the hubs are asked when the turn ends."""
         ids = [(initiator.client, key_id) for key_id in key_ids]
-        refusal = self._refusal(caller, ids)
+        refusal = self._refusal(caller, ids, now)
         if refusal is not None:
             done(refusal)
             return
         if self._round is None:
             self._round = _Round(now + FETCH_DEADLINE_S)
-        request = _Request(caller, initiator, [self._fetch(fetch_id, now) for fetch_id in ids], done)
+        fetches = [self._fetches.of(fetch_id, caller, now, self._keep_s) for fetch_id in ids]
+        request = _Request(caller, initiator, fetches, done)
+        self._nr_waiting.take(caller, len(fetches))
         self._round.requests.append(request)
-        for fetch in request.fetches:
+        for fetch in fetches:
             self._round.fetches[fetch.id] = fetch
-            self._waiting.setdefault(fetch.id, []).append(request)
+            fetch.waiting[request] = None
 
-    def _refusal(self, caller: str, ids: list[FetchId]) -> DskedError | None:
+    def _refusal(self, caller: str, ids: list[FetchId], now: float) -> DskedError | None:
         if any((fetch_id, caller) in self._delivered for fetch_id in ids):
             return AlreadyDeliveredError("a key has been delivered to this encryptor before")
-        if self._delivered.full(len(ids)) or len(self._fetches) + len(ids) > MAX_FETCHES:
+        self._delivered.forget_expired(now)
+        if self._delivered.full(len(ids)) or not self._fetches.fits(caller, len(ids)):
             return LimitError("too many keys were fetched lately to remember more: ask again later")
+        if not self._nr_waiting.fits(caller, len(ids), MAX_FETCHES):
+            return LimitError("too many keys are waited for: ask again later")
         return None
-
-    def _fetch(self, fetch_id: FetchId, now: float) -> Fetch:
-        fetch = self._fetches.get(fetch_id)
-        if fetch is None:
-            fetch = self._fetches[fetch_id] = Fetch(fetch_id, now + self._keep_s)
-        return fetch
 
     def turn_ends(self, now: float) -> None:
         """Ask the hubs for what this turn wants, and answer what is complete."""
         if self._round is not None:
             this_round, self._round = self._round, None
-            self._drop_expired(now)
             self._start(this_round, now)
         if self._changed:
             changed, self._changed = self._changed, {}
-            for fetch_id in changed:
-                self._answer_waiting(fetch_id, now)
-            settled = [fetch for fetch in changed.values() if fetch.key is not None and fetch.settled]
+            self._answer_waiting(changed, now)
+            settled = [fetch for fetch in changed if fetch.key is not None and fetch.settled]
             self._judge(settled, now)
             for fetch in settled:
                 self._drop_if_finished(fetch)
@@ -140,8 +147,7 @@ class Responder:
         if wanted and len(usable) < self._hubs.k:
             self._end(this_round, self._hubs.too_few(len(usable)), now)
             return
-        for fetch_id in this_round.fetches:
-            self._answer_waiting(fetch_id, now)  # rebuilt before, or refused before
+        self._answer_waiting(this_round.fetches.values(), now)  # rebuilt before, or refused before
         self._ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 
@@ -205,7 +211,7 @@ class Responder:
         if not isinstance(message, Shares):  # the session is lost, or the hub answers nonsense
             for fetch in outstanding.values():
                 fetch.asked.discard(hub.x)
-                self._changed[fetch.id] = fetch
+                self._changed[fetch] = None
             if message is None:
                 self._confirmations.again(hub, confirmed, now)
             confirmed.clear()
@@ -221,7 +227,7 @@ class Responder:
 
     def _answered_for(self, hub: HubPeer, fetch: Fetch) -> None:
         fetch.asked.discard(hub.x)
-        self._changed[fetch.id] = fetch
+        self._changed[fetch] = None
 
     def _take_shares(
         self, hub: HubPeer, outstanding: dict[FetchId, Fetch], message: Shares, now: float
@@ -238,7 +244,7 @@ class Responder:
                     fetch.take_unusable(hub.x)
                     self._answered_for(hub, fetch)
                     continue
-                if fetch.take(hub.x, terms, key.offset, key.share, key.code) is not None:
+                if self._fetches.take(fetch, hub.x, terms, key) is not None:
                     grown.setdefault(terms, []).append(fetch)
                 if fetch.has_answered(hub.x):
                     outstanding.pop(fetch.id)
@@ -271,13 +277,14 @@ class Responder:
 
     def _rebuilt(self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float) -> None:
         fetch.succeed(terms, key, passed)
-        self._changed[fetch.id] = fetch
+        self._changed[fetch] = None
         self._confirmations.rebuilt(fetch.id, now)
 
     # --- handing out ---
 
-    def _answer_waiting(self, fetch_id: FetchId, now: float) -> None:
-        for request in list(self._waiting.get(fetch_id, ())):
+    def _answer_waiting(self, fetches: Iterable[Fetch], now: float) -> None:
+        """Answer the requests for these keys that can be answered; each is looked at once."""
+        for request in {request: None for fetch in fetches for request in fetch.waiting}:
             if all(fetch.key is not None for fetch in request.fetches):
                 self._hand_out(request, now)
             else:
@@ -310,26 +317,22 @@ class Responder:
             return UnknownKeyError("one or more keys specified are not found on KME")
         if Party(self._client, request.caller) not in fetch.terms.responders:
             return NotNamedError("the initiator did not name the calling encryptor for the key")
-        if request.caller in fetch.handed_to:
+        if request.caller in fetch.handed_to or (fetch.id, request.caller) in self._delivered:
             return AlreadyDeliveredError("a key has been delivered to this encryptor before")
         return None
 
     def _finish(self, request: _Request, outcome: list[Key] | DskedError) -> None:
         request.answered = True
+        self._nr_waiting.give_back(request.caller, len(request.fetches))
         for fetch in request.fetches:
-            waiting = self._waiting.get(fetch.id, [])
-            if request in waiting:
-                waiting.remove(request)
-            if not waiting:
-                self._waiting.pop(fetch.id, None)
+            fetch.waiting.pop(request, None)
         request.done(outcome)
 
     # --- ends ---
 
     def _end(self, this_round: _Round, error: DskedError | None, now: float) -> None:
         """The deadline: what has no key yet fails; what was asked and not answered is given up."""
-        for fetch_id in this_round.fetches:
-            self._answer_waiting(fetch_id, now)
+        self._answer_waiting(this_round.fetches.values(), now)
         for hub, request_id in this_round.asked:
             hub.forget(request_id, now)
         for request in this_round.requests:
@@ -370,17 +373,18 @@ class Responder:
         )
 
     def _drop_if_finished(self, fetch: Fetch) -> None:
-        """Forget a key that all its encryptors here have, once no more evidence is expected."""
-        if fetch.key is None or fetch.terms is None or not fetch.settled:
+        """Forget a key that all its encryptors here have, once no more evidence is expected.
+
+        And one of which nothing has come: there is nothing to remember of it.
+        """
+        if fetch.key is None or fetch.terms is None:
+            if not fetch.waiting and not fetch.xs():
+                self._fetches.drop(fetch)
+            return
+        if not fetch.settled:
             return
         named = {party.encryptor for party in fetch.terms.responders if party.client == self._client}
         if named <= fetch.handed_to:
-            self._fetches.pop(fetch.id, None)
-
-    def _drop_expired(self, now: float) -> None:
-        """Forget the oldest fetches, in order of their making, once their time is out."""
-        while self._fetches:
-            oldest = next(iter(self._fetches.values()))
-            if now < oldest.keep_until or oldest.id in self._waiting:
-                return
-            del self._fetches[oldest.id]
+            self._fetches.drop(fetch)
+        elif fetch.judged:
+            self._fetches.forget_shares(fetch)
