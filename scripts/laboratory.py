@@ -121,7 +121,8 @@ class Laboratory:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with contextlib.suppress(subprocess.CalledProcessError):
-            self.stop()
+            if list(self.path.glob("*/*.sock")):
+                self.stop()
         self._directory.cleanup()
 
     # --- dskectl ---
