@@ -25,7 +25,7 @@ from dsked.delivery.control_client import ControlClient
 FIRST_PORT = 20_000
 LAST_PORT = 32_000  # below Linux's ephemeral ports, which outgoing connections take
 DSKECTL = Path(sys.executable).with_name("dskectl")
-_POLL_S = 0.01
+_POLL_S = 0.02
 #: How long a condition, or the end of a process, is waited for on a machine that is very busy.
 LIMIT_S = 30.0
 

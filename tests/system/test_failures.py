@@ -16,6 +16,7 @@ from .support import assert_no_fault, etsi, fetch, get_keys, key_pair, small, st
 
 HUBS = ["hank", "helen", "hilary", "holly", "hugo"]
 CLIENTS = ("carol", "curtis")
+PACE_S = 0.01  # between key pairs that flow beside a test, so that they leave it some time to compute
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +161,7 @@ def test_hubs_restart_one_after_the_other(lab: Laboratory, hubs: list[str]) -> N
 
     def flow() -> None:
         nonlocal pairs
-        while not ended.is_set():
+        while not ended.wait(PACE_S):
             try:
                 key_pair(lab)
                 pairs += 1
