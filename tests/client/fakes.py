@@ -91,6 +91,9 @@ class FakeHub:
         taken, self.confirmations = self.confirmations, []
         return [Confirmed(initiator, [key_id]) for initiator, key_id in taken], taken
 
+    def send_confirmations(self) -> None:
+        self.take_confirmations()
+
 
 def fake_hubs(n: int = 5, k: int = 3) -> tuple[list[FakeHub], Hubs]:
     """n hubs at 1..n."""

@@ -216,6 +216,7 @@ def test_both_pools_are_asked_for_in_sequence(peer: HubPeer, connection: FakeCon
 
 
 def test_blocks_are_appended_in_sequence(peer: HubPeer, connection: FakeConnection) -> None:
+    peer.ask_for_blocks(NOW)
     assert peer.take_block(block(0))
     assert peer.take_block(block(1, size=7))
     assert peer.take_block(block(0, owner=1, size=9))
@@ -227,6 +228,7 @@ def test_blocks_are_appended_in_sequence(peer: HubPeer, connection: FakeConnecti
 def test_a_block_that_came_before_is_no_breach_and_changes_nothing(
     peer: HubPeer, connection: FakeConnection
 ) -> None:
+    peer.ask_for_blocks(NOW)
     peer.take_block(block(0))
     assert peer.take_block(block(0))
     assert connection.streams is not None
