@@ -31,12 +31,12 @@ from dsked.client.requests import (
 from dsked.client.responder import Responder
 from dsked.delivery.service import Done, KeyLimits
 from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
-from dsked.limits import BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
+from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
 from dsked.psrd.pair import Pair, Side
 from dsked.psrd.report import pools_report
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
-from dsked.wire.connection import ClientConnection
+from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
 
@@ -181,6 +181,8 @@ class ClientEngine:
         """The connection to `hub` is gone, or could not be made: it is dialled again after a while."""
         connection = hub.connection
         session = connection.session if connection is not None else None
+        if connection is not None and connection.stage is Stage.CLOSING:
+            problem = f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s"
         if session is not None and not self._stopping:
             self._notice(logging.WARNING, f"hub {hub.name}: {problem}")
         reached = connection is not None and connection.proved
@@ -213,6 +215,8 @@ class ClientEngine:
                 hub.changed = False
                 hub.ask_for_blocks(now)
                 changed.append(connection)
+                if connection.stage is Stage.OPEN and hub.hangs(now):
+                    connection.stage = Stage.CLOSING  # the shell closes it
         to_dial, self._to_dial = self._to_dial, []
         return [] if self._stopping else to_dial, changed
 
@@ -266,7 +270,9 @@ class ClientEngine:
             self._notice(logging.INFO, f"registered with hub {hub.name}")
             self._initiator.hub_ready(hub, now)
             return
-        hub.problem = f"refused the registration of {', '.join(message.refused)}: not this client's"
+        refused = set(message.refused)  # what the hub says is not for the log
+        names = ", ".join(name for name in self.encryptors if name in refused)
+        hub.problem = f"refused the registration of {names or 'this client'}: not this client's"
         self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
 
         def again(now: float) -> None:

@@ -9,14 +9,18 @@ from contextlib import suppress
 from dsked.client.refill import Refill, RefillSettings
 from dsked.errors import LimitError
 from dsked.limits import (
+    ANSWER_LIMIT_S,
     MAX_KEYS_PER_FRAME,
     MAX_REMEMBERED_DONE_PER_HUB,
+    MAX_SIMULATED_BLOCKS,
+    MAX_SIMULATED_POOL_BYTES,
     RECONNECT_FIRST_S,
     RECONNECT_HANDSHAKE_MAX_S,
     RECONNECT_JITTER,
     RECONNECT_UNREACHABLE_MAX_S,
 )
 from dsked.psrd.pair import Pair, Side
+from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.wire.connection import ClientConnection
 from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 
@@ -47,6 +51,7 @@ class HubPeer:
         self._refills: dict[Side, Refill] = {}
         self._next_request_id = 0
         self._calls: dict[int, OnAnswer] = {}
+        self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
         self._done: deque[Confirmation] = deque(maxlen=MAX_REMEMBERED_DONE_PER_HUB)
 
     # --- requests ---
@@ -85,6 +90,15 @@ class HubPeer:
         if on_answer is not None:
             on_answer(None, now)
 
+    def hangs(self, now: float) -> bool:
+        """True when a request has waited too long for its answer; to be asked at the ends of turns."""
+        sent, oldest = self._sent, next(iter(self._calls), None)
+        while sent and (oldest is None or sent[0][1] < oldest):
+            sent.popleft()
+        if oldest is not None and (not sent or sent[-1][1] != self._next_request_id):
+            sent.append((now, self._next_request_id))
+        return bool(sent) and now - sent[0][0] > ANSWER_LIMIT_S
+
     @property
     def nr_requests(self) -> int:
         """Requests under way."""
@@ -101,6 +115,7 @@ class HubPeer:
         """The connection is gone: every request under way is told."""
         self.connection, self.registered = None, False
         calls, self._calls = self._calls, {}
+        self._sent.clear()
         for on_answer in calls.values():
             on_answer(None, now)
 
@@ -147,7 +162,7 @@ class HubPeer:
             sequence += 1
 
     def take_block(self, block: PsrdBlock) -> bool:
-        """Append a block. False when it does not continue its stream: the hub breaks the protocol."""
+        """Append a block. False where there is no place for it: the hub breaks the protocol."""
         assert self.connection is not None
         streams = self.connection.streams
         owner = Side.HUB if block.owner else Side.CLIENT
@@ -156,11 +171,23 @@ class HubPeer:
             return False
         if block.sequence != pool.store.next_sequence:
             return block.sequence < pool.store.next_sequence  # asked twice: the same bytes again
+        if not self._may_grow(owner, pool):
+            return False
         pool.store.append(block.uuid, block.data)
         if owner is Side.CLIENT:
             streams.local.held_end = streams.local.store.end
         self._refills[owner].arrived()
         return True
+
+    def _may_grow(self, owner: Side, pool: OwnerPool | ReceiverPool) -> bool:
+        """False for a block of our own pool that was not asked for, and for more of the hub's than it needs.
+
+        The hub may push blocks of its own pool, beside those that were asked for.
+        """
+        if owner is Side.CLIENT:
+            return self._refills[owner].nr_asked > 0
+        few = pool.store.nr_blocks < MAX_SIMULATED_BLOCKS
+        return few and pool.unused <= 2 * MAX_SIMULATED_POOL_BYTES
 
     # --- confirmations ---
 

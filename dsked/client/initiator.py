@@ -13,16 +13,18 @@ from functools import partial
 
 from dsked.client.deal import Deal
 from dsked.client.evidence import Evidence
+from dsked.client.fair_limit import FairLimit
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
-from dsked.delivery.service import Done, Key
-from dsked.errors import ErrorCode, TooFewHubsError
+from dsked.delivery.service import Done, Key, Outcome
+from dsked.errors import ErrorCode, LimitError, TooFewHubsError
 from dsked.identifiers import as_uuid4
 from dsked.limits import (
     ACK_GRACE_S,
     ACK_LIMIT_S,
     KEY_ID_BYTES,
+    MAX_KEY_BYTES_UNDER_WAY,
     MAX_UNSENT_SHARE_BYTES_PER_HUB,
     MAX_UNSENT_SHARES_PER_HUB,
     PROTOCOL_VERSION,
@@ -33,10 +35,11 @@ from dsked.timers import Timers
 from dsked.wire.messages import Message, PutSharesAck
 
 Random = Callable[[int], bytes]
+_SWEEP_S = 1.0  # what has expired is forgotten within this long
 
 
 class _Unsent:
-    """Shares that wait for one hub: bounded, the oldest are dropped."""
+    """Shares that wait for one hub: bounded, the oldest are dropped, those whose time is out as well."""
 
     def __init__(self) -> None:
         self.items: deque[PutItem] = deque()
@@ -47,7 +50,15 @@ class _Unsent:
             self.items.append(item)
             self._bytes += item.deal.terms.key_bytes
         while len(self.items) > MAX_UNSENT_SHARES_PER_HUB or self._bytes > MAX_UNSENT_SHARE_BYTES_PER_HUB:
-            self._bytes -= self.items.popleft().deal.terms.key_bytes
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        self._bytes -= self.items.popleft().deal.terms.key_bytes
+
+    def drop_expired(self, now: float) -> None:
+        """No hub would store these any more."""
+        while self.items and self.items[0].deal.expires_at <= now:
+            self._drop_oldest()
 
     def take_all(self) -> list[PutItem]:
         items, self._bytes = list(self.items), 0
@@ -70,11 +81,23 @@ class Initiator:
         self._random = random
         self._turn: dict[Terms, list[Deal]] = {}
         self._unsent = {hub.index: _Unsent() for hub in hubs}
+        self._sweeping = False
+        self._under_way = FairLimit()  # bytes of keys, by encryptor
 
     def get_keys(
         self, encryptor: str, responders: tuple[Party, ...], number: int, key_bytes: int, done: Done
     ) -> None:
         """Establish `number` keys of `key_bytes` bytes; the shares leave when the turn ends."""
+        size = number * key_bytes
+        if not self._under_way.fits(encryptor, size, MAX_KEY_BYTES_UNDER_WAY):
+            done(LimitError("too many bytes of keys are being established: ask again in a moment"))
+            return
+        self._under_way.take(encryptor, size)
+
+        def finished(outcome: Outcome) -> None:
+            self._under_way.give_back(encryptor, size)
+            done(outcome)
+
         initiator = Party(self._client, encryptor)
         terms = Terms(PROTOCOL_VERSION, self._hubs.n, self._hubs.k, initiator, responders, key_bytes)
         ids = self._random(number * KEY_ID_BYTES)
@@ -86,7 +109,7 @@ class Initiator:
             )
             for i in range(number)
         ]
-        self._turn.setdefault(terms, []).append(Deal(terms, keys, done))
+        self._turn.setdefault(terms, []).append(Deal(terms, keys, finished))
 
     def turn_ends(self, now: float) -> None:
         """Deal and scatter what this turn asked for."""
@@ -134,6 +157,8 @@ class Initiator:
                 for key, share in zip(request.keys, request.shares[hub.index], strict=True)
             ]
             self._send(hub, items, now)
+        for request in deals:
+            request.shares.clear()  # each is on its way, or waits for its hub
 
     # --- to one hub ---
 
@@ -145,14 +170,30 @@ class Initiator:
         items = [item for item in items if not item.deal.abandoned and now < item.deal.expires_at]
         session = hub.connection.session if hub.connection is not None else None
         if not hub.registered or session is None:
-            self._unsent[hub.index].add(items)
+            self._wait(hub, items, now)
             return
         if not hub.pair.simulated and not self._pads_suffice(hub, items, session.streams.local.unused):
             return
         for message, in_flight in put_frames(items, session.max_pads, now):
             if hub.request(message, partial(self._answered, hub, in_flight)) is None:
                 # The hub does not read: these wait for its next session.
-                self._unsent[hub.index].add([item for item, last in in_flight if last])
+                self._wait(hub, [item for item, last in in_flight if last], now)
+
+    def _wait(self, hub: HubPeer, items: list[PutItem], now: float) -> None:
+        """These wait for the hub's next session, as long as a hub would keep them."""
+        self._unsent[hub.index].add(items)
+        if items and not self._sweeping:
+            self._sweeping = True
+            self._timers.at(items[0].deal.expires_at + _SWEEP_S, self._sweep)
+
+    def _sweep(self, now: float) -> None:
+        self._sweeping = False
+        for unsent in self._unsent.values():
+            unsent.drop_expired(now)
+        left = [unsent.items[0].deal.expires_at for unsent in self._unsent.values() if unsent.items]
+        if left:
+            self._sweeping = True
+            self._timers.at(max(min(left), now) + _SWEEP_S, self._sweep)
 
     def _pads_suffice(self, hub: HubPeer, items: list[PutItem], unused: int) -> bool:
         """A media pool that is exhausted fails its part of the requests at once, and clearly."""

@@ -29,6 +29,7 @@ class _Question:
     waiting: list[Answer] = field(default_factory=list)
     said: Counter[str | None] = field(default_factory=Counter)
     asked: set[int] = field(default_factory=set)  # x of the hubs that were asked
+    answered: set[int] = field(default_factory=set)
 
 
 class Locator:
@@ -108,10 +109,11 @@ class Locator:
             if not self._is_open(question):
                 continue
             question.said[client] += 1
+            question.answered.add(x)
             if client is not None and question.said[client] >= self._hubs.k:
                 self._remember(question.encryptor, client, now)
                 self._answer(question, client, now)
-            elif question.said.total() >= len(self._hubs.usable()):
+            elif all(hub.x in question.answered for hub in self._hubs.usable()):
                 self._answer(question, self._no_agreement(question), now)
         return True
 

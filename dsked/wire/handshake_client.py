@@ -31,6 +31,7 @@ from dsked.wire.handshake import (
     with_mac,
     with_tag,
 )
+from dsked.wire.messages import one_line
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class ClientHandshake:
             self.pair.gate_key, b"M2", self._transcript + raw[:-GATE_MAC_BYTES], raw[-GATE_MAC_BYTES:]
         )
         if m2.code != ErrorCode.OK:
-            raise HandshakeRefusedError(m2.code, m2.reason)
+            raise HandshakeRefusedError(m2.code, one_line(m2.reason))
         if m2.version != PROTOCOL_VERSION:
             raise HandshakeRefusedError(ErrorCode.VERSION, f"the hub chose version {m2.version}")
         if bool(m2.flags & Flag.SIMULATED) != self.pair.simulated:

@@ -350,3 +350,8 @@ def decode_body(kind: int, body: bytes) -> Message:
 def name_fits(name: str, max_bytes: int) -> bool:
     """True when a name's UTF-8 form is within its limit (the types above count characters)."""
     return len(name) * 4 <= max_bytes or len(name.encode()) <= max_bytes
+
+
+def one_line(text: str) -> str:
+    """What a peer says, for a log or a terminal: nothing in it moves the cursor or begins a line."""
+    return "".join(char if char.isprintable() else "?" for char in text)
