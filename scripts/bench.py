@@ -15,7 +15,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -214,7 +214,7 @@ async def serve_echo(port: int) -> None:
 async def measure_floor(keys: int, seconds: float, port: int) -> tuple[float, float]:
     """(pairs per second, CPU us per pair of both processes) for `keys` keys a turn."""
     command = [sys.executable, __file__, "--echo", str(port)]
-    echo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    echo = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220  nothing runs yet
     try:
         assert echo.stdout is not None
         echo.stdout.readline()
@@ -275,6 +275,18 @@ def memory_mib(lab: Laboratory) -> dict[str, float]:
     return found
 
 
+def idle_percent(lab: Laboratory, seconds: float) -> float:
+    """CPU of all nodes together while nobody asks for anything, in percent of one core."""
+    pids = [ControlClient(lab.socket(*node)).peer_pid for node in lab.nodes()]
+    before = sum(map(cpu_seconds, pids))
+    time.sleep(seconds)
+    return 100 * (sum(map(cpu_seconds, pids)) - before) / seconds
+
+
+def _both(quantiles: tuple[float, float]) -> str:
+    return "{:.2f} / {:.2f}".format(*quantiles)
+
+
 def table(results: list[Figures]) -> str:
     """The figures for people."""
     lines = [
@@ -283,8 +295,8 @@ def table(results: list[Figures]) -> str:
     ]
     for row in results:
         lines.append(
-            f"{row.label:<22} {row.pairs_per_s:>8.0f} {'%.2f / %.2f' % row.get_key_ms:>20} "
-            f"{'%.2f / %.2f' % row.by_id_ms:>18} {row.cpu_us:>7.0f} {row.floor_pairs_per_s:>8.0f} "
+            f"{row.label:<22} {row.pairs_per_s:>8.0f} {_both(row.get_key_ms):>20} "
+            f"{_both(row.by_id_ms):>18} {row.cpu_us:>7.0f} {row.floor_pairs_per_s:>8.0f} "
             f"{row.floor_cpu_us:>8.1f} {row.ratio():>9.1f}"
         )
     return "\n".join(lines)
@@ -301,22 +313,33 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.add_argument("--echo", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
-    loop: Callable[[Awaitable[Any]], Any] = uvloop.run
+    loop: Callable[[Coroutine[Any, Any, Any]], Any] = uvloop.run
     if options.echo:
         loop(serve_echo(options.echo))
         return
     clients = {"carol": ["sam"], "curtis": ["sunny", "susan"]}
     with Laboratory(topology(HUBS, clients, free_ports(HUBS + len(clients)))) as lab:
+        idle = idle_percent(lab, 1.0 if options.quick else options.seconds)
         results = loop(run(lab, 1.0 if options.quick else options.seconds, options.quick))
         memory = memory_mib(lab)
     if options.json:
-        print(json.dumps({"rows": [row._asdict() for row in results], "resident_mib": memory}, indent=2))
+        print(
+            json.dumps(
+                {
+                    "rows": [row._asdict() for row in results],
+                    "resident_mib": memory,
+                    "idle_cpu_percent": idle,
+                },
+                indent=2,
+            )
+        )
         return
     print(
         f"{HUBS} hubs, any 3 of them, 2 clients, on {os.cpu_count()} cores; CPU: us per key pair, all nodes\n"
     )
     print(table(results))
-    print("\nresident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
+    print(f"\nidle: {idle:.1f} % of one core, all nodes together")
+    print("resident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
 
 
 if __name__ == "__main__":
