@@ -124,7 +124,10 @@ class HubDialer:
         for hub in to_dial:
             self._dial(hub)
         for connection in connections:
-            self._protocols[connection].flush()
+            if connection.stage is Stage.CLOSING:  # the hub hangs: it may not even read a farewell
+                self._protocols[connection].transport.abort()
+            else:
+                self._protocols[connection].flush()
         self._turn_ended()
 
 

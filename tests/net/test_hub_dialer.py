@@ -4,8 +4,11 @@ import asyncio
 
 import pytest
 
+from dsked.client import hub_peer, initiator
+from dsked.errors import TooFewHubsError
 from dsked.net import hub_dialer
 from dsked.net.client_node import ClientNode
+from dsked.wire.messages import PutShares
 from tests.net.nodes import Nodes, free_port, get_by_id, get_keys
 
 
@@ -103,3 +106,27 @@ async def test_a_clean_stop_unregisters_and_finishes_what_was_accepted(nodes: No
     assert await get_by_id(curtis, "sunny", "sam", keys) == keys
     for hub in hubs:
         assert hub.status()["peer_clients"][0]["registered"] is False
+
+
+async def test_a_hub_that_never_answers_and_does_not_read_is_cut_off_and_dialled_again(
+    nodes: Nodes, monkeypatch
+) -> None:
+    monkeypatch.setattr(hub_peer, "ANSWER_LIMIT_S", 0.01)
+    monkeypatch.setattr(initiator, "ACK_LIMIT_S", 0.05)
+    hub = await nodes.hub()
+    client = await nodes.client("carol", {"hank": hub.port, "helen": (await nodes.hub("helen")).port})
+    curtis = await nodes.client("curtis", {"hank": hub.port, "helen": client._dialer._addresses["helen"][1]})
+    await nodes.ready(client, curtis)
+    await get_keys(client, "sam", "sunny")
+    before = client._engine.hubs.peers[0].connection
+    handlers = hub._engine._handlers
+    put_shares, handlers[PutShares] = handlers[PutShares], lambda *message: None
+    for protocol in hub._server._protocols.values():
+        protocol.transport.pause_reading()
+    client._dialer._protocols[before].transport.write(bytes(32 * 1024 * 1024))  # nobody reads that
+    for _ in range(2):  # the second finds that the first is not answered yet
+        with pytest.raises(TooFewHubsError):
+            await get_keys(client, "sam", "sunny")
+    handlers[PutShares] = put_shares
+    await nodes.until(lambda: client._engine.hubs.peers[0].connection not in (None, before))
+    await nodes.ready(client)
