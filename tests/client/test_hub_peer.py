@@ -41,6 +41,7 @@ class FakeConnection:
     sent: list[tuple[int, Message]] = field(default_factory=list)
     sealed: list[PsrdRequest] = field(default_factory=list)
     full: bool = False
+    delivers_blocks: bool = True
 
     def send(self, request_id: int, message: Message) -> None:
         if self.full:
@@ -248,6 +249,7 @@ def test_a_block_before_any_stream_breaks_the_protocol(connection: FakeConnectio
 def test_without_simulated_psrd_nothing_is_asked_for(connection: FakeConnection) -> None:
     peer = new_peer(simulated=False)
     peer.ask_for_blocks(NOW)
+    connection.delivers_blocks = False
     peer.connected(connection)
     peer.ask_for_blocks(NOW)
     assert connection.sealed == []
