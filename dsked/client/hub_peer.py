@@ -142,7 +142,7 @@ class HubPeer:
         """Send the PSRD_REQUESTs that both pools need now."""
         connection = self.connection
         streams = connection.streams if connection is not None else None
-        if connection is None or streams is None or not self.pair.simulated:
+        if connection is None or streams is None or not connection.delivers_blocks:
             return
         local, peer = streams.local, streams.peer
         wanted = connection.session.pads_wanted if connection.session is not None else 0

@@ -93,6 +93,11 @@ class Connection:
         assert self.session is not None
         self.session.send(request_id, message)
 
+    @property
+    def delivers_blocks(self) -> bool:
+        """True from M2 on, where both sides simulate PSRD: sealed frames may be sent."""
+        return self._sealer is not None
+
     def send_sealed(self, request_id: int, message: Message) -> None:
         """Queue a message of simulated delivery. Raises LimitError."""
         assert self._sealer is not None

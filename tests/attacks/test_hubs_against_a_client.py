@@ -264,3 +264,14 @@ def test_a_share_under_other_terms_is_not_tried_twice(world: World) -> None:
     as_hub(world, "curtis").send(world.clients["curtis"].hubs.peers[0]._next_request_id, Shares([group], []))
     assert world.result(outcome) == keys
     assert connected(world, "curtis")
+
+
+def test_a_pool_that_runs_low_while_a_connection_is_made_asks_for_no_block_yet(world: World) -> None:
+    """The streams are known from M0 on, sealing only from M2 on: a turn that ends in between is no end."""
+    hub = world.clients["carol"].hubs.peers[0]
+    world.cut(client="carol", hub="hub1")
+    streams = hub.pair.streams
+    assert streams is not None
+    streams.local.allocate(streams.local.unused - 200)
+    world.run_until(lambda: hub.registered)
+    world.pair()
