@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from dsked.errors import ErrorCode
 from dsked.hub.share_store import StoredShare
 from dsked.sharing.terms import Terms
 from dsked.wire.messages import Missing, PartyBody, ShareGroup, ShareKey, Shares
@@ -17,6 +18,20 @@ class Found(NamedTuple):
     key_id: bytes
     offset: int
     stored: StoredShare
+
+
+def what_fits(found: Iterable[Found], room: int) -> tuple[list[Found], list[Missing]]:
+    """What can be given now, within `room` bytes, and what the client should ask for again (LIMIT)."""
+    given: list[Found] = []
+    later: list[Missing] = []
+    for item in found:
+        size = item.stored.size - item.offset
+        if size <= room:
+            room -= size
+            given.append(item)
+        else:
+            later.append(Missing(item.stored.terms.initiator.client, item.key_id, int(ErrorCode.LIMIT)))
+    return given, later
 
 
 def shares_messages(

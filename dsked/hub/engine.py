@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from dsked.errors import DskedError, ErrorCode, LimitError, PeerError
-from dsked.hub.answers import Found, shares_messages
+from dsked.hub.answers import Found, shares_messages, what_fits
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot
 from dsked.hub.share_store import ShareStore, StoredShare
@@ -21,6 +21,7 @@ from dsked.limits import (
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
     MAX_KEYS_PER_FRAME,
+    MAX_OUTBOX_BYTES,
     MAX_PARK_S,
     NONCE_BYTES,
     STREAM_ID_BYTES,
@@ -340,8 +341,9 @@ class HubEngine:
         if session is None or connection.stage is not Stage.OPEN:
             return
         self._changed[connection] = None
+        given, later = what_fits(found, MAX_OUTBOX_BYTES - session.outbox_bytes)
         try:
-            for answer in shares_messages(connection.client, found, missing, session.max_pads):
+            for answer in shares_messages(connection.client, given, missing + later, session.max_pads):
                 session.send(request_id, answer)
         except LimitError as error:  # it asks and does not read
             self._notice(logging.WARNING, f"client {connection.client}: {error}")

@@ -97,3 +97,17 @@ def test_one_key_asked_for_twice_at_once_is_given_once(world: World) -> None:
     world.run_for(1.2)
     assert sum(outcome == [keys] for outcome in outcomes) == 1
     assert all(isinstance(outcome[0], DskedError) for outcome in outcomes if outcome != [keys])
+
+
+def test_many_large_keys_fetched_at_once_cost_no_session(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More from each hub than it may keep for a client that does not read: the rest follows a little later."""
+    for module in ("dsked.hub.engine", "dsked.wire.session"):
+        monkeypatch.setattr(f"{module}.MAX_OUTBOX_BYTES", 600_000)
+    batches = [world.get_keys("carol", "sam", ["sunny"], 1, 1_000_000) for _ in range(10)]
+    sessions = list(world.links)
+    outcomes = [world.ask_by_id("curtis", "sunny", "sam", keys) for keys in batches]
+    world.run_until(lambda: all(outcomes), 1.1)
+    assert [outcome[0] for outcome in outcomes] == batches
+    assert world.links == sessions
