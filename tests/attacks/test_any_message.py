@@ -11,7 +11,7 @@ from dsked.wire.messages import SEALED_TYPES, Message, MessageType
 from tests.attacks.content import messages
 from tests.engines.world import Link, World
 
-_SETTINGS = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+_SETTINGS = settings(max_examples=30, deadline=None, derandomize=True, database=None)
 _SENT = st.lists(st.tuples(st.integers(0, 12), messages()), min_size=1, max_size=6)
 
 

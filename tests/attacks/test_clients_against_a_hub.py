@@ -138,10 +138,10 @@ def test_answers_fit_into_frames_whatever_is_missing_beside_them() -> None:
 
 
 def test_who_waits_for_one_key_in_many_frames_costs_no_square(world: World) -> None:
-    """4096 frames of each client wait for one key; taking them off the list is no search."""
+    """2048 frames of each client wait for one key; taking them off the list is no search."""
     for name in ("celia", "curtis"):
         client = as_client(world, name)
-        for _ in range(4096):
+        for _ in range(2048):
             client.send(1, get(KEY_ID, wait_ms=1000))
         world.run_for(0.02)
     say(world, as_client(world, "carol"), put(share()))

@@ -82,7 +82,7 @@ class Weather:
         assert named <= set(self.liars), "honest hubs are never named"
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(9))
 def test_whatever_breaks(seed: int) -> None:
     weather = Weather(seed, nr_liars=seed % 3)
     for _ in range(40):
