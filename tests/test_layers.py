@@ -19,8 +19,7 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "timers", "identifiers", "sharing", "auth", "psrd", "wire", "hub", "client",
-    "delivery.service",
+    "errors", "limits", "timers", "identifiers", "keys", "sharing", "auth", "psrd", "wire", "hub", "client",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
 FOUNDATION = {"errors", "limits"}
@@ -33,12 +32,12 @@ BELOW: dict[str, set[str]] = {
     "auth": {*FOUNDATION, "sharing"},
     "psrd": FOUNDATION,
     "wire": {*FOUNDATION, "sharing", "auth", "psrd"},
-    "delivery.service": FOUNDATION,  # what a node offers its callers: types alone
+    "keys": FOUNDATION,
     "hub": {*FOUNDATION, "timers", "identifiers", "sharing", "psrd", "wire"},
-    "client": {*FOUNDATION, "timers", "identifiers", "sharing", "psrd", "wire", "delivery.service"},
+    "client": {*FOUNDATION, "timers", "identifiers", "sharing", "psrd", "wire", "keys"},
     "config": FOUNDATION,
-    "delivery": {*FOUNDATION, "identifiers", "delivery.service", "__init__"},
-    "net": {*FOUNDATION, "config", "psrd", "wire", "hub", "client", "delivery.service"},
+    "delivery": {*FOUNDATION, "identifiers", "keys", "__init__"},
+    "net": {*FOUNDATION, "config", "psrd", "wire", "hub", "client", "keys"},
     "daemon": {
         *FOUNDATION,
         "identifiers",
@@ -47,10 +46,9 @@ BELOW: dict[str, set[str]] = {
         "client",
         "net",
         "delivery",
-        "delivery.service",
         "__init__",
     },
-    "cli": {*FOUNDATION, "config", "delivery", "delivery.service", "daemon", "__init__"},
+    "cli": {*FOUNDATION, "config", "delivery", "keys", "daemon", "__init__"},
     "__main__": {"cli"},
     "__init__": set(),
 }

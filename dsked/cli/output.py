@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 import click
 
-from dsked.delivery.service import Key
 from dsked.errors import BadKeyIdError
+from dsked.keys import Key
 
 _KEY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 

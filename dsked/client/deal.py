@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 
-from dsked.delivery.service import Done, Key
 from dsked.errors import (
     ConflictError,
     DskedError,
@@ -18,6 +17,7 @@ from dsked.errors import (
     PoolExhaustedError,
     TooFewHubsError,
 )
+from dsked.keys import Done, Key
 from dsked.limits import ACK_GRACE_S
 from dsked.sharing.shares import HubShare
 from dsked.sharing.terms import Terms

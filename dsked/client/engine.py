@@ -29,8 +29,8 @@ from dsked.client.requests import (
     key_bytes,
 )
 from dsked.client.responder import Responder
-from dsked.delivery.service import Done, KeyLimits
 from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
+from dsked.keys import Done, KeyLimits
 from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
 from dsked.psrd.pair import Pair, Side
 from dsked.psrd.report import pools_report

@@ -17,9 +17,9 @@ from dsked.client.fair_limit import FairLimit
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
-from dsked.delivery.service import Done, Key, Outcome
 from dsked.errors import ErrorCode, LimitError, TooFewHubsError
 from dsked.identifiers import as_uuid4
+from dsked.keys import Done, Key, Outcome
 from dsked.limits import (
     ACK_GRACE_S,
     ACK_LIMIT_S,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dsked.delivery.service import KeyLimits
 from dsked.errors import (
     BadKeyIdError,
     BadKeySizeError,
@@ -13,6 +12,7 @@ from dsked.errors import (
     RequestError,
     UnknownEncryptorError,
 )
+from dsked.keys import KeyLimits
 from dsked.limits import (
     DEFAULT_KEY_SIZE_BITS,
     KEY_ID_BYTES,

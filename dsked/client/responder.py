@@ -19,7 +19,6 @@ from dsked.client.fetch import Fetch, FetchId, usable_terms
 from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
-from dsked.delivery.service import Done, Key
 from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
@@ -28,6 +27,7 @@ from dsked.errors import (
     ReconstructionError,
     UnknownKeyError,
 )
+from dsked.keys import Done, Key
 from dsked.limits import (
     FETCH_DEADLINE_S,
     MAX_FETCHES,

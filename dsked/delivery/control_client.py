@@ -16,8 +16,8 @@ from typing import Any, Self
 import msgpack
 
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request, error_from_reply
-from dsked.delivery.service import Key
 from dsked.errors import ErrorCode, FrameError, NotAllowedError, ServiceError
+from dsked.keys import Key
 from dsked.limits import MAX_SOCKET_PATH_BYTES
 
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from dsked.delivery.service import Key, KeyLimits
 from dsked.errors import (
     HTTP_STATUS,
     BadKeyIdError,
@@ -25,6 +24,7 @@ from dsked.errors import (
     ErrorCode,
     RequestError,
 )
+from dsked.keys import Key, KeyLimits
 from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES
 
 # Messages that the standard words itself.

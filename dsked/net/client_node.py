@@ -12,8 +12,8 @@ from typing import Any, Literal
 from dsked.client.engine import ClientEngine
 from dsked.client.refill import RefillSettings
 from dsked.config.node import ClientSettings
-from dsked.delivery.service import Done, KeyLimits, Outcome
 from dsked.errors import DskedError, LimitError
+from dsked.keys import Done, KeyLimits, Outcome
 from dsked.limits import MAX_REQUESTS_IN_FLIGHT, SHUTDOWN_GRACE_S
 from dsked.net.hub_dialer import HubDialer
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dsked.delivery.service import Key
+from dsked.keys import Key
 from tests.engines import lying
 from tests.engines.world import World
 

@@ -3,7 +3,6 @@ from __future__ import annotations
 import pytest
 
 from dsked.client.deal import Deal
-from dsked.delivery.service import Key, Outcome
 from dsked.errors import (
     ConflictError,
     DskedError,
@@ -13,6 +12,7 @@ from dsked.errors import (
     PoolExhaustedError,
     TooFewHubsError,
 )
+from dsked.keys import Key, Outcome
 from dsked.limits import ACK_GRACE_S
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers

@@ -8,8 +8,8 @@ import pytest
 from dsked.client import initiator as module
 from dsked.client.evidence import Evidence
 from dsked.client.initiator import Initiator
-from dsked.delivery.service import Outcome
 from dsked.errors import ConflictError, DskedError, ErrorCode, PoolExhaustedError, TooFewHubsError
+from dsked.keys import Outcome
 from dsked.limits import ACK_GRACE_S, ACK_LIMIT_S
 from dsked.sharing.dealing import KeyShare, rebuild
 from dsked.sharing.terms import Party, Terms

@@ -9,7 +9,6 @@ from dsked.client import delivered as delivered_module
 from dsked.client import fetches as fetches_module
 from dsked.client.evidence import Evidence
 from dsked.client.responder import Responder
-from dsked.delivery.service import Key, Outcome
 from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
@@ -20,6 +19,7 @@ from dsked.errors import (
     TooFewHubsError,
     UnknownKeyError,
 )
+from dsked.keys import Key, Outcome
 from dsked.limits import DONE_FLUSH_S, FETCH_DEADLINE_S, MAX_KEYS_PER_FRAME, RETRY_FIRST_S
 from dsked.sharing.dealing import HubShare, deal
 from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from dsked.delivery.service import Done, Key, KeyLimits
 from dsked.errors import (
     AlreadyDeliveredError,
     BadKeyIdError,
@@ -18,6 +17,7 @@ from dsked.errors import (
     UnknownEncryptorError,
     UnknownKeyError,
 )
+from dsked.keys import Done, Key, KeyLimits
 
 LIMITS = KeyLimits(
     key_size_bits=128,

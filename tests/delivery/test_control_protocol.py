@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 
 from dsked import errors
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_frame, encode_request, error_from_reply
-from dsked.delivery.service import Key
 from dsked.errors import ErrorCode, FrameError
+from dsked.keys import Key
 from dsked.limits import MAX_CONTROL_FRAME_BYTES
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from dsked import errors
 from dsked.delivery import etsi_messages as messages
-from dsked.delivery.service import Key
 from dsked.errors import BadKeyIdError, BadKeySizeError, BadNumberError, RequestError
+from dsked.keys import Key
 
 from .fakes import LIMITS
 

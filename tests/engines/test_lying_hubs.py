@@ -6,9 +6,9 @@ import itertools
 
 import pytest
 
-from dsked.delivery.service import Key
 from dsked.errors import ReconstructionError, TooFewHubsError
 from dsked.hub.engine import HubEngine
+from dsked.keys import Key
 from tests.engines import lying
 from tests.engines.world import World
 

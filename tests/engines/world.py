@@ -12,9 +12,9 @@ from typing import Any
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.client.refill import RefillSettings
-from dsked.delivery.service import Key
 from dsked.errors import DskedError
 from dsked.hub.engine import HubEngine
+from dsked.keys import Key
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 
 DELAY_S = 0.001

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSettings
-from dsked.delivery.service import Key
 from dsked.errors import DskedError
+from dsked.keys import Key
 from dsked.net.client_node import ClientNode
 from dsked.net.hub_node import HubNode
 

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.delivery.service import KeyService, Node, Outcome
+from dsked.delivery.service import KeyService, Node
 from dsked.errors import DskedError, LimitError, NotOwnerError, ShuttingDownError, TooFewHubsError
+from dsked.keys import Outcome
 from dsked.net import client_node
 from dsked.net.client_node import ClientNode
 from tests.net.nodes import Nodes, free_port

@@ -15,8 +15,8 @@ import msgpack
 import yaml
 
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request
-from dsked.delivery.service import Key
 from dsked.errors import ErrorCode
+from dsked.keys import Key
 from scripts.laboratory import LIMIT_S, Laboratory, free_ports, wait_until
 
 EXAMPLE_FILE = Path(__file__).parents[2] / "configs" / "dske-config.yaml"

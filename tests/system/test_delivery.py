@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from dsked.delivery.control_protocol import Op
-from dsked.delivery.service import Key
 from dsked.errors import AlreadyDeliveredError, DskedError, ErrorCode, NotNamedError, UnknownKeyError
+from dsked.keys import Key
 from scripts.laboratory import Laboratory
 
 from .support import Pipeline, etsi, fetch, get_keys, key_pair

@@ -5,7 +5,7 @@ import pickle
 
 import pytest
 
-from dsked.delivery.service import Key
+from dsked.keys import Key
 
 SECRET = b"\xde\xad\xbe\xef-secret"
 
