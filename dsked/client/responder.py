@@ -6,8 +6,7 @@ per hub; keys that become complete with one frame are rebuilt together.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -19,12 +18,13 @@ from dsked.client.fetch import Fetch, FetchId, usable_terms
 from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
+from dsked.client.judge import Judge, Notice
+from dsked.client.rebuilder import rebuild_fetches
 from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
     LimitError,
     NotNamedError,
-    ReconstructionError,
     UnknownKeyError,
 )
 from dsked.keys import Done, Key
@@ -35,15 +35,10 @@ from dsked.limits import (
     RETRY_FIRST_S,
     RETRY_MAX_S,
 )
-from dsked.sharing.rebuilding import rebuild
-from dsked.sharing.recovery import mismatches, recover
-from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers
 from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, Shares
 from dsked.wire.terms import share_terms
-
-Notice = Callable[[int, str], None]
 
 
 @dataclass(slots=True, eq=False)
@@ -76,7 +71,7 @@ class Responder:
         notice: Notice,
     ) -> None:  # fmt: skip
         self._client = client
-        self._notice = notice
+        self._judge = Judge(hubs, evidence, notice)
         self._hubs = hubs
         self._evidence = evidence
         self._timers = timers
@@ -137,7 +132,7 @@ class Responder:
             changed, self._changed = self._changed, {}
             self._answer_waiting(changed, now)
             settled = [fetch for fetch in changed if fetch.key is not None and fetch.settled]
-            self._judge(settled, now)
+            self._judge.judge(settled, now)
             for fetch in settled:
                 self._drop_if_finished(fetch)
 
@@ -250,35 +245,9 @@ class Responder:
                     outstanding.pop(fetch.id)
                     self._answered_for(hub, fetch)
         for terms, fetches in grown.items():
-            self._try(terms, [fetch for fetch in fetches if fetch.key is None], now)
-
-    # --- rebuilding ---
-
-    def _try(self, terms: Terms, fetches: list[Fetch], now: float) -> None:
-        """Rebuild what has k shares now; look for good ones among more where a check has failed."""
-        complete = [(fetch, list(fetch.group(terms))) for fetch in fetches]
-        first = [(fetch, shares) for fetch, shares in complete if len(shares) == terms.k]
-        keys = rebuild(terms, [(fetch.id[1], shares) for fetch, shares in first])
-        for (fetch, shares), key in zip(first, keys, strict=True):
-            if key is None:
-                fetch.failed_check = True
-            else:
-                self._rebuilt(fetch, terms, key, shares, now)
-        for fetch, shares in complete:
-            if len(shares) > terms.k:
-                self._recover(fetch, terms, now)
-
-    def _recover(self, fetch: Fetch, terms: Terms, now: float) -> None:
-        try:
-            recovered = recover(terms, fetch.id[1], fetch.group(terms))
-        except ReconstructionError:
-            return  # further shares may come
-        self._rebuilt(fetch, terms, recovered.key, list(recovered.passed), now)
-
-    def _rebuilt(self, fetch: Fetch, terms: Terms, key: bytes, passed: list[KeyShare], now: float) -> None:
-        fetch.succeed(terms, key, passed)
-        self._changed[fetch] = None
-        self._confirmations.rebuilt(fetch.id, now)
+            for fetch in rebuild_fetches(terms, fetches):
+                self._changed[fetch] = None
+                self._confirmations.rebuilt(fetch.id, now)
 
     # --- handing out ---
 
@@ -340,37 +309,14 @@ class Responder:
                 without = next((fetch for fetch in request.fetches if fetch.key is None), None)
                 assert without is not None, "a request whose keys are all there has been answered"
                 self._finish(request, error or self._why(without))
-        fetches = list(this_round.fetches.values())
-        self._judge([fetch for fetch in fetches if fetch.key is not None], now)
-        for fetch in fetches:
+        self._judge.judge(this_round.fetches.values(), now)
+        for fetch in this_round.fetches.values():
             self._drop_if_finished(fetch)
 
     def _why(self, fetch: Fetch) -> DskedError:
         error = fetch.failure()
         usable = len(self._hubs.usable())
         return self._hubs.too_few(usable) if usable < self._hubs.k else error
-
-    def _judge(self, fetches: list[Fetch], now: float) -> None:
-        """Compare every share in hand with the keys that passed, and note who differs."""
-        by_terms: dict[Terms, list[Fetch]] = {}
-        for fetch in fetches:
-            if not fetch.judged and fetch.terms is not None:
-                fetch.judged = True
-                by_terms.setdefault(fetch.terms, []).append(fetch)
-        for terms, judged in by_terms.items():
-            wrong = mismatches(terms, [(fetch.passed, fetch.others()) for fetch in judged])
-            for fetch, xs in zip(judged, wrong, strict=True):
-                for x in xs:
-                    self._mismatch(fetch, x, now)
-
-    def _mismatch(self, fetch: Fetch, x: int, now: float) -> None:
-        hub = next(hub for hub in self._hubs if hub.x == x)
-        self._evidence.mismatch(fetch.id[0], hub.name, now)
-        self._notice(
-            logging.WARNING,
-            f"hub {hub.name} gave a share that differs from the key {fetch.id[1].hex()} "
-            f"of initiator {fetch.id[0]}",
-        )
 
     def _drop_if_finished(self, fetch: Fetch) -> None:
         """Forget a key that all its encryptors here have, once no more evidence is expected.
