@@ -31,12 +31,31 @@ _REFUSALS: dict[int, tuple[type[DskedError], str]] = {
 }
 
 
+class SharedTimer:
+    """The time limit of requests that left together: cancelled when the last of them is answered.
+
+    A limit that ran on would keep their keys and shares in memory until its end.
+    """
+
+    def __init__(self, timer: Timer, deals: list[Deal]) -> None:
+        self._timer = timer
+        self._open = len(deals)
+        for deal in deals:
+            deal.limit = self
+
+    def answered(self) -> None:
+        """One of the requests is answered."""
+        self._open -= 1
+        if not self._open:
+            self._timer.cancel()
+
+
 class Deal:
     """The keys of one request. `done` is called once, with the keys or with an error."""
 
     __slots__ = (
-        "acked", "counted", "done", "expires_at", "failed", "k", "k_at", "keys", "needed", "possible",
-        "shares", "terms", "timer", "unacked",
+        "acked", "counted", "done", "expires_at", "failed", "k", "k_at", "keys", "limit", "needed",
+        "possible", "shares", "terms", "timer", "unacked",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, keys: list[Key], done: Done) -> None:
@@ -53,7 +72,8 @@ class Deal:
         self.possible: set[int] = set()  # hubs with a session that have not refused
         self.needed = self.k
         self.k_at: float | None = None  # when the k-th acknowledgement came
-        self.timer: Timer | None = None
+        self.timer: Timer | None = None  # of the grace
+        self.limit: SharedTimer | None = None
 
     def scattered(self, expires_at: float, possible: set[int], counted: frozenset[int]) -> None:
         """The shares leave now: the hubs counted set the acknowledgement rule's number."""
@@ -97,7 +117,7 @@ class Deal:
         """Hand the keys to the caller; the shares of hubs that are not in yet stay."""
         done, self.done = self.done, None
         keys, self.keys = self.keys, []
-        self._stop_timer()
+        self._stop_timers()
         assert done is not None
         done(keys)
 
@@ -106,14 +126,17 @@ class Deal:
         done, self.done = self.done, None
         self.keys = []
         self.shares.clear()
-        self._stop_timer()
+        self._stop_timers()
         assert done is not None
         done(error)
 
-    def _stop_timer(self) -> None:
+    def _stop_timers(self) -> None:
         if self.timer is not None:
             self.timer.cancel()
             self.timer = None
+        if self.limit is not None:
+            self.limit.answered()
+            self.limit = None
 
     def refusal(self) -> DskedError:
         """Why too few hubs have taken the shares."""

@@ -11,7 +11,7 @@ from dsked.limits import MAX_REMEMBERED_DELIVERIES
 Delivery = tuple[FetchId, str]  # and the encryptor
 
 #: Deliveries are forgotten together with others of about the same time: one deadline serves many.
-_BATCH_S = 1.0
+_BATCH_S = 5.0
 
 
 @dataclass(slots=True, eq=False)

@@ -8,8 +8,7 @@ a hub.)
 
 from __future__ import annotations
 
-from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dsked.limits import (
     EVIDENCE_INITIATORS,
@@ -23,53 +22,56 @@ from dsked.limits import (
 class _SetAside:
     until: float
     delay_s: float
-    last_mismatch: float
+    last_mismatch: float = 0.0
+    number: int = 0  # mismatches in all
+
+
+@dataclass(slots=True)
+class _Record:
+    """What is known against one hub."""
+
+    by_initiator: dict[str, _SetAside] = field(default_factory=dict)
+    set_aside_until: float = 0.0  # for all initiators
 
 
 class Evidence:
     """What one client knows against hubs, from its own reconstructions only."""
 
     def __init__(self) -> None:
-        self._seen: dict[tuple[str, str], _SetAside] = {}
-        self.counts: Counter[tuple[str, str]] = Counter()  # (initiator client, hub)
+        self._against: dict[str, _Record] = {}
 
     def mismatch(self, initiator: str, hub: str, now: float) -> None:
         """A share of `hub` differed from a key of `initiator` that passed its secret tag."""
-        pair = (initiator, hub)
-        self.counts[pair] += 1
-        entry = self._seen.get(pair)
+        record = self._against.setdefault(hub, _Record())
+        entry = record.by_initiator.get(initiator)
         if entry is None:
-            self._seen[pair] = _SetAside(now + SET_ASIDE_FIRST_S, SET_ASIDE_FIRST_S, now)
-            return
-        entry.last_mismatch = now
-        if now >= entry.until:  # it was asked again, and differed again
+            entry = record.by_initiator[initiator] = _SetAside(now + SET_ASIDE_FIRST_S, SET_ASIDE_FIRST_S)
+        elif now >= entry.until:  # it was asked again, and differed again
             entry.delay_s = min(2 * entry.delay_s, SET_ASIDE_MAX_S)
             entry.until = now + entry.delay_s
+        entry.last_mismatch = now
+        entry.number += 1
+        lately = [
+            other.until
+            for other in record.by_initiator.values()
+            if now - other.last_mismatch < EVIDENCE_WINDOW_S
+        ]
+        if len(lately) >= EVIDENCE_INITIATORS:
+            record.set_aside_until = max(lately)
 
     def is_set_aside(self, initiator: str | None, hub: str, now: float) -> bool:
         """True while `hub` is set aside for keys of `initiator`; None asks about all initiators."""
-        if not self._seen:
+        record = self._against.get(hub)
+        if record is None:
             return False
-        entry = self._seen.get((initiator, hub)) if initiator is not None else None
-        if entry is not None and now < entry.until:
-            return True
-        against = [
-            other
-            for (_, name), other in self._seen.items()
-            if name == hub and now - other.last_mismatch < EVIDENCE_WINDOW_S
-        ]
-        return len(against) >= EVIDENCE_INITIATORS and any(now < other.until for other in against)
+        entry = record.by_initiator.get(initiator) if initiator is not None else None
+        return now < record.set_aside_until or (entry is not None and now < entry.until)
 
     def report(self, hub: str, now: float) -> dict[str, object]:
         """What status tells of one hub."""
+        entries = self._against.get(hub, _Record()).by_initiator
         return {
-            "mismatches": {
-                initiator: number for (initiator, name), number in self.counts.items() if name == hub
-            },
-            "set_aside_for": sorted(
-                initiator
-                for (initiator, name), entry in self._seen.items()
-                if name == hub and now < entry.until
-            ),
+            "mismatches": {initiator: entry.number for initiator, entry in entries.items()},
+            "set_aside_for": sorted(name for name, entry in entries.items() if now < entry.until),
             "set_aside": self.is_set_aside(None, hub, now),
         }

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from functools import partial
 
-from dsked.client.deal import Deal
+from dsked.client.deal import Deal, SharedTimer
 from dsked.client.evidence import Evidence
 from dsked.client.fair_limit import FairLimit
 from dsked.client.hub_peer import HubPeer
@@ -134,8 +134,9 @@ class Initiator:
             for request in deals:
                 request.scattered(now + self._share_timeout_s, set(possible), counted)
             scattered += deals
+        limit = self._timers.at(now + ACK_LIMIT_S, lambda now: self._time_is_up(scattered))
+        SharedTimer(limit, scattered)
         self._scatter(scattered, now)
-        self._timers.at(now + ACK_LIMIT_S, lambda now: self._time_is_up(scattered))
 
     def _split(self, terms: Terms, deals: list[Deal]) -> None:
         """Deal the keys of all requests under one set of terms as one batch."""

@@ -75,17 +75,19 @@ class HubServer:
     # --- connections come and go ---
 
     def accepted(self, transport: asyncio.Transport) -> None:
-        """A TCP connection; it is dropped in silence where a limit is reached."""
+        """A TCP connection. Where a limit of strangers is reached, the oldest of them makes room.
+
+        So a crowd of idle strangers does not lock out a client, whose handshake takes a moment.
+        """
         address = peer_address(transport)
-        strangers = self._strangers.total()
-        if (
-            len(self._protocols) >= MAX_CONNECTIONS
-            or strangers >= MAX_UNAUTHENTICATED_CONNECTIONS
-            or self._strangers[address] >= MAX_UNAUTHENTICATED_PER_ADDRESS
-        ):
-            self._outsiders.warning("limit", f"too many connections: one from {address} was dropped")
+        if len(self._protocols) >= MAX_CONNECTIONS:
+            self._outsiders.warning("limit", f"{MAX_CONNECTIONS} connections: one from {address} was dropped")
             transport.abort()
             return
+        if self._strangers[address] >= MAX_UNAUTHENTICATED_PER_ADDRESS:
+            self._evict(next(c for c in self._timeouts if self._protocols[c].peer == address))
+        elif len(self._timeouts) >= MAX_UNAUTHENTICATED_CONNECTIONS:
+            self._evict(next(iter(self._timeouts)))
         connection = self._engine.connect()
         protocol = DskeProtocol(self, connection, transport)
         self._protocols[connection] = protocol
@@ -94,6 +96,14 @@ class HubServer:
         self._timeouts[connection] = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_slow, connection)
         transport.set_protocol(protocol)
         self.touch()
+
+    def _evict(self, stranger: HubConnection) -> None:
+        protocol = self._protocols[stranger]
+        self._outsiders.warning(
+            "limit", f"too many unauthenticated connections: the oldest, from {protocol.peer}, was dropped"
+        )
+        self._no_stranger(stranger)
+        protocol.transport.abort()
 
     def _too_slow(self, connection: HubConnection) -> None:
         protocol = self._protocols[connection]

@@ -47,9 +47,11 @@ class Turns:
         if self._closed:
             return
         now = self._loop.time()
-        self._engine.tick(now)
-        self._end_turn(now)
-        self._set_timer()
+        try:
+            self._engine.tick(now)
+            self._end_turn(now)
+        finally:  # an error of ours costs one turn, not the clock
+            self._set_timer()
 
     def _set_timer(self) -> None:
         deadline = self._engine.next_deadline()

@@ -66,21 +66,31 @@ async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes,
     first, second = [await nodes.connect(hub.port) for _ in range(2)]
     assert await first.greeting()
     assert await second.greeting()
-    assert await (await nodes.connect(hub.port)).greeting() == b""
     assert await (await nodes.connect(hub.port, "127.0.0.2")).greeting(), "others are served on"
+    assert await (await nodes.connect(hub.port)).greeting(), "the newest is let in"
+    assert await first.rest() == b"", "the oldest of its address makes room"
     assert strangers(hub) == {"127.0.0.1": 2, "127.0.0.2": 1}
-    first.writer.write_eof()
-    await first.rest()
-    assert await (await nodes.connect(hub.port)).greeting()
-    assert caplog.messages.count("too many connections: one from 127.0.0.1 was dropped") == 1
+    warning = "too many unauthenticated connections: the oldest, from 127.0.0.1, was dropped"
+    assert caplog.messages.count(warning) == 1
 
 
 async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
     monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_CONNECTIONS", 2)
     hub = await nodes.hub()
-    assert await (await nodes.connect(hub.port, "127.0.0.2")).greeting()
+    oldest = await nodes.connect(hub.port, "127.0.0.2")
+    assert await oldest.greeting()
     assert await (await nodes.connect(hub.port, "127.0.0.3")).greeting()
-    assert await (await nodes.connect(hub.port, "127.0.0.4")).greeting() == b""
+    assert await (await nodes.connect(hub.port, "127.0.0.4")).greeting()
+    assert await oldest.rest() == b""
+    assert strangers(hub) == {"127.0.0.3": 1, "127.0.0.4": 1}
+
+
+async def test_a_client_gets_in_past_a_crowd_of_idle_strangers(nodes: Nodes) -> None:
+    hub = await nodes.hub()
+    crowd = [await nodes.connect(hub.port) for _ in range(hub_server.MAX_UNAUTHENTICATED_PER_ADDRESS)]
+    assert all([await stranger.greeting() for stranger in crowd])
+    client = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(client._engine.hubs.usable()))
 
 
 async def test_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
@@ -105,8 +115,8 @@ async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes
     hub = await nodes.hub()
     client = await nodes.client("carol", {"hank": hub.port})
     await nodes.until(lambda: bool(client._engine.hubs.usable()))
-    assert await (await nodes.connect(hub.port)).greeting()
-    assert await (await nodes.connect(hub.port)).greeting() == b""
+    for _ in range(3):
+        assert await (await nodes.connect(hub.port)).greeting()
     assert hub.status()["peer_clients"][0]["connected"] is True
     assert client._engine.hubs.usable()
 
