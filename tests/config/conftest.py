@@ -1,5 +1,7 @@
 """A small topology file, and a place of its own for what belongs to it."""
 
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +28,14 @@ clients:
 
 
 @pytest.fixture
-def directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A directory that all of a topology's files go to."""
-    monkeypatch.setenv("DSKED_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("DSKED_RUNTIME_DIR", str(tmp_path / "run"))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+def directory() -> Iterator[Path]:
+    """A directory that all of a topology's files go to; its path is short, for sockets lie in it."""
+    with tempfile.TemporaryDirectory(prefix="dsked-") as name, pytest.MonkeyPatch.context() as patch:
+        path = Path(name)
+        patch.setenv("DSKED_STATE_DIR", str(path / "state"))
+        patch.setenv("DSKED_RUNTIME_DIR", str(path / "run"))
+        patch.chdir(path)
+        yield path
 
 
 @pytest.fixture
