@@ -16,8 +16,6 @@ from dsked.delivery.control import ControlServer
 from dsked.delivery.sd_notify import notify
 from dsked.delivery.service import KeyService, Node
 from dsked.errors import DskedError, ExitStatus, exit_status
-from dsked.net.client_node import ClientNode
-from dsked.net.hub_node import HubNode
 
 _log = logging.getLogger("dsked")
 
@@ -95,6 +93,8 @@ class _Daemon:
         if isinstance(self._settings, ClientSettings):
             await self._start_client(self._settings)
         else:
+            from dsked.net.hub_node import HubNode  # each role loads its own engine alone
+
             hub = HubNode(self._settings, self.stopping.set)
             await self._start_control(hub, None, self._settings.control)
             await self._add(hub, hub.start())
@@ -102,6 +102,8 @@ class _Daemon:
         self._tell_readiness()
 
     async def _start_client(self, settings: ClientSettings) -> None:
+        from dsked.net.client_node import ClientNode
+
         client = ClientNode(settings, self.stopping.set, self._tell_readiness)
         await self._start_control(client, client, settings.control)
         if settings.port is not None:
