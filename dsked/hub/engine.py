@@ -18,6 +18,7 @@ from dsked.hub.parking import Parked, ParkingLot
 from dsked.hub.share_store import ShareStore, StoredShare
 from dsked.hub.simulated import BlockDelivery
 from dsked.limits import (
+    BOOT_ID_BYTES,
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
     MAX_KEYS_PER_FRAME,
@@ -90,6 +91,7 @@ class HubEngine:
         self._random = random
         self._notice = notice
         self._dummy_key = random(GATE_KEY_BYTES)
+        self._boot_id = random(BOOT_ID_BYTES)
         self._parking = ParkingLot()
         self._sessions: dict[str, HubConnection] = {}
         self._half_open: dict[str, HubConnection] = {}  # between M1 and M3
@@ -113,9 +115,9 @@ class HubEngine:
         """A new TCP connection: its M0 waits to be sent."""
         handshake = HubHandshake(
             self.name, self._random(NONCE_BYTES), self.pairs.get, self._dummy_key,
-            lambda: (self._random(STREAM_ID_BYTES), self._random(STREAM_ID_BYTES)),
+            lambda: (self._random(STREAM_ID_BYTES), self._random(STREAM_ID_BYTES)), self._boot_id,
         )  # fmt: skip
-        connection = HubConnection(handshake, self._opened)
+        connection = HubConnection(handshake, self._greeted, self._opened)
         self._changed[connection] = None
         return connection
 
@@ -125,8 +127,6 @@ class HubEngine:
         for request_id, message in connection.receive_data(data):
             handler = self._handlers.get(type(message), self._not_for_hubs)
             handler(connection, request_id, message, now)
-        if connection.stage is Stage.PROOF:
-            self._is_half_open(connection)
 
     def disconnected(self, connection: HubConnection) -> None:
         """The TCP connection is gone; streams, shares and registrations stay."""
@@ -160,24 +160,34 @@ class HubEngine:
 
     # --- sessions ---
 
+    def _greeted(self, connection: HubConnection) -> None:
+        """A client's newest handshake replaces those before it: each may hold blocks for new streams.
+
+        Over media pools another process of the client, perhaps a copy of the first, ends the session as
+        well: what that acknowledged from now on, the two would both take for theirs.
+        """
+        old = self._half_open.pop(connection.client, None)
+        if old is not None:
+            self._close(old)
+        self._half_open[connection.client] = connection
+        session = self._sessions.get(connection.client)
+        if session is not None and session.boot_id != connection.boot_id and not session.delivers_blocks:
+            self._end_session(connection.client)
+
     def _opened(self, connection: HubConnection) -> None:
         if self._half_open.get(connection.client) is connection:
             del self._half_open[connection.client]
-        old = self._sessions.get(connection.client)
-        if old is not None and old is not connection:
-            self._close(old)
-            self._parking.forget(old)
+        self._end_session(connection.client)
         self._sessions[connection.client] = connection
         pair = connection.pair
         if pair is not None and pair.rewound:
             self._notice(logging.ERROR, f"client {pair.client} shows restored or cloned state")
 
-    def _is_half_open(self, connection: HubConnection) -> None:
-        """The newest handshake of a client replaces those before it: each may hold blocks for new streams."""
-        old = self._half_open.get(connection.client)
-        if old is not None and old is not connection:
+    def _end_session(self, client: str) -> None:
+        old = self._sessions.pop(client, None)
+        if old is not None:
             self._close(old)
-        self._half_open[connection.client] = connection
+            self._parking.forget(old)
 
     def _close(self, connection: HubConnection) -> None:
         """Nothing more is read from it; the shell closes it when the turn ends."""

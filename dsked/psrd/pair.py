@@ -5,11 +5,13 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from dsked.limits import HANDSHAKE_PAD_BYTES, SIMULATED_MIN_POOL_BYTES, STREAM_ID_BYTES
+from dsked.errors import ErrorCode, HandshakeRefusedError
+from dsked.limits import BOOT_ID_BYTES, HANDSHAKE_PAD_BYTES, SIMULATED_MIN_POOL_BYTES, STREAM_ID_BYTES
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
 
 NO_STREAM = bytes(STREAM_ID_BYTES)
+NO_BOOT = bytes(BOOT_ID_BYTES)
 
 
 class Side(enum.Enum):
@@ -55,6 +57,9 @@ class Pair:
     `simulated`: blocks come over the connection, and both streams are begun anew when in doubt.
     `had_session`: this process has completed a handshake with this peer; until then it has
     "just started" in the words of the design's section 6.
+    `proved_boot`: the boot ID of the peer process whose proof (M3 or M4) was verified last, as long as
+    no other process of the peer may have sent a proof since; else NO_BOOT.
+    `latest_hello`: a hub's nonce of the newest M2; an M3 on any older one does not count.
     """
 
     client: str
@@ -64,6 +69,8 @@ class Pair:
     simulated: bool
     streams: Streams | None = None
     had_session: bool = False
+    proved_boot: bytes = NO_BOOT
+    latest_hello: bytes = b""
     rewound: bool = False  # a rewind or a clone was proven: an alarm in status
 
     @property
@@ -71,24 +78,40 @@ class Pair:
         """The name of the other end."""
         return self.hub if self.side is Side.CLIENT else self.client
 
+    def may_prove(self, boot_id: bytes) -> None:
+        """From now on the peer's process `boot_id` may send a proof: another one is not the last any more."""
+        if self.proved_boot != boot_id:
+            self.proved_boot = NO_BOOT
+
 
 def begin_position(
-    pool: OwnerPool, *, had_session: bool, peer_just_started: bool, peer_exact: int, peer_durable: int
+    pool: OwnerPool, *, boot_id: bytes, proved_boot: bytes, exact_mark: int, durable_mark: int
 ) -> int:
     """Where this side's next handshake frame stands: S of the design's section 6.
 
-    `peer_exact` and `peer_durable` are the marks that the peer has just told of this pool.
-    Simulated pools go on at their own next position.
+    `boot_id` is this process's own; `proved_boot` and the marks are what the peer has just told of it
+    and of this pool. Whoever was the last to prove itself goes on where it stands: all bytes up to the
+    mark told + WIN are its own. Anybody else begins there, beyond what any copy of it may have used.
+    Simulated pools go on at their own next position. Raises HandshakeRefusedError where this side
+    stands further than that: the peer would not take it, and another copy might come to stand there.
     """
     if pool.window is None:
         return pool.next
-    certain = (
-        had_session
-        and not peer_just_started
-        and peer_exact <= pool.next
-        and pool.next + HANDSHAKE_PAD_BYTES <= pool.acked + pool.window
-    )
-    return pool.next if certain else max(peer_durable + pool.window, pool.next)
+    window_end = durable_mark + pool.window
+    was_the_last = proved_boot == boot_id and exact_mark <= pool.next
+    if was_the_last and pool.next + HANDSHAKE_PAD_BYTES <= window_end:
+        return pool.next
+    if is_left_behind(pool, durable_mark):
+        raise HandshakeRefusedError(ErrorCode.REWIND, LEFT_BEHIND)
+    return window_end
+
+
+LEFT_BEHIND = "a side's state is older than its peer's by more than a window: deliver new PSRD to both"
+
+
+def is_left_behind(pool: OwnerPool, durable_mark: int) -> bool:
+    """True when a peer that tells this mark has forgotten more than a window of what this side used."""
+    return pool.window is not None and pool.next > durable_mark + pool.window
 
 
 def tell_durable(pool: ReceiverPool) -> int:

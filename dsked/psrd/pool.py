@@ -109,6 +109,10 @@ class OwnerPool:
         """The peer's durable mark, as told inside a session."""
         self.acked = max(self.acked, ack)
 
+    def begins_session(self, durable_mark: int) -> None:
+        """A peer that tells this mark has proved itself: another copy of it acknowledged more, if anybody."""
+        self.acked = min(self.acked, durable_mark)
+
 
 class ReceiverPool:
     """The side that follows. `mark` is the high-water mark: a frame below it is a replay."""

@@ -130,13 +130,23 @@ class Connection:
 
 
 class HubConnection(Connection):
-    """The hub's end. `opened` is called once, when M3 has verified and before M4 leaves."""
+    """The hub's end. `opened` is called once, when M3 has verified and before M4 leaves.
+
+    `greeted` is called when M1 has been accepted and before M2 leaves: what it closes then acknowledges
+    nothing beyond the mark that M2 tells.
+    """
 
     takes_sealed = MessageType.PSRD_REQUEST
 
-    def __init__(self, handshake: HubHandshake, opened: Callable[[HubConnection], None]) -> None:
+    def __init__(
+        self,
+        handshake: HubHandshake,
+        greeted: Callable[[HubConnection], None],
+        opened: Callable[[HubConnection], None],
+    ) -> None:
         super().__init__(Stage.HELLO)
         self.handshake = handshake
+        self._greeted = greeted
         self._opened = opened
         self._parts = {Stage.HELLO: self._hello, Stage.PROOF: self._proof}
         self._out.append(handshake.greeting())
@@ -154,7 +164,7 @@ class HubConnection(Connection):
     @property
     def boot_id(self) -> bytes:
         """The client process's boot ID (16 bytes)."""
-        return self.handshake.boot_id
+        return self.handshake.client_boot_id
 
     def _hello(self, raw: bytes) -> None:
         self._out.append(self.handshake.answer(raw))
@@ -165,6 +175,7 @@ class HubConnection(Connection):
             return
         self._allow_sealed(Side.HUB, pair, self.handshake.nonce, self.handshake.client_nonce)
         self.stage = Stage.PROOF
+        self._greeted(self)
 
     def _proof(self, raw: bytes) -> None:
         proof, keys = self.handshake.verify(raw)

@@ -71,13 +71,17 @@ class Holdings(Part, frozen=True):
 
 
 class M1(Part, frozen=True):
-    """C to H: the client's claim, under the gate key. `max_pads`: bytes of pads it takes per frame."""
+    """C to H: the client's claim, under the gate key. `max_pads`: bytes of pads it takes per frame.
+
+    `proved_boot`, here and in M2: the process of the other side whose proof the sender verified last.
+    """
 
     version: Uint8
     client: NodeName
     hub: NodeName
     nonce: Nonce
     boot_id: BootId
+    proved_boot: BootId
     flags: Uint8
     holdings: Holdings
     max_pads: Uint32
@@ -91,6 +95,8 @@ class M2(Part, frozen=True):
     version: Uint8
     code: Uint8
     reason: Annotated[str, Meta(max_length=128)]
+    boot_id: BootId
+    proved_boot: BootId
     flags: Uint8
     holdings: Holdings
     max_pads: Uint32

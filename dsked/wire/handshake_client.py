@@ -64,8 +64,9 @@ class ClientHandshake:
         if self.pair.simulated and (self.streams is None or self.streams.short):
             flags |= Flag.BEGIN_ANEW
         m1 = M1(
-            PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id, int(flags),
-            holdings_of(self.pair, self.streams), MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
+            PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id,
+            self.pair.proved_boot, int(flags), holdings_of(self.pair, self.streams),
+            MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
         )  # fmt: skip
         signed = with_mac(m1, self.pair.gate_key, b"M1", raw)
         self._transcript = raw + signed
@@ -120,11 +121,12 @@ class ClientHandshake:
         pool, told = self.streams.local, self._m2
         position = begin_position(
             pool,
-            had_session=self.pair.had_session,
-            peer_just_started=bool(told.flags & Flag.JUST_STARTED),
-            peer_exact=told.holdings.exact_mark,
-            peer_durable=told.holdings.durable_mark,
+            boot_id=self.boot_id,
+            proved_boot=told.proved_boot,
+            exact_mark=told.holdings.exact_mark,
+            durable_mark=told.holdings.durable_mark,
         )
+        self.pair.may_prove(told.boot_id)  # this hub answers M3 with its own proof, even if that is lost
         pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
         self._proof_end, self._hash_key = position + HANDSHAKE_PAD_BYTES, pads[ONE_TIME_KEY_BYTES:]
         hub_end = self.streams.peer.end
@@ -139,13 +141,15 @@ class ClientHandshake:
 
     def finish(self, raw: bytes) -> SessionKeys:
         """Take M4: the session is open. Raises TagError, ReplayError, WindowError."""
-        assert self.streams is not None
         m4 = decode_part(M4, raw)
+        assert self.streams is not None and self._m2 is not None
         pool = self.streams.peer
         pads = pool.read_proof(m4.position)
         verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)
         pool.advance(m4.position + HANDSHAKE_PAD_BYTES)
         pool.raise_durable(pool.mark, now=True)  # our first frame tells the hub so
+        self.streams.local.begins_session(self._m2.holdings.durable_mark)
         self.streams.local.acknowledged(max(m4.ack, self._proof_end))
         self.pair.streams, self.pair.had_session = self.streams, True
+        self.pair.proved_boot = self._m2.boot_id
         return SessionKeys(self.hub_nonce, self._hash_key, self.nonce, pads[ONE_TIME_KEY_BYTES:])

@@ -15,7 +15,17 @@ from dsked.limits import (
     PROTOCOL_VERSION,
     TAG_BYTES,
 )
-from dsked.psrd.pair import Pair, Side, Streams, begin_position, simulated_streams, tell_durable
+from dsked.psrd.pair import (
+    LEFT_BEHIND,
+    NO_BOOT,
+    Pair,
+    Side,
+    Streams,
+    begin_position,
+    is_left_behind,
+    simulated_streams,
+    tell_durable,
+)
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -43,7 +53,7 @@ class HubHandshake:
 
     `find_pair` gives the pair of a client's name; an unknown name is checked against `dummy_key`,
     so that neither time nor answer tells which names exist. `new_stream_ids` are two fresh
-    identities of 16 bytes, used only if simulated streams are begun anew.
+    identities of 16 bytes, used only if simulated streams are begun anew. `boot_id` is the hub's own.
     """
 
     hub: str
@@ -51,10 +61,11 @@ class HubHandshake:
     find_pair: Callable[[str], Pair | None]
     dummy_key: bytes = field(repr=False)
     new_stream_ids: Callable[[], tuple[bytes, bytes]]
+    boot_id: bytes
     pair: Pair | None = None
     streams: Streams | None = None
     client_nonce: bytes = b""
-    boot_id: bytes = b""
+    client_boot_id: bytes = b""
     max_pads: int = MAX_FRAME_PAD_BYTES
     refusal: ErrorCode | None = None
     proof_end: int = 0
@@ -79,7 +90,7 @@ class HubHandshake:
             raise TagError("the gate MAC does not verify")
         if m1.max_pads < MIN_FRAME_PAD_BYTES:
             raise FrameError(f"frames of {m1.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
-        self.pair, self.client_nonce, self.boot_id, self._m1 = pair, m1.nonce, m1.boot_id, m1
+        self.pair, self.client_nonce, self.client_boot_id, self._m1 = pair, m1.nonce, m1.boot_id, m1
         self.max_pads = min(MAX_FRAME_PAD_BYTES, m1.max_pads)
         m2 = self._m2(pair, m1)
         signed = with_mac(m2, pair.gate_key, b"M2", self._transcript + raw)
@@ -88,8 +99,11 @@ class HubHandshake:
 
     def _m2(self, pair: Pair, m1: M1) -> M2:
         flags = base_flags(pair)
-        holdings = NO_HOLDINGS
+        holdings, proved_boot = NO_HOLDINGS, NO_BOOT
         reason = self._reason_to_refuse(pair, m1)
+        if not reason:
+            self._note_rewind(pair, m1)
+            reason = self._left_behind(pair, m1)
         if not reason:
             if pair.simulated and self._begin_anew(pair, m1):
                 flags |= Flag.BEGIN_ANEW
@@ -97,12 +111,13 @@ class HubHandshake:
                 self.streams = simulated_streams(hub_stream, client_stream)
             else:
                 self.streams = pair.streams
-            self._note_rewind(pair, m1)
-            holdings = holdings_of(pair, self.streams)
+            pair.latest_hello = self.nonce
+            pair.may_prove(m1.boot_id)  # the client answers M2 with its proof, even if that is lost
+            holdings, proved_boot = holdings_of(pair, self.streams), pair.proved_boot
         code = self.refusal or ErrorCode.OK
         return M2(
-            PROTOCOL_VERSION, int(code), reason, int(flags), holdings, MAX_FRAME_PAD_BYTES, {},
-            bytes(GATE_MAC_BYTES),
+            PROTOCOL_VERSION, int(code), reason, self.boot_id, proved_boot, int(flags), holdings,
+            MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
         )  # fmt: skip
 
     def _reason_to_refuse(self, pair: Pair, m1: M1) -> str:
@@ -120,6 +135,13 @@ class HubHandshake:
             self.refusal = ErrorCode.STREAM_UNKNOWN
             return "the two sides hold different streams: deliver new PSRD to both"
         return ""
+
+    def _left_behind(self, pair: Pair, m1: M1) -> str:
+        """As `_reason_to_refuse`, of a client whose state is too old for M4 to reach."""
+        if pair.streams is None or not is_left_behind(pair.streams.local, m1.holdings.durable_mark):
+            return ""
+        self.refusal = ErrorCode.REWIND
+        return LEFT_BEHIND
 
     @staticmethod
     def _begin_anew(pair: Pair, m1: M1) -> bool:
@@ -147,6 +169,8 @@ class HubHandshake:
         """Take M3, give M4 and the session's keys. Raises FrameError, TagError, ReplayError, WindowError."""
         assert self.pair is not None and self.streams is not None and self._m1 is not None
         m3 = decode_part(M3, raw)
+        if self.pair.latest_hello != self.nonce:
+            raise FrameError("a newer handshake of this client has taken the place of this one")
         local, peer = self.streams.local, self.streams.peer
         if (m3.client_stream, m3.hub_stream) != (peer.stream_id, local.stream_id):
             raise FrameError("M3 names other streams than M2")
@@ -155,6 +179,8 @@ class HubHandshake:
         pads = peer.read_proof(m3.position)
         verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
         peer.advance(m3.position + HANDSHAKE_PAD_BYTES)
+        self.pair.proved_boot = self.client_boot_id
+        local.begins_session(self._m1.holdings.durable_mark)
         local.held_end = m3.hub_end
         hash_key = pads[ONE_TIME_KEY_BYTES:]
         m4, own_hash_key = self._prove(self._transcript + raw)
@@ -166,10 +192,10 @@ class HubHandshake:
         local, told = self.streams.local, self._m1
         position = begin_position(
             local,
-            had_session=self.pair.had_session,
-            peer_just_started=bool(told.flags & Flag.JUST_STARTED),
-            peer_exact=told.holdings.exact_mark,
-            peer_durable=told.holdings.durable_mark,
+            boot_id=self.boot_id,
+            proved_boot=told.proved_boot,
+            exact_mark=told.holdings.exact_mark,
+            durable_mark=told.holdings.durable_mark,
         )
         pads = local.allocate_at(position, HANDSHAKE_PAD_BYTES)
         self.proof_end = position + HANDSHAKE_PAD_BYTES

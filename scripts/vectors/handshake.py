@@ -14,7 +14,7 @@ from dsked.limits import (
     PROTOCOL_VERSION,
     TAG_BYTES,
 )
-from dsked.psrd.pair import NO_STREAM, Side
+from dsked.psrd.pair import LEFT_BEHIND, NO_BOOT, NO_STREAM, Side
 from dsked.wire import handshake as hs
 from dsked.wire import messages as ms
 from dsked.wire.gate import Sealer
@@ -24,7 +24,7 @@ CLIENT, HUB = "carol", "hank"
 WINDOW_BYTES = 16 * 1024
 MEDIA_BYTES = 1 << 20
 GATE_KEY = fixed("gate key", 32)
-BOOT_ID = fixed("boot id", 16)
+BOOT_ID, HUB_BOOT_ID = fixed("boot id", 16), fixed("hub boot id", 16)
 CLIENT_STREAM, HUB_STREAM = fixed("client stream", 16), fixed("hub stream", 16)
 BLOCK_BYTES = 200
 _NO_MAC, _NO_TAG = bytes(GATE_MAC_BYTES), bytes(TAG_BYTES)
@@ -37,6 +37,7 @@ class Told(NamedTuple):
     holdings: hs.Holdings
     own_next: int = 0
     last_ack: int = 0  # the last ack received inside a session
+    proved_boot: bytes = NO_BOOT
 
 
 class Case(NamedTuple):
@@ -72,14 +73,20 @@ def _cases() -> list[Case]:
         ),
         Case(
             "media, continuing: sessions begin at the own next positions",
-            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
-            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000, HUB_BOOT_ID),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
             (2000, 3000), both, 18_048,
         ),
         Case(
-            "media, the client holds a bundle that the hub does not hold yet",
-            Told(hs.Flag(0), media(3000, 20_000, MEDIA_BYTES + 4096), 2000, 16_000),
+            "media, both had sessions, and copies of both may have proved themselves since",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            (18_000 + WINDOW_BYTES, 20_000 + WINDOW_BYTES), both, 18_048 + WINDOW_BYTES,
+        ),
+        Case(
+            "media, the client holds a bundle that the hub does not hold yet",
+            Told(hs.Flag(0), media(3000, 20_000, MEDIA_BYTES + 4096), 2000, 16_000, HUB_BOOT_ID),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
             (2000, 3000), both, 18_048,
         ),
         Case(
@@ -93,6 +100,11 @@ def _cases() -> list[Case]:
             Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
             optional={1: b"\x01", 4_000_000_000: b"later"}, proofs=False,
+        ),
+        Case(
+            "refused: the client has forgotten more than a window of the hub pool",
+            Told(started, media(3000, 4000), 2000), Told(hs.Flag(0), nothing, 4001 + WINDOW_BYTES),
+            refusal=(ErrorCode.REWIND, LEFT_BEHIND), proofs=False,
         ),
         Case(
             "refused: the client asks for another hub",
@@ -142,13 +154,13 @@ class Transcript:
         case, nonces = self.case, self.nonces
         self._add("M0", Side.HUB, hs.encode_part(hs.M0(hs.MAGIC, [PROTOCOL_VERSION], nonces[Side.HUB])))
         self._signed("M1", Side.CLIENT, hs.M1(
-            PROTOCOL_VERSION, CLIENT, case.hub_asked, nonces[Side.CLIENT], BOOT_ID, int(case.client.flags),
-            case.client.holdings, MAX_FRAME_PAD_BYTES, case.optional, _NO_MAC,
+            PROTOCOL_VERSION, CLIENT, case.hub_asked, nonces[Side.CLIENT], BOOT_ID, case.client.proved_boot,
+            int(case.client.flags), case.client.holdings, MAX_FRAME_PAD_BYTES, case.optional, _NO_MAC,
         ))  # fmt: skip
         code, reason = case.refusal
         self._signed("M2", Side.HUB, hs.M2(
-            PROTOCOL_VERSION, int(code), reason, int(case.hub.flags), case.hub.holdings,
-            MAX_FRAME_PAD_BYTES, {}, _NO_MAC,
+            PROTOCOL_VERSION, int(code), reason, HUB_BOOT_ID, case.hub.proved_boot, int(case.hub.flags),
+            case.hub.holdings, MAX_FRAME_PAD_BYTES, {}, _NO_MAC,
         ))  # fmt: skip
         if case.proofs:
             (client_at, hub_at), ends = case.positions, case.ends

@@ -26,12 +26,13 @@ class Play:
         self.case = case
         self.raw = {m["name"]: bytes.fromhex(m["message"]) for m in case["messages"]}
         self.m0, self.m1, self.m2 = self.part("M0", hs.M0), self.part("M1", hs.M1), self.part("M2", hs.M2)
-        self.client_pair = self._pair(Side.CLIENT, self.m1.flags, self.m1.holdings)
-        self.hub_pair = self._pair(Side.HUB, self.m2.flags, self._hub_holdings())
+        self.client_pair = self._pair(Side.CLIENT, self.m1, self.m1.holdings)
+        self.hub_pair = self._pair(Side.HUB, self.m2, self._hub_holdings())
         self.client = ClientHandshake(self.client_pair, self.m1.boot_id, self.m1.nonce)
         self.hub = HubHandshake(
-            case["hub"], self.m0.nonce, {case["client"]: self.hub_pair}.get, DUMMY_KEY, self._stream_ids
-        )
+            case["hub"], self.m0.nonce, {case["client"]: self.hub_pair}.get, DUMMY_KEY, self._stream_ids,
+            self.m2.boot_id,
+        )  # fmt: skip
 
     def part(self, name: str, kind: type[PartT]) -> PartT:
         return hs.decode_part(kind, self.raw[name])
@@ -47,11 +48,13 @@ class Play:
     def _stream_ids(self) -> tuple[bytes, bytes]:
         return self.m2.holdings.client_stream, self.m2.holdings.hub_stream
 
-    def _pair(self, side: Side, flags: int, holdings: hs.Holdings) -> Pair:
+    def _pair(self, side: Side, told: hs.M1 | hs.M2, holdings: hs.Holdings) -> Pair:
         gate_key = bytes.fromhex(self.case["gate_key"])
-        pair = Pair(self.case["client"], self.case["hub"], side, gate_key, bool(flags & hs.Flag.SIMULATED))
-        pair.had_session = not flags & hs.Flag.JUST_STARTED
-        if holdings.client_stream != NO_STREAM and not flags & hs.Flag.BEGIN_ANEW:
+        simulated = bool(told.flags & hs.Flag.SIMULATED)
+        pair = Pair(self.case["client"], self.case["hub"], side, gate_key, simulated)
+        pair.had_session = not told.flags & hs.Flag.JUST_STARTED
+        pair.proved_boot = told.proved_boot
+        if holdings.client_stream != NO_STREAM and not told.flags & hs.Flag.BEGIN_ANEW:
             pair.streams = self._streams(side, holdings)
         return pair
 
@@ -180,6 +183,6 @@ def test_a_wrong_proof_moves_no_mark(name: str) -> None:
 
 
 def test_no_part_is_longer_than_its_limit() -> None:
-    longest = hs.M1(1, "c" * 64, "h" * 64, bytes(16), bytes(16), 255, hs.Holdings(
+    longest = hs.M1(1, "c" * 64, "h" * 64, bytes(16), bytes(16), bytes(16), 255, hs.Holdings(
         bytes(16), bytes(16), *[2**64 - 1] * 4), 2**32 - 1, {}, bytes(32))  # fmt: skip
     assert len(msgspec.msgpack.encode(longest)) < 512

@@ -81,14 +81,13 @@ def test_where_sessions_begin(case: dict[str, Any], name: str) -> None:
     if name not in messages or case["window_bytes"] is None:
         return
     own, told = ("client", messages["M2"]) if name == "M3" else ("hub", messages["M1"])
-    flags, holdings = (told[3], told[4]) if name == "M3" else (told[5], told[6])
-    own_flags = messages["M1"][5] if name == "M3" else messages["M2"][3]
+    proved_boot, holdings = (told[4], told[6]) if name == "M3" else (told[5], told[7])
+    own_boot = messages["M1"][4] if name == "M3" else messages["M2"][3]
     state, exact, durable = case[f"{own}_state"], holdings[4], holdings[5]
     goes_on = (
-        not own_flags & 1
-        and not flags & 1
+        proved_boot == own_boot
         and exact <= state["own_next"]
-        and state["own_next"] + 48 <= state["last_ack"] + case["window_bytes"]
+        and state["own_next"] + 48 <= durable + case["window_bytes"]
     )
     assert messages[name][0] == (state["own_next"] if goes_on else durable + case["window_bytes"])
 

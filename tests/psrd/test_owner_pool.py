@@ -129,6 +129,15 @@ def test_an_ack_moves_the_window_and_an_older_one_does_not_move_it_back() -> Non
     assert pool.limit() == 5000 + WIN - WINDOW_PING_RESERVE_BYTES
 
 
+def test_a_session_with_a_peer_that_acknowledged_less_narrows_the_window() -> None:
+    pool, _ = owner(WIN)
+    pool.acknowledged(5000)
+    pool.begins_session(6000)
+    assert pool.limit(urgent=True) == 5000 + WIN
+    pool.begins_session(3000)
+    assert pool.limit(urgent=True) == 3000 + WIN
+
+
 @given(st.lists(st.tuples(st.integers(1, 4096), st.integers(0, 2000), st.booleans()), max_size=40))
 def test_no_mark_is_made_durable_beyond_the_window(steps: list[tuple[int, int, bool]]) -> None:
     pool, store = owner(WIN)

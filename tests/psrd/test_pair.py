@@ -4,61 +4,74 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.psrd.pair import Pair, Side, begin_position, simulated_streams
+from dsked.errors import ErrorCode, HandshakeRefusedError
+from dsked.psrd.pair import NO_BOOT, Pair, Side, begin_position, simulated_streams
 from dsked.psrd.pool import OwnerPool
 from dsked.psrd.store import MemoryStream
 
 WIN = 16 * 1024
 NEXT = 100_000
 TOLD = 95_000  # the peer's durable mark, just told
+OWN, OTHER = b"o" * 16, b"?" * 16
+
+
+def begin(
+    proved_boot: bytes, window: int | None = WIN, *, exact_mark: int = 90_000, durable_mark: int = TOLD
+) -> int:
+    pool = OwnerPool(bytes(16), MemoryStream(), window, NEXT)
+    return begin_position(
+        pool, boot_id=OWN, proved_boot=proved_boot, exact_mark=exact_mark, durable_mark=durable_mark
+    )
 
 
 @pytest.mark.parametrize(
-    ("had_session", "peer_just_started", "peer_exact", "acked", "begins"),
+    ("proved_boot", "exact_mark", "begins"),
     [
-        # This process knows what it used, the peer knows too, and the window allows: it goes on.
-        (True, False, 90_000, 90_000, NEXT),
-        (True, False, NEXT, 90_000, NEXT),
-        (True, False, 0, NEXT + 48 - WIN, NEXT),
+        # The peer verified a proof of this very process last: it goes on.
+        (OWN, 90_000, NEXT),
+        (OWN, NEXT, NEXT),
+        (OWN, 0, NEXT),
         # Any one thing amiss, and it begins beyond all that any copy may have used.
-        (False, False, 90_000, 90_000, TOLD + WIN),
-        (True, True, 90_000, 90_000, TOLD + WIN),
-        (True, False, NEXT + 1, 90_000, TOLD + WIN),
-        (True, False, 90_000, NEXT + 47 - WIN, TOLD + WIN),
-        (False, True, NEXT + 1, 0, TOLD + WIN),
+        (NO_BOOT, 90_000, TOLD + WIN),
+        (OTHER, 90_000, TOLD + WIN),
+        (OWN, NEXT + 1, TOLD + WIN),
+        (OTHER, NEXT + 1, TOLD + WIN),
     ],
-)  # fmt: skip
-def test_where_a_session_begins(
-    had_session: bool, peer_just_started: bool, peer_exact: int, acked: int, begins: int
+)
+def test_where_a_session_begins(proved_boot: bytes, exact_mark: int, begins: int) -> None:
+    assert begin(proved_boot, exact_mark=exact_mark) == begins
+
+
+@pytest.mark.parametrize(
+    ("durable_mark", "begins"),
+    [(NEXT + 48 - WIN, NEXT), (NEXT + 47 - WIN, NEXT + 47), (NEXT - WIN, NEXT)],
+)
+def test_a_proof_never_ends_beyond_the_mark_told_and_a_window_and_a_proof(
+    durable_mark: int, begins: int
 ) -> None:
-    pool = OwnerPool(bytes(16), MemoryStream(), WIN, NEXT)
-    pool.acked = acked
-    assert begins == begin_position(
-        pool, had_session=had_session, peer_just_started=peer_just_started, peer_exact=peer_exact,
-        peer_durable=TOLD,
-    )  # fmt: skip
+    assert begin(OWN, durable_mark=durable_mark) == begins
 
 
-def test_a_peer_with_an_old_mark_never_takes_a_side_back() -> None:
-    pool = OwnerPool(bytes(16), MemoryStream(), WIN, NEXT)
-    assert (
-        begin_position(
-            pool, had_session=True, peer_just_started=True, peer_exact=0, peer_durable=NEXT - WIN - 1
-        )
-        == NEXT
-    )
+@pytest.mark.parametrize("proved_boot", [NO_BOOT, OWN])
+def test_a_peer_left_behind_by_more_than_a_window_gets_no_proof(proved_boot: bytes) -> None:
+    with pytest.raises(HandshakeRefusedError) as refused:
+        begin(proved_boot, exact_mark=0, durable_mark=NEXT - WIN - 1)
+    assert refused.value.refusal == ErrorCode.REWIND
 
 
-@pytest.mark.parametrize("had_session", [True, False])
-@pytest.mark.parametrize("peer_exact", [0, NEXT + 1])
-def test_a_simulated_pool_goes_on_where_it_is(had_session: bool, peer_exact: int) -> None:
-    pool = OwnerPool(bytes(16), MemoryStream(), None, NEXT)
-    assert (
-        begin_position(
-            pool, had_session=had_session, peer_just_started=True, peer_exact=peer_exact, peer_durable=10**9
-        )
-        == NEXT
-    )
+@pytest.mark.parametrize("proved_boot", [NO_BOOT, OWN])
+@pytest.mark.parametrize("exact_mark", [0, NEXT + 1])
+def test_a_simulated_pool_goes_on_where_it_is(proved_boot: bytes, exact_mark: int) -> None:
+    for durable_mark in (0, 10**9):
+        assert begin(proved_boot, None, exact_mark=exact_mark, durable_mark=durable_mark) == NEXT
+
+
+def test_another_process_that_may_prove_itself_takes_the_place_of_the_last() -> None:
+    pair = Pair("carol", "hank", Side.HUB, bytes(32), False, proved_boot=OWN)
+    pair.may_prove(OWN)
+    assert pair.proved_boot == OWN
+    pair.may_prove(OTHER)
+    assert pair.proved_boot == NO_BOOT
 
 
 @pytest.mark.parametrize(("local", "peer", "short"), [(96, 96, False), (95, 500, True), (500, 95, True)])

@@ -72,7 +72,7 @@ class Ends:
         self.client = Pair("carol", "hank", Side.CLIENT, GATE, simulated)
         self.hub = Pair("carol", "hank", Side.HUB, GATE, simulated)
         self.dummy_key = self.random.randbytes(GATE_KEY_BYTES)
-        self.boot_id = self.random.randbytes(BOOT_ID_BYTES)
+        self.boot_id, self.hub_boot_id = (self.random.randbytes(BOOT_ID_BYTES) for _ in Side)
         if not simulated:
             self.client.streams = media_streams(Side.CLIENT, slow=slow)
             self.hub.streams = media_streams(Side.HUB, slow=slow)
@@ -84,7 +84,8 @@ class Ends:
         """Two machines that have not spoken yet."""
         near = ClientHandshake(self.client, self.boot_id, self.random.randbytes(NONCE_BYTES))
         pairs = {self.hub.client: self.hub}
-        far = HubHandshake("hank", self.random.randbytes(NONCE_BYTES), pairs.get, self.dummy_key, self._ids)
+        nonce = self.random.randbytes(NONCE_BYTES)
+        far = HubHandshake("hank", nonce, pairs.get, self.dummy_key, self._ids, self.hub_boot_id)
         return Parts(near, far)
 
     def hello(self) -> Parts:
@@ -129,7 +130,7 @@ class Ends:
         parts = self.machines()
         return (
             ClientConnection(parts.near, lambda connection: None, lambda connection: None),
-            HubConnection(parts.far, lambda connection: None),
+            HubConnection(parts.far, lambda connection: None, lambda connection: None),
         )
 
     def open_connections(self) -> tuple[ClientConnection, HubConnection]:

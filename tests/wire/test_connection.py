@@ -271,14 +271,21 @@ def test_frames_before_a_bad_one_are_acted_on_and_none_after_it(ends: Ends) -> N
     assert arrived == [0]
 
 
-def test_opened_is_called_once_before_m4_leaves() -> None:
+def test_greeted_and_opened_are_called_once_before_m2_and_m4_leave() -> None:
     ends = Ends()
+    greeted: list[bytes] = []
     seen: list[bool] = []
     near, _ = ends.connections()
     parts = ends.machines()
-    far = HubConnection(parts.far, lambda connection: seen.append(connection.session is not None))
+    far = HubConnection(
+        parts.far,
+        lambda connection: greeted.append(connection.boot_id),
+        lambda connection: seen.append(connection.session is not None),
+    )
     deliver_all(far, near)
+    assert greeted == []
     deliver_all(near, far)
+    assert greeted == [ends.boot_id]
     deliver_all(far, near)
     near.prove()
     assert seen == []

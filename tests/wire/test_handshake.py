@@ -22,13 +22,15 @@ from dsked.errors import (
     WindowError,
 )
 from dsked.limits import HANDSHAKE_PAD_BYTES, MAX_HANDSHAKE_BYTES, MIN_FRAME_PAD_BYTES
-from dsked.psrd.pair import Pair, Side, Streams
+from dsked.psrd.pair import NO_BOOT, Pair, Side, Streams
 from dsked.wire import handshake, handshake_hub
 from dsked.wire.handshake import M0, M1, M2, M3, M4, Flag, decode_part, encode_part
 from dsked.wire.messages import Error
 
 from ..psrd.stores import DiskStream
 from .sides import GATE, SIZE, WIN, Ends, Parts, flips, state
+
+OTHER = b"?" * 16
 
 
 def both(ends: Ends) -> tuple[Streams, Streams]:
@@ -90,7 +92,8 @@ def test_both_ends_have_the_same_keys_and_streams(simulated: bool) -> None:
     assert far.local.next == near.peer.mark
     assert near.local.held_end == far.peer.end
     assert ends.client.had_session and ends.hub.had_session
-    assert parts.far.boot_id == ends.boot_id
+    assert parts.far.client_boot_id == ends.boot_id
+    assert (ends.client.proved_boot, ends.hub.proved_boot) == (ends.hub_boot_id, ends.boot_id)
     assert max(map(len, (parts.m0, parts.m1, parts.m2, parts.m3, m4))) <= MAX_HANDSHAKE_BYTES + 4
 
 
@@ -134,6 +137,83 @@ def test_simulated_sessions_begin_at_the_next_position_once_streams_are_there() 
     ends.sessions()
     assert both(ends) == (near, far)
     assert (near.local.next, far.local.next) == (96, 96)
+
+
+# --- who proved itself last ---
+
+
+def _again(ends: Ends, **boot_ids: bytes) -> Parts:
+    """A handshake of other processes on the same state, up to M2."""
+    for name, boot_id in boot_ids.items():
+        setattr(ends, name, boot_id)
+    return ends.hello()
+
+
+def test_a_proof_is_told_to_the_process_that_gave_it() -> None:
+    ends = Ends()
+    parts = ends.hello()
+    assert decode_part(M1, parts.m1).proved_boot == decode_part(M2, parts.m2).proved_boot == NO_BOOT
+    ends.sessions()
+    parts = ends.hello()
+    assert decode_part(M1, parts.m1).proved_boot == decode_part(M2, parts.m2).boot_id == ends.hub_boot_id
+    assert decode_part(M2, parts.m2).proved_boot == decode_part(M1, parts.m1).boot_id == ends.boot_id
+
+
+def test_a_hub_forgets_who_proved_itself_once_another_process_may_have() -> None:
+    ends = Ends()
+    ends.sessions()
+    original = ends.boot_id
+    m2 = decode_part(M2, _again(ends, boot_id=OTHER).m2)
+    assert m2.proved_boot == ends.hub.proved_boot == NO_BOOT
+    m2 = decode_part(M2, _again(ends, boot_id=original).m2)
+    assert m2.proved_boot == NO_BOOT
+
+
+def test_a_client_forgets_who_proved_itself_once_another_process_may_have() -> None:
+    ends = Ends()
+    ends.sessions()
+    original = ends.hub_boot_id
+    parts = _again(ends, hub_boot_id=OTHER)
+    assert ends.client.proved_boot == original, "without M3 no hub sends M4"
+    parts.near.prove()
+    assert ends.client.proved_boot == NO_BOOT
+    m1 = decode_part(M1, _again(ends, hub_boot_id=original).m1)
+    assert m1.proved_boot == NO_BOOT
+
+
+def test_a_refused_client_makes_the_hub_forget_nothing() -> None:
+    ends = Ends()
+    ends.sessions()
+    parts = greeted(ends)
+    latest = ends.hub.latest_hello
+    parts.far.answer(changed_m1(parts, boot_id=OTHER, hub="helen"))
+    assert (ends.hub.proved_boot, ends.hub.latest_hello) == (ends.boot_id, latest)
+
+
+def test_an_m3_counts_only_on_the_newest_m2() -> None:
+    ends = Ends()
+    first = ends.proof()
+    second = ends.proof()
+    before = hub_state(ends)
+    with pytest.raises(FrameError):
+        first.far.verify(first.m3)
+    assert hub_state(ends) == before
+    second.far.verify(second.m3)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_peer_that_forgot_more_than_a_window_is_refused_with_a_reason(side: Side) -> None:
+    ends = Ends()
+    ends.sessions()
+    near, far = both(ends)
+    ahead = near if side is Side.CLIENT else far
+    ahead.local.next = ahead.local.durable = ahead.local.next + 2 * WIN
+    before = ahead.local.next
+    with pytest.raises(HandshakeRefusedError) as refused:
+        ends.proof()
+    assert refused.value.refusal == ErrorCode.REWIND
+    assert "new PSRD" in str(refused.value)
+    assert ahead.local.next == before
 
 
 # --- simulated streams are begun anew ---
@@ -409,9 +489,6 @@ def test_sides_of_different_psrd_modes_refuse_each_other(simulated: bool) -> Non
     with pytest.raises(HandshakeRefusedError) as refused:
         ends.hello()
     assert refused.value.refusal == ErrorCode.PSRD_MODE
-
-
-OTHER = b"?" * 16
 
 
 @pytest.mark.parametrize(
