@@ -38,7 +38,7 @@ class ErrorCode(enum.IntEnum):
     VERSION = 16  # no protocol version in common
     WRONG_HUB = 17  # the client asked for a hub of another name
     STREAM_UNKNOWN = 18  # a side does not hold the stream, and PSRD is not simulated
-    REWIND = 19  # a mark beyond the own next position: restored or cloned state
+    REWIND = 19  # the owner stands more than a window beyond what the receiver remembers: restored state
     PSRD_MODE = 20  # one side simulates PSRD, the other does not
     POOL_EXHAUSTED = 21  # not enough pad bytes left
     # Errors of key requests.

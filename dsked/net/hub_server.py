@@ -128,9 +128,15 @@ class HubServer:
 
     def received(self, connection: HubConnection, data: bytes) -> None:
         self._engine.receive(connection, data, self._turns.now())
-        if connection in self._timeouts and connection.stage is Stage.OPEN:
+        if connection not in self._timeouts:
+            return
+        peer = self._protocols[connection].peer
+        if connection.stage is Stage.OPEN:
             self._no_stranger(connection)
-            _log.info("client %s connected from %s", connection.client, self._protocols[connection].peer)
+            _log.info("client %s connected from %s", connection.client, peer)
+        elif connection.handshake.refusal is not None and connection.handshake.pair is not None:
+            client, reason = connection.handshake.pair.client, connection.handshake.reason
+            self._outsiders.warning("refused", f"refused client {client} at {peer}: {reason}")
 
     def failed(self, connection: HubConnection, peer: str, error: DskedError) -> None:
         who = f"client {connection.client} at {peer}" if connection.pair is not None else peer

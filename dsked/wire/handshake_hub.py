@@ -68,6 +68,7 @@ class HubHandshake:
     client_boot_id: bytes = b""
     max_pads: int = MAX_FRAME_PAD_BYTES
     refusal: ErrorCode | None = None
+    reason: str = ""  # of the refusal
     proof_end: int = 0
     _m1: M1 | None = None
     _transcript: bytes = field(default=b"", repr=False)
@@ -114,7 +115,7 @@ class HubHandshake:
             pair.latest_hello = self.nonce
             pair.may_prove(m1.boot_id)  # the client answers M2 with its proof, even if that is lost
             holdings, proved_boot = holdings_of(pair, self.streams), pair.proved_boot
-        code = self.refusal or ErrorCode.OK
+        self.reason, code = reason, self.refusal or ErrorCode.OK
         return M2(
             PROTOCOL_VERSION, int(code), reason, self.boot_id, proved_boot, int(flags), holdings,
             MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),

@@ -207,3 +207,13 @@ async def test_a_peer_that_reads_nothing_does_not_hold_up_closing(nodes: Nodes, 
     protocol.transport.write(bytes(32 * 1024 * 1024))
     async with asyncio.timeout(LIMIT_S):
         await nodes.close_node(hub)
+
+
+async def test_a_refused_client_is_told_why_and_the_log_as_well(nodes: Nodes, caplog) -> None:
+    hub = await nodes.hub()
+    client = await nodes.client("carol", {"hank": hub.port}, simulated=False)
+    [peer] = client._engine.hubs
+    await nodes.until(lambda: "PSRD mode" in peer.problem or "simulates" in peer.problem)
+    assert not peer.registered
+    reason = "refused client carol at 127.0.0.1: one side simulates PSRD and the other does not"
+    assert caplog.messages.count(reason) == 1, "however often it tries again"
