@@ -143,7 +143,7 @@ class _Daemon:
     async def close(self) -> None:
         """Close every part, the last one first."""
         notify("STOPPING=1")
-        if self._ready and self._node is not None:
+        if self._node is not None:
             _log.info("%s %s is stopping", self._node.role, self._node.name)
         while self._parts:
             await self._parts.pop().close()

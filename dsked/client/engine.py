@@ -270,10 +270,14 @@ class ClientEngine:
             self._notice(logging.INFO, f"registered with hub {hub.name}")
             self._initiator.hub_ready(hub, now)
             return
+        before = hub.problem
         refused = set(message.refused)  # what the hub says is not for the log
         names = ", ".join(name for name in self.encryptors if name in refused)
-        hub.problem = f"refused the registration of {names or 'this client'}: not this client's"
-        self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
+        hub.problem = (
+            f"refused the registration of {names or 'this client'}, which another client serves there"
+        )
+        if hub.problem != before:
+            self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
 
         def again(now: float) -> None:
             if hub.connection is connection and not self._stopping:

@@ -44,6 +44,8 @@ def caller_of_authorization(service: KeyService) -> Identify:
             return messages.sae_id(named, "Authorization")
         if len(service.encryptors) == 1:
             return service.encryptors[0]
+        if not service.encryptors:
+            raise NotAllowedError(f"KME {service.name} serves no SAE")
         raise NotAllowedError(
             f"which SAE is calling? KME {service.name} serves {len(service.encryptors)}: "
             "expected an Authorization header whose whole value is the calling SAE's ID"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -60,7 +61,8 @@ class HttpServer:
             )
         except OSError as error:
             await self._runner.cleanup()
-            raise ConfigurationError(f"cannot listen on {host} port {port}: {error.strerror}") from None
+            reason = os.strerror(error.errno) if error.errno else error.strerror  # asyncio adds an address
+            raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}") from None
 
     @property
     def port(self) -> int:

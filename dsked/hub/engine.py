@@ -213,6 +213,10 @@ class HubEngine:
     ) -> None:
         block = self._delivery(connection).answer(message)
         if block is not None:
+            self._notice(
+                logging.DEBUG,
+                f"block {block.sequence} of {len(block.data)} bytes goes to client {connection.client}",
+            )
             connection.send_sealed(request_id, block)
 
     def _delivery(self, connection: HubConnection) -> BlockDelivery:

@@ -76,14 +76,16 @@ class ClientNode:
         self, caller: str, responders: Sequence[str], number: int, size_bits: int | None, done: Done
     ) -> None:
         """Establish `number` keys from `caller` to `responders`."""
-        counted = self._count(done)
+        counted = self._count(
+            done, "%r asks for %r keys of %r bits with %r", caller, number, size_bits, responders
+        )
         if counted is not None:
             self._engine.get_keys(caller, responders, number, size_bits, counted, self._dialer.turns.now())
             self._dialer.touch()
 
     def get_keys_by_id(self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done) -> None:
         """Hand out to `caller` the keys of `initiator`."""
-        counted = self._count(done)
+        counted = self._count(done, "%r asks for %r keys of %r", caller, len(key_ids), initiator)
         if counted is not None:
             self._engine.get_keys_by_id(caller, initiator, key_ids, counted, self._dialer.turns.now())
             self._dialer.touch()
@@ -97,8 +99,12 @@ class ClientNode:
         """What a key request may ask for."""
         return self._engine.limits()
 
-    def _count(self, done: Done) -> Done | None:
-        """`done`, counted as in flight until it is called; None where there are too many already."""
+    def _count(self, done: Done, what: str, *details: object) -> Done | None:
+        """`done`, counted as in flight until it is called; None where there are too many already.
+
+        `what` and `details` are for the log at level debug.
+        """
+        _log.debug(what, *details)
         if self._in_flight >= MAX_REQUESTS_IN_FLIGHT:
             done(LimitError(f"{MAX_REQUESTS_IN_FLIGHT} requests are under way: ask again later"))
             return None
@@ -109,6 +115,7 @@ class ClientNode:
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
+            _log.debug("answered: %s", outcome)  # keys have no repr that shows them
             done(outcome)
 
         return counted

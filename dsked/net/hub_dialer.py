@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import Callable, Mapping
 from typing import cast
@@ -11,8 +10,8 @@ from typing import cast
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.errors import DskedError
-from dsked.limits import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S, SHUTDOWN_GRACE_S
-from dsked.net.tcp import DskeProtocol, reason
+from dsked.limits import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S
+from dsked.net.tcp import DskeProtocol, OpenProtocols, reason
 from dsked.net.turns import Turns
 from dsked.wire.connection import ClientConnection, Stage
 
@@ -35,12 +34,12 @@ class HubDialer:
         self._addresses = addresses
         self._turn_ended = turn_ended
         self.turns = Turns(engine, self._end_turn)
-        self._protocols: dict[ClientConnection, DskeProtocol[ClientConnection]] = {}
+        self._protocols: OpenProtocols[ClientConnection] = OpenProtocols()
         self._hub_of: dict[ClientConnection, HubPeer] = {}
+        self._said: dict[HubPeer, str] = {}  # the problem that the log tells of a hub
         self._problems: dict[ClientConnection, str] = {}
         self._timeouts: dict[ClientConnection, asyncio.TimerHandle] = {}
         self._dials: set[asyncio.Task[None]] = set()
-        self._all_lost = asyncio.Event()
 
     def touch(self) -> None:
         self.turns.touch()
@@ -49,16 +48,7 @@ class HubDialer:
         """Say what is left to say, close all connections; those that linger are aborted."""
         for task in tuple(self._dials):
             task.cancel()
-        for protocol in tuple(self._protocols.values()):
-            protocol.flush()
-            protocol.transport.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_GRACE_S):
-                while self._protocols:
-                    self._all_lost.clear()
-                    await self._all_lost.wait()
-        for protocol in tuple(self._protocols.values()):
-            protocol.transport.abort()
+        await self._protocols.close()
         self.turns.close()
 
     # --- dialling ---
@@ -80,10 +70,15 @@ class HubDialer:
             self._unreachable(hub, f"cannot connect to {host} port {port}: {reason(error)}")
 
     def _unreachable(self, hub: HubPeer, problem: str) -> None:
-        if hub.problem != problem:
-            _log.warning("hub %s: %s", hub.name, problem)
+        self._say(hub, problem)
         self._engine.disconnected(hub, self.turns.now(), problem)
         self.touch()
+
+    def _say(self, hub: HubPeer, problem: str) -> None:
+        """Log why there is no session, once until that changes."""
+        if self._said.get(hub) != problem:
+            self._said[hub] = problem
+            _log.warning("hub %s: %s", hub.name, problem)
 
     def dialled(self, hub: HubPeer, transport: asyncio.Transport) -> None:
         """TCP is there."""
@@ -110,14 +105,14 @@ class HubDialer:
 
     def lost(self, connection: ClientConnection, error: Exception | None) -> None:
         self._timeouts.pop(connection).cancel()
-        del self._protocols[connection]
+        self._protocols.lost(connection)
         hub = self._hub_of.pop(connection)
         problem = self._problems.pop(connection, None) or _why_lost(connection, error)
-        if connection.session is None and hub.problem != problem:
-            _log.warning("hub %s: %s", hub.name, problem)
+        if connection.session is None:
+            self._say(hub, problem)
+        else:
+            self._said.pop(hub, None)
         self._engine.disconnected(hub, self.turns.now(), problem)
-        if not self._protocols:
-            self._all_lost.set()
 
     def _end_turn(self, now: float) -> None:
         to_dial, connections = self._engine.turn_ends(now)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from collections import Counter
 from typing import cast
@@ -15,10 +14,9 @@ from dsked.limits import (
     MAX_CONNECTIONS,
     MAX_UNAUTHENTICATED_CONNECTIONS,
     MAX_UNAUTHENTICATED_PER_ADDRESS,
-    SHUTDOWN_GRACE_S,
 )
 from dsked.net.outsiders import OutsiderLog
-from dsked.net.tcp import DskeProtocol, peer_address, reason
+from dsked.net.tcp import DskeProtocol, OpenProtocols, peer_address, reason
 from dsked.net.turns import Turns
 from dsked.wire.connection import HubConnection, Stage
 
@@ -33,11 +31,10 @@ class HubServer:
         self._engine = engine
         self._turns = Turns(engine, self._end_turn)
         self._outsiders = OutsiderLog(_log, self._turns.now)
-        self._protocols: dict[HubConnection, DskeProtocol[HubConnection]] = {}
+        self._protocols: OpenProtocols[HubConnection] = OpenProtocols()
         self._strangers: Counter[str] = Counter()  # unauthenticated connections by address
         self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}
         self._server: asyncio.Server | None = None
-        self._all_lost = asyncio.Event()
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises ConfigurationError when the address cannot be had."""
@@ -60,16 +57,7 @@ class HubServer:
         """Stop listening and close all connections; those that linger are aborted after a grace."""
         if self._server is not None:
             self._server.close()
-        for protocol in tuple(self._protocols.values()):
-            protocol.flush()
-            protocol.transport.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_GRACE_S):
-                while self._protocols:
-                    self._all_lost.clear()
-                    await self._all_lost.wait()
-        for protocol in tuple(self._protocols.values()):
-            protocol.transport.abort()
+        await self._protocols.close()
         self._turns.close()
 
     # --- connections come and go ---
@@ -119,10 +107,8 @@ class HubServer:
 
     def lost(self, connection: HubConnection, error: Exception | None) -> None:
         self._no_stranger(connection)
-        del self._protocols[connection]
+        self._protocols.lost(connection)
         self._engine.disconnected(connection)
-        if not self._protocols:
-            self._all_lost.set()
 
     # --- bytes ---
 

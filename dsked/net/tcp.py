@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 from typing import Generic, Protocol, TypeVar
 
 from dsked.errors import DskedError
-from dsked.limits import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S
+from dsked.limits import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, SHUTDOWN_GRACE_S
 from dsked.wire.connection import Connection, Stage
 
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
@@ -94,3 +95,30 @@ class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
     def connection_lost(self, exc: Exception | None) -> None:
         self.owner.lost(self.connection, exc)
         self.owner.touch()
+
+
+class OpenProtocols(dict[ConnectionT, DskeProtocol[ConnectionT]]):
+    """The open connections of one node."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._all_lost = asyncio.Event()
+
+    def lost(self, connection: ConnectionT) -> None:
+        """A connection is gone."""
+        del self[connection]
+        if not self:
+            self._all_lost.set()
+
+    async def close(self) -> None:
+        """Say what is left to say and close all; those that linger are aborted after a grace."""
+        for protocol in tuple(self.values()):
+            protocol.flush()
+            protocol.transport.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHUTDOWN_GRACE_S):
+                while self:
+                    self._all_lost.clear()
+                    await self._all_lost.wait()
+        for protocol in tuple(self.values()):
+            protocol.transport.abort()

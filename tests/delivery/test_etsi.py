@@ -145,7 +145,7 @@ async def test_answers_may_come_later(call, keys):
     ("headers", "served", "says"),
     [
         ({}, ("sam", "sue"), "which SAE is calling"),
-        ({}, (), "which SAE is calling"),
+        ({}, (), "serves no SAE"),
         ({"Authorization": ""}, ("sam",), "Authorization header is empty"),
     ],
 )

@@ -130,3 +130,27 @@ async def test_a_hub_that_never_answers_and_does_not_read_is_cut_off_and_dialled
     handlers[PutShares] = put_shares
     await nodes.until(lambda: client._engine.hubs.peers[0].connection not in (None, before))
     await nodes.ready(client)
+
+
+async def test_the_same_problem_is_logged_once_until_it_changes(nodes: Nodes, caplog) -> None:
+    hub = await nodes.hub("hank")
+    client = await nodes.client("carol", {"hank": hub.port}, gate_keys={"hank": bytes(32)})
+    attempts = []
+    say = client._dialer._say
+    client._dialer._say = lambda hub, problem: (attempts.append(problem), say(hub, problem))
+    await nodes.until(lambda: len(attempts) >= 3)
+    assert len([text for text in caplog.messages if "another gate key" in text]) == 1
+
+
+async def test_requests_stand_in_the_debug_log_without_keys(nodes: Nodes, caplog) -> None:
+    caplog.set_level("DEBUG", "dsked.client")
+    ports = {name: (await nodes.hub(name)).port for name in ("hank", "helen")}
+    carol, curtis = await nodes.client("carol", ports), await nodes.client("curtis", ports)
+    await nodes.until(lambda: carol.readiness() is None and curtis.readiness() is None)
+    outcome = []
+    carol.get_keys("sam", ["sunny"], 1, 256, outcome.append)
+    await nodes.until(lambda: bool(outcome))
+    [[key]] = outcome
+    assert "'sam' asks for 1 keys of 256 bits with ['sunny']" in caplog.messages
+    assert any(key.key_id.hex() in text for text in caplog.messages)
+    assert not any(key.key.hex() in text or repr(key.key) in text for text in caplog.messages)

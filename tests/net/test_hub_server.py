@@ -8,7 +8,7 @@ import pytest
 
 from dsked.errors import ConfigurationError
 from dsked.hub.engine import HubEngine
-from dsked.net import hub_server
+from dsked.net import hub_server, tcp
 from dsked.net.hub_node import HubNode
 from tests.net.nodes import LIMIT_S, Nodes
 
@@ -197,7 +197,7 @@ async def test_a_second_connection_of_a_client_takes_the_place_of_the_first(node
 
 
 async def test_a_peer_that_reads_nothing_does_not_hold_up_closing(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "SHUTDOWN_GRACE_S", 0.03)
+    monkeypatch.setattr(tcp, "SHUTDOWN_GRACE_S", 0.03)
     hub = await nodes.hub()
     raw = await nodes.connect(hub.port)
     await raw.greeting()
