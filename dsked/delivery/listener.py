@@ -25,8 +25,9 @@ class Listener:
         """Listen at `path`, mode 0660, in a directory that is made with mode 0750 where it is missing.
 
         `group` is the local group of both; None leaves the process's own. What a daemon that died left
-        behind is removed. Raises ConfigurationError where a node listens there already, and for a path
-        or a group that cannot be used.
+        behind is removed. A directory of our own that exists gets a named group, and the mode, too: the
+        group may have been named since the first start. Raises ConfigurationError where a node listens
+        there already, and for a path or a group that cannot be used.
         """
         self.path = path
         length = len(os.fsencode(path))
@@ -60,7 +61,8 @@ def _make_directory(directory: Path, gid: int | None) -> None:
     try:
         directory.mkdir(_DIRECTORY_MODE, parents=True)
     except FileExistsError:
-        return
+        if gid is None or directory.lstat().st_uid != os.geteuid():
+            return
     _give_to_group(directory, gid)
     directory.chmod(_DIRECTORY_MODE)  # whatever the umask took
 

@@ -50,6 +50,20 @@ def test_a_directory_that_exists_keeps_its_mode(path):
     assert mode(path.parent) == 0o700
 
 
+def test_a_group_that_is_named_later_gets_the_directory_that_exists(path):
+    path.parent.mkdir(0o700)
+    Listener(path, group=str(os.getgid())).close()
+    assert mode(path.parent) == 0o750
+    assert path.parent.stat().st_gid == os.getgid()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory to any group")
+def test_the_group_may_change(path):
+    for group in (4242, 4243):
+        Listener(path, group=str(group)).close()
+        assert path.parent.stat().st_gid == group
+
+
 def test_close_removes_the_socket_and_may_be_repeated(path):
     listener = Listener(path)
     listener.close()
