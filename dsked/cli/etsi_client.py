@@ -30,6 +30,7 @@ def get(client: Client, caller: str, peer: str, resource: str, **parameters: obj
     message = reply.get("message") if reply else None
     if not isinstance(message, str):
         message = f"an answer with HTTP status {status} that is not understood"
+    message = ": ".join([message, *_reasons(reply)])
     error = RequestError if 400 <= status < 500 else ServiceError
     raise error(f"client {client.name} port {client.port}: {message}")
 
@@ -49,6 +50,13 @@ def _exchange(client: Client, path: str, caller: str) -> tuple[int, bytes]:
         raise ServiceError(f"{where}: {error or type(error).__name__}") from None
     finally:
         connection.close()
+
+
+def _reasons(reply: dict[str, Any] | None) -> list[str]:
+    """What the details of an error say (clause 6.5): objects of one text each."""
+    details = reply.get("details") if reply else None
+    entries = [entry for entry in details if isinstance(entry, dict)] if isinstance(details, list) else []
+    return [text for entry in entries for text in entry.values() if isinstance(text, str)]
 
 
 def _json_object(body: bytes) -> dict[str, Any] | None:

@@ -145,6 +145,13 @@ def test_names_are_encoded_in_path_and_header(call: Dskectl, service: Service) -
 REPLIES: list[tuple[int, Any, int, str]] = [
     (400, {"message": "size shall be a multiple of 8"}, 4, "size shall be a multiple of 8"),
     (401, {"message": "sam is not served here"}, 4, "sam is not served here"),
+    (
+        400,
+        {"message": "not found on KME", "details": [{"reason": "delivered before"}, 5, {"reason": 5}]},
+        4,
+        "not found on KME: delivered before",
+    ),
+    (400, {"message": "not found on KME", "details": 5}, 4, "not found on KME"),
     (401, b"", 4, "an answer with HTTP status 401 that is not understood"),
     (503, {"message": "2 of 5 hubs answered, 3 are needed"}, 1, "2 of 5 hubs answered, 3 are needed"),
     (500, b"<html>", 1, "an answer with HTTP status 500 that is not understood"),
