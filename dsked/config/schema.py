@@ -83,9 +83,16 @@ _WORDS = {
 def convert(document: Document) -> FileEntry:
     """The file as typed entries. Raises ConfigurationError with the place and what is expected."""
     try:
-        return msgspec.convert(document.data, FileEntry)
+        return msgspec.convert(_without_etsi_off(document.data), FileEntry)
     except msgspec.ValidationError as error:
         raise _error(document, str(error)) from None
+
+
+def _without_etsi_off(data: object) -> object:
+    """`etsi: off`, which YAML 1.1 reads as false, is the same as no `etsi`."""
+    if isinstance(data, dict) and (data.get("etsi") is False or data.get("etsi") == "off"):
+        return {key: value for key, value in data.items() if key != "etsi"}
+    return data
 
 
 def _error(document: Document, text: str) -> ConfigurationError:

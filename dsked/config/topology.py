@@ -173,10 +173,19 @@ def _check_counts(source: Document, entry: schema.FileEntry) -> None:
         raise source.error(("min_nr_shares",), fault)
 
 
+#: The directory of the control sockets is closed to everybody else.
+_WITHOUT_CONTROL_GROUP = "has no effect for users who are not in control_group; none is set"
+
+
 def _warnings(source: Document, entry: schema.FileEntry) -> Iterator[str]:
     text = rules.min_nr_shares_warning(entry.min_nr_shares, len(entry.hubs))
     if text:
         yield str(source.error(("min_nr_shares",), text))
+    if entry.control_group is None:
+        for place, encryptor in _encryptors(entry):
+            for key, listed in (("users", encryptor.users), ("groups", encryptor.groups)):
+                if listed:
+                    yield str(source.error((*place[:-1], key), _WITHOUT_CONTROL_GROUP))
 
 
 def _check_psrd(source: Document, entry: schema.FileEntry) -> None:

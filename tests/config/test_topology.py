@@ -95,6 +95,25 @@ def test_less_than_a_majority_is_allowed_with_a_warning(tmp_path: Path) -> None:
     assert network.warnings[0].startswith(f"{tmp_path}/t.yaml:2: min_nr_shares: 2 of 4 hubs")
 
 
+def test_users_without_a_control_group_are_warned_of(tmp_path: Path) -> None:
+    text = HEAD + (
+        "hubs: [{name: a}, {name: b}, {name: c}]\n"
+        "clients:\n- name: d\n  encryptors:\n  - name: s\n    users: [alice]\n"
+        "    groups: [wheel]\n  - name: t\n"
+    )
+    says = "has no effect for users who are not in control_group; none is set"
+    assert load(tmp_path, text).warnings == (
+        f"{tmp_path}/t.yaml:8: clients[0].encryptors[0].users: {says}",
+        f"{tmp_path}/t.yaml:9: clients[0].encryptors[0].groups: {says}",
+    )
+    assert load(tmp_path, text + "control_group: dsked\n").warnings == ()
+
+
+@pytest.mark.parametrize("word", ["off", "false", "no", "'off'", "null"])
+def test_the_etsi_interface_may_be_written_as_off(tmp_path: Path, word: str) -> None:
+    assert not load(tmp_path, HEAD + NODES + f"etsi: {word}\n").etsi_plain_http
+
+
 @pytest.mark.parametrize("key", ["hub", "client", "client_of"])
 def test_a_name_that_is_not_there_lists_those_that_are(key: str) -> None:
     network = topology.load(EXAMPLE)
