@@ -19,7 +19,8 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "timers", "identifiers", "keys", "sharing", "auth", "psrd", "wire", "hub", "client",
+    "errors", "limits", "timers", "identifiers", "keys", "expiring", "sharing", "auth", "psrd", "wire",
+    "hub", "client",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
 FOUNDATION = {"errors", "limits"}
@@ -33,10 +34,11 @@ BELOW: dict[str, set[str]] = {
     "psrd": FOUNDATION,
     "wire": {*FOUNDATION, "sharing", "auth", "psrd"},
     "keys": FOUNDATION,
-    "hub": {*FOUNDATION, "timers", "identifiers", "sharing", "psrd", "wire"},
-    "client": {*FOUNDATION, "timers", "identifiers", "sharing", "psrd", "wire", "keys"},
+    "expiring": set(),
+    "hub": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire"},
+    "client": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire", "keys"},
     "config": FOUNDATION,
-    "delivery": {*FOUNDATION, "identifiers", "keys", "__init__"},
+    "delivery": {*FOUNDATION, "identifiers", "keys", "expiring", "__init__"},
     "net": {*FOUNDATION, "config", "psrd", "wire", "hub", "client", "keys"},
     "daemon": {
         *FOUNDATION,

@@ -273,7 +273,7 @@ class Responder:
         for fetch in request.fetches:
             assert fetch.key is not None
             keys.append(Key(fetch.id[1], fetch.key))
-            self._delivered.add((fetch.id, request.caller), now + self._keep_s, now)
+            self._delivered.add((fetch.id, request.caller), now, self._keep_s)
             fetch.handed_to.add(request.caller)
         self._finish(request, keys)
         for fetch in request.fetches:

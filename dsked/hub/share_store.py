@@ -10,11 +10,12 @@ on their initiator's, so that no client uses up what others may have.
 from __future__ import annotations
 
 import heapq
+import math
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import count
 
 from dsked.errors import ErrorCode
+from dsked.expiring import ExpiringKeyIds
 from dsked.limits import (
     MAX_PENDING_NAME_BYTES_PER_CLIENT,
     MAX_PENDING_SHARE_BYTES_PER_CLIENT,
@@ -24,8 +25,9 @@ from dsked.limits import (
 from dsked.sharing.terms import Terms
 
 ShareId = tuple[str, bytes]  # (initiator client, key ID)
-_Grave = tuple[str, bytes, str]  # a share ID and the responder client, or EVERYONE
-_EVERYONE = ""  # no client's name
+_EVERYONE = ""  # in place of a responder client; no client's name
+#: Shares time out in steps of this: those of one step are removed together.
+_STEP_S = 0.1
 
 
 @dataclass(slots=True, eq=False)
@@ -66,15 +68,14 @@ class ShareStore:
     def __init__(self, timeout_s: float) -> None:
         self.timeout_s = timeout_s
         self._shares: dict[ShareId, StoredShare] = {}
-        self._tombstones: set[_Grave] = set()
+        self._tombstones = ExpiringKeyIds()  # by (initiator client, responder client or EVERYONE)
         self._nr_shares: Counter[str] = Counter()  # per initiator client
         self._nr_bytes: Counter[str] = Counter()
         self._nr_name_bytes: Counter[str] = Counter()
         self._nr_expired: Counter[str] = Counter()  # tombstones for everyone, per initiator client
         self._nr_tombstones: Counter[str] = Counter()  # per responder client
-        #: (deadline, order, share ID or tombstone): names only, so that removed shares are freed.
-        self._expiries: list[tuple[float, int, _Grave | ShareId]] = []
-        self._order = count()
+        self._by_step: dict[int, dict[ShareId, None]] = {}  # the shares that time out in one step
+        self._steps: list[int] = []  # a heap
 
     def __len__(self) -> int:
         return len(self._shares)
@@ -103,8 +104,10 @@ class ShareStore:
         return self._extend(stored, offset, piece)
 
     def _is_gone(self, share_id: ShareId, responder_client: str) -> bool:
-        graves = self._tombstones
-        return (*share_id, responder_client) in graves or (*share_id, _EVERYONE) in graves
+        initiator, key_id = share_id
+        return any(
+            self._tombstones.contains((initiator, whose), key_id) for whose in (responder_client, _EVERYONE)
+        )
 
     def _store(
         self, now: float, share_id: ShareId, terms: Terms, piece: bytes, codes: dict[str, bytes],
@@ -123,7 +126,11 @@ class ShareStore:
         self._nr_shares[client] += 1
         self._nr_bytes[client] += stored.size
         self._nr_name_bytes[client] += stored.name_bytes
-        heapq.heappush(self._expiries, (stored.expires_at, next(self._order), share_id))
+        step = _step_of(stored)
+        if step not in self._by_step:
+            self._by_step[step] = {}
+            heapq.heappush(self._steps, step)
+        self._by_step[step][share_id] = None
         return ErrorCode.OK if stored.complete else ErrorCode.PARTIAL
 
     def _has_room(self, client: str, stored: StoredShare) -> bool:
@@ -178,47 +185,45 @@ class ShareStore:
         stored = self._shares.get(share_id)
         if stored is not None and responder_client not in stored.codes:
             return  # not its key: it may not remove anything
-        self._bury_for(now, (*share_id, responder_client))
+        self._bury_for(now, responder_client, share_id)
         if stored is not None:
             stored.confirmed.add(responder_client)
             # Without a tombstone for each, the share stays as its own until its time is out.
             if stored.confirmed_by_all and all(self._is_gone(share_id, name) for name in stored.codes):
                 self._remove(share_id, stored)
 
-    def _bury_for(self, now: float, grave: _Grave) -> None:
+    def _bury_for(self, now: float, responder_client: str, share_id: ShareId) -> None:
         """A tombstone for one responder client, while it may have more."""
-        if grave not in self._tombstones and self._nr_tombstones[grave[2]] < MAX_TOMBSTONES_PER_CLIENT:
-            self._nr_tombstones[grave[2]] += 1
-            self._bury(now, grave)
-
-    def _bury(self, now: float, grave: _Grave) -> None:
-        self._tombstones.add(grave)
-        heapq.heappush(self._expiries, (now + self.timeout_s, next(self._order), grave))
+        whose = (share_id[0], responder_client)
+        has_room = self._nr_tombstones[responder_client] < MAX_TOMBSTONES_PER_CLIENT
+        if has_room and not self._tombstones.contains(whose, share_id[1]):
+            self._nr_tombstones[responder_client] += 1
+            self._tombstones.add(whose, share_id[1], now, self.timeout_s)
 
     def _remove(self, share_id: ShareId, stored: StoredShare) -> None:
         del self._shares[share_id]
+        self._by_step[_step_of(stored)].pop(share_id, None)
         _release(self._nr_shares, share_id[0], 1)
         _release(self._nr_bytes, share_id[0], stored.size)
         _release(self._nr_name_bytes, share_id[0], stored.name_bytes)
 
     def next_expiry(self) -> float | None:
         """When `expire` has something to do, or None."""
-        return self._expiries[0][0] if self._expiries else None
+        times = [self._steps[0] * _STEP_S] if self._steps else []
+        graves = self._tombstones.next_expiry()
+        return min([*times, graves] if graves is not None else times, default=None)
 
     def expire(self, now: float) -> None:
         """Remove what has timed out; an expired share leaves a tombstone for all its responders."""
-        while self._expiries and self._expiries[0][0] <= now:
-            deadline, _, name = heapq.heappop(self._expiries)
-            if len(name) == 3:
-                self._tombstones.discard(name)
-                expired = name[2] == _EVERYONE
-                _release(*((self._nr_expired, name[0]) if expired else (self._nr_tombstones, name[2])), 1)
-                continue
-            stored = self._shares.get(name)
-            if stored is not None and stored.expires_at == deadline:
-                self._remove(name, stored)
-                self._nr_expired[name[0]] += 1
-                self._bury(now, (*name, _EVERYONE))
+        for (initiator, whose), number in self._tombstones.forget_expired(now):
+            account = (self._nr_expired, initiator) if whose == _EVERYONE else (self._nr_tombstones, whose)
+            _release(*account, number)
+        while self._steps and self._steps[0] * _STEP_S <= now:
+            for share_id in list(self._by_step[self._steps[0]]):
+                self._remove(share_id, self._shares[share_id])
+                self._nr_expired[share_id[0]] += 1
+                self._tombstones.add((share_id[0], _EVERYONE), share_id[1], now, self.timeout_s)
+            del self._by_step[heapq.heappop(self._steps)]
 
     @property
     def nr_tombstones(self) -> int:
@@ -228,6 +233,10 @@ class ShareStore:
     def counts(self, client: str) -> tuple[int, int]:
         """(shares, bytes) pending for an initiator client."""
         return self._nr_shares[client], self._nr_bytes[client]
+
+
+def _step_of(stored: StoredShare) -> int:
+    return math.ceil(stored.expires_at / _STEP_S)
 
 
 def _release(counter: Counter[str], name: str, amount: int) -> None:

@@ -13,7 +13,7 @@ OTHER = (("carol", b"o" * 16), "sunny")
 def test_a_delivery_is_remembered_until_its_time_is_out() -> None:
     memory = Delivered()
     assert SUNNY not in memory
-    memory.add(SUNNY, NOW + 60, NOW)
+    memory.add(SUNNY, NOW, 60)
     assert SUNNY in memory
     memory.forget_expired(NOW + 59.999)
     assert SUNNY in memory
@@ -24,7 +24,7 @@ def test_a_delivery_is_remembered_until_its_time_is_out() -> None:
 
 def test_deliveries_are_apart_per_encryptor_key_and_initiator() -> None:
     memory = Delivered()
-    memory.add(SUNNY, NOW + 60, NOW)
+    memory.add(SUNNY, NOW, 60)
     assert SUSAN not in memory
     assert OTHER not in memory
     assert (("celia", bytes(16)), "sunny") not in memory
@@ -32,10 +32,10 @@ def test_deliveries_are_apart_per_encryptor_key_and_initiator() -> None:
 
 def test_adding_forgets_what_is_out() -> None:
     memory = Delivered()
-    memory.add(SUNNY, NOW + 60, NOW)
-    memory.add(SUSAN, NOW + 120, NOW + 60)
+    memory.add(SUNNY, NOW, 60)
+    memory.add(SUSAN, NOW + 60, 60)
     assert SUNNY not in memory
-    memory.add(SUNNY, NOW + 121, NOW + 61)
+    memory.add(SUNNY, NOW + 61, 60)
     assert SUNNY in memory
     assert SUSAN in memory
 
@@ -43,8 +43,8 @@ def test_adding_forgets_what_is_out() -> None:
 def test_a_time_out_that_shrinks_forgets_later_never_earlier() -> None:
     """Hubs may be started anew with a shorter share time-out."""
     memory = Delivered()
-    memory.add(SUNNY, NOW + 120, NOW)
-    memory.add(SUSAN, NOW + 60, NOW)
+    memory.add(SUNNY, NOW, 120)
+    memory.add(SUSAN, NOW, 60)
     memory.forget_expired(NOW + 60)
     assert SUSAN in memory
     memory.forget_expired(NOW + 120)
@@ -56,6 +56,6 @@ def test_it_says_when_it_could_remember_no_more(monkeypatch: pytest.MonkeyPatch)
     memory = Delivered()
     assert not memory.full(2)
     assert memory.full(3)
-    memory.add(SUNNY, NOW + 60, NOW)
+    memory.add(SUNNY, NOW, 60)
     assert not memory.full(1)
     assert memory.full(2)
