@@ -1,4 +1,4 @@
-"""The one-time pad: XOR with pool bytes, and nothing else (design: share encryption)."""
+"""The one-time pad: XOR with pool bytes, and nothing else (proto/frames.md, section 2)."""
 
 from __future__ import annotations
 

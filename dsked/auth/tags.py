@@ -2,7 +2,7 @@
 
 A frame's tag is Poly1305(r, s) in the way of Wegman and Carter: the hash key r lives for one
 session and direction, the mask s is fresh for every frame (RFC 8439, section 2.5 defines the
-function; the design's section 5 states the bound). Verification raises; nobody can forget to look
+function; proto/sharing.md, section 7, states the bound). Verification raises; nobody can forget to look
 at a result.
 """
 

@@ -1,6 +1,6 @@
 """One key request of the initiator on its way to the hubs: its shares, who has them, when to answer.
 
-The acknowledgement rule (the design's section 3, point 5): wait for min(k + floor((n - k) / 2),
+The acknowledgement rule (proto/keys.md, section 3): wait for min(k + floor((n - k) / 2),
 hubs counted), never fewer than k; once k are in, 50 ms more at most; 0.8 s in all.
 """
 

@@ -56,7 +56,7 @@ class Pair:
 
     `simulated`: blocks come over the connection, and both streams are begun anew when in doubt.
     `had_session`: this process has completed a handshake with this peer; until then it has
-    "just started" in the words of the design's section 6.
+    "just started" (the flag JUST_STARTED of proto/handshake.md).
     `proved_boot`: the boot ID of the peer process whose proof (M3 or M4) was verified last, as long as
     no other process of the peer may have sent a proof since; else NO_BOOT.
     `latest_hello`: a hub's nonce of the newest M2; an M3 on any older one does not count.
@@ -87,7 +87,7 @@ class Pair:
 def begin_position(
     pool: OwnerPool, *, boot_id: bytes, proved_boot: bytes, exact_mark: int, durable_mark: int
 ) -> int:
-    """Where this side's next handshake frame stands: S of the design's section 6.
+    """Where this side's next handshake frame stands: S of proto/pools.md, section 4.
 
     `boot_id` is this process's own; `proved_boot` and the marks are what the peer has just told of it
     and of this pool. Whoever was the last to prove itself goes on where it stands: all bytes up to the

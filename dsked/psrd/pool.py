@@ -9,8 +9,8 @@ of use, so that after a crash bytes are burned and never used again:
                 used     burned by a crash    unread
 
 The window rule bounds how far an owner may run ahead of what the receiver has told (its `ack`), so
-that a restored copy of one side cannot meet positions that were already spent (the design's
-section 4). Simulated pools have no window.
+that a restored copy of one side cannot meet positions that were already spent (proto/pools.md,
+section 2). Simulated pools have no window.
 """
 
 from __future__ import annotations
