@@ -43,7 +43,7 @@ def _exchange(client: Client, path: str, caller: str) -> tuple[int, bytes]:
         response = connection.getresponse()
         return response.status, response.read(_MAX_REPLY_BYTES)
     except ConnectionRefusedError:
-        raise NodeNotRunningError(f"{where} is not running; start it with 'dskectl start'") from None
+        raise NodeNotRunningError(f"{where} is not running") from None
     except TimeoutError:
         raise ServiceError(f"{where} did not answer within {_TIMEOUT_S:g} s") from None
     except (OSError, http.client.HTTPException) as error:

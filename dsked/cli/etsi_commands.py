@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from dsked.cli import etsi_client
+from dsked.cli.errors import NodeNotRunningError
 from dsked.cli.output import json_option, key_id_bytes, show
 from dsked.cli.target import Target
 from dsked.config import rules
@@ -26,6 +27,7 @@ _SIZE = click.option(
 class _Link:
     """A pair of encryptors, and the clients that serve them."""
 
+    target: Target
     master: str
     slave: str
     master_client: Client
@@ -36,6 +38,23 @@ class _Link:
             f"Invoke ETSI QKD {call} API on client (KME) {client.name} port {client.port} "
             f"master encryptor (SAE) {self.master} slave encryptor (SAE) {self.slave}:"
         )
+
+    def ask_master(self, resource: str, **parameters: object) -> dict[str, Any]:
+        """A request of the master at its client."""
+        return self._ask(self.master_client, self.master, self.slave, resource, **parameters)
+
+    def ask_slave(self, resource: str, **parameters: object) -> dict[str, Any]:
+        """A request of the slave at its client."""
+        return self._ask(self.slave_client, self.slave, self.master, resource, **parameters)
+
+    def _ask(
+        self, client: Client, caller: str, peer: str, resource: str, **parameters: object
+    ) -> dict[str, Any]:
+        try:
+            return etsi_client.get(client, caller, peer, resource, **parameters)
+        except NodeNotRunningError as error:
+            start = self.target.only({"client": [client.name]}).command_line("start")
+            raise NodeNotRunningError(f"{error}; start it with: {start}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +74,7 @@ class _Asked:
                 f"'etsi: {rules.ETSI_PLAIN_HTTP}'"
             )
         clients = network.client_of(self.master), network.client_of(self.slave)
-        return _Link(self.master, self.slave, *clients)
+        return _Link(self.target, self.master, self.slave, *clients)
 
 
 @click.group("etsi-qkd", short_help="Keys and status over ETSI GS QKD 014.")
@@ -78,7 +97,7 @@ def get_status(asked: _Asked, as_json: bool) -> None:
     """Show the link's status at MASTER's client."""
     link = asked.link()
     _head(link.heading("Status", link.master_client), as_json)
-    show(etsi_client.get(link.master_client, link.master, link.slave, "status"), as_json)
+    show(link.ask_master("status"), as_json)
 
 
 @etsi_qkd.command("get-key")
@@ -104,7 +123,7 @@ def get_key_with_key_ids(asked: _Asked, key_id: str, as_json: bool) -> None:
     show(_get_key_with_key_ids(link, key_id), as_json)
 
 
-@etsi_qkd.command("get-key-pair")
+@etsi_qkd.command("get-key-pair", short_help="Do both, and compare the keys.")
 @_SIZE
 @json_option
 @click.pass_obj
@@ -133,11 +152,11 @@ def _head(line: str, as_json: bool) -> None:
 
 
 def _get_key(link: _Link, size: int | None) -> dict[str, Any]:
-    return etsi_client.get(link.master_client, link.master, link.slave, "enc_keys", size=size)
+    return link.ask_master("enc_keys", size=size)
 
 
 def _get_key_with_key_ids(link: _Link, key_id: str) -> dict[str, Any]:
-    return etsi_client.get(link.slave_client, link.slave, link.master, "dec_keys", key_ID=key_id)
+    return link.ask_slave("dec_keys", key_ID=key_id)
 
 
 def _first(container: dict[str, Any], field: str) -> str:

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 
+from dsked.cli.one_node import connect_to_one
 from dsked.cli.output import json_option, key_container, key_id_bytes, one_node_options, show
-from dsked.cli.target import Target, connect_to_one
+from dsked.cli.target import Target
+from dsked.delivery.control_client import ControlClient
+from dsked.errors import RequestError
+from dsked.keys import Key
 
 _AS = click.option(
     "--as",
@@ -38,8 +44,8 @@ def get_key(
     Asks one client on this host over its control socket, and prints key ID (UUID) and key (base64).
     """
     target.no_filter("get-key; use --node")
-    with connect_to_one(target, socket, node, ("client",)) as client:
-        keys = client.get_keys([slave], number, size, as_encryptor)
+    with connect_to_one(target, socket, node, ("client",), as_encryptor) as client:
+        keys = _ask(client, as_encryptor, lambda: client.get_keys([slave], number, size, as_encryptor))
     show(key_container(keys), as_json)
 
 
@@ -65,6 +71,17 @@ def get_key_with_key_ids(
     """
     target.no_filter("get-key-with-key-ids; use --node")
     ids = [key_id_bytes(text) for text in key_ids]
-    with connect_to_one(target, socket, node, ("client",)) as client:
-        keys = client.get_keys_by_id(master, ids, as_encryptor)
+    with connect_to_one(target, socket, node, ("client",), as_encryptor) as client:
+        keys = _ask(client, as_encryptor, lambda: client.get_keys_by_id(master, ids, as_encryptor))
     show(key_container(keys), as_json)
+
+
+def _ask(client: ControlClient, as_encryptor: str | None, request: Callable[[], list[Key]]) -> list[Key]:
+    """The keys. A client of several encryptors must be told for which; only then it is asked who they are."""
+    try:
+        return request()
+    except RequestError:
+        names = client.status()["status"].get("encryptor_names", ()) if as_encryptor is None else ()
+        if len(names) > 1:
+            raise click.UsageError(f"Say for which encryptor with --as: {', '.join(names)}.") from None
+        raise

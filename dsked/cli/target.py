@@ -1,20 +1,19 @@
-"""Which nodes a command is for: nodes of a topology, or the one node behind a control socket.
+"""Which nodes of a topology a command is for.
 
 Light to import: nothing here loads YAML or an event loop before it is needed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shlex
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from dsked.cli.errors import NodeNotRunningError
 from dsked.config import paths
-from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
-from dsked.errors import DskedError, NotAllowedError
+from dsked.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from dsked.config.topology import Topology
@@ -39,6 +38,31 @@ class Target:
         from dsked.config import topology
 
         return topology.load(paths.find_config(self.config))
+
+    def known_topology(self) -> Topology | None:
+        """The topology, if there is one that can be read: for hints, not for work."""
+        if self.config is None and paths.default_config() is None:
+            return None
+        try:
+            return self.topology()
+        except ConfigurationError:
+            return None
+
+    def only(self, nodes: dict[str, list[str]]) -> Target:
+        """The same with other nodes chosen: names by role."""
+        return replace(self, clients=tuple(nodes.get("client", ())), hubs=tuple(nodes.get("hub", ())))
+
+    def command_line(self, command: str) -> str:
+        """`dskectl`, the options that stood in front of the command, and `command`: a line to repeat."""
+        options = [
+            ("--config", self.config),
+            ("--state-dir", self.state_dir),
+            ("--runtime-dir", self.runtime_dir),
+            *(("--client", name) for name in self.clients),
+            *(("--hub", name) for name in self.hubs),
+        ]
+        given = [word for option, value in options if value for word in (option, value)]
+        return shlex.join(["dskectl", *given, command])
 
     def no_filter(self, command: str) -> None:
         """Refuses --client and --hub where they have no meaning."""
@@ -87,67 +111,3 @@ def label(nodes: list[NodePlace], target: Target) -> str:
     if not target.filtered():
         return "all nodes"
     return ", ".join(str(node) for node in sorted(nodes, key=lambda node: node.role))
-
-
-def connect_to_one(
-    target: Target, socket: str | None, node: str | None, roles: tuple[str, ...] = paths.ROLES
-) -> ControlClient:
-    """A connection to one node: at `socket`, of the name `node`, or the only client on this host.
-
-    Raises NodeNotRunningError, NotAllowedError, or click.UsageError where several nodes fit.
-    """
-    if socket is not None:
-        return _connect(Path(socket))
-    found, refusal = _listening(_candidates(target, node, roles))
-    if len(found) == 1:
-        return found[0][1]
-    for _, connection in found:
-        connection.close()
-    if found:
-        raise _several([path for path, _ in found], node)
-    if refusal:
-        raise refusal
-    what = f"no {' or '.join(roles)} {node} runs" if node else "no client runs"
-    raise NodeNotRunningError(f"{what} on this host, as far as you may see; start it with 'dskectl start'")
-
-
-def _candidates(target: Target, node: str | None, roles: tuple[str, ...]) -> list[Path]:
-    """Control sockets that may be the node's: of the named topology, else of all on this host."""
-    names = [f"{role}-{paths.socket_name(node)}.sock" for role in roles] if node else []
-    if target.config is not None:
-        directory = paths.runtime_dir(paths.find_config(target.config), target.runtime_dir)
-        found = sorted(directory.glob("*.sock"))
-    else:
-        found = paths.sockets_on_host(target.runtime_dir)
-    return [path for path in found if path.name in names or (not node and path.name.startswith("client-"))]
-
-
-def _connect(path: Path) -> ControlClient:
-    try:
-        return ControlClient(path)
-    except NotRunningError as error:
-        raise NodeNotRunningError(f"{error}; start it with 'dskectl start'") from None
-
-
-def _listening(
-    candidates: list[Path],
-) -> tuple[list[tuple[Path, ControlClient]], DskedError | None]:
-    """Connections to all nodes that listen, and the last refusal of one that does not let us."""
-    found = []
-    refusal: DskedError | None = None
-    for path in candidates:
-        try:
-            found.append((path, ControlClient(path)))
-        except NotRunningError:
-            continue
-        except (NotAllowedError, NoAnswerError) as error:
-            refusal = error
-    return found, refusal
-
-
-def _several(found: list[Path], node: str | None) -> click.UsageError:
-    if node:
-        listed = ", ".join(str(path) for path in found)
-        return click.UsageError(f"Several nodes {node} run here; choose one with --socket: {listed}.")
-    names = ", ".join(dict.fromkeys(path.stem.partition("-")[2] for path in found))
-    return click.UsageError(f"Several clients run here; choose one with --node: {names}.")

@@ -42,8 +42,8 @@ def find_config(named: str | Path | None) -> Path:
         return Path(named)
     found = default_config()
     if found is None:
-        places = " or ".join(str(path) for path in DEFAULT_CONFIGS)
-        raise ConfigurationError(f"there is no {places} here; name a topology file with --config FILE")
+        places = " nor ".join(str(path) if path.is_absolute() else f"./{path}" for path in DEFAULT_CONFIGS)
+        raise ConfigurationError(f"neither {places} exists; name a topology file with --config FILE")
     return found
 
 
@@ -165,6 +165,16 @@ def sockets_on_host(option: str | None = None) -> list[Path]:
     A socket file tells nothing about whether its node still runs.
     """
     return sorted(path for base in _bases(option) for path in base.glob("*/*.sock"))
+
+
+def closed_directories(config: str | None = None, option: str | None = None) -> list[Path]:
+    """Where sockets may be that this user cannot see: of the named topology, else of all."""
+    if config is not None:
+        directories = [runtime_dir(Path(config), option)]
+    else:
+        bases = _bases(option)
+        directories = [*bases, *(path for base in bases for path in sorted(base.glob("*")))]
+    return [path for path in directories if path.is_dir() and not os.access(path, os.R_OK | os.X_OK)]
 
 
 def _bases(option: str | None) -> list[Path]:

@@ -212,7 +212,7 @@ def test_no_topology_file(call: Dskectl, directory: Path, monkeypatch: pytest.Mo
     ran = call("start")
     assert ran.status == 2
     assert ran.err == (
-        f"dskectl: there is no dske-config.yaml or {directory}/etc.yaml here; "
+        f"dskectl: neither ./dske-config.yaml nor {directory}/etc.yaml exists; "
         "name a topology file with --config FILE\n"
     )
 

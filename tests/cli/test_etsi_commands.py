@@ -186,7 +186,8 @@ def test_a_client_that_does_not_run(call: Dskectl, directory: Path) -> None:
     assert ran == (
         3,
         "",
-        "dskectl: client carol on 127.0.0.1 port 1 is not running; start it with 'dskectl start'\n",
+        "dskectl: client carol on 127.0.0.1 port 1 is not running; "
+        "start it with: dskectl --client carol start\n",
     )
 
 

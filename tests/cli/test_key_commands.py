@@ -93,7 +93,7 @@ def test_a_name_is_meant_whole(stand_ins: Dskectl, directory: Path) -> None:
     for name in ("hank", "*", "east-han?"):
         assert stand_ins("status", "--node", name).status == 3
     assert stand_ins("status", "--node", "east-hank").status == 0
-    assert stand_ins("get-key", "sunny", "--node", "east-hank").status == 3  # a hub
+    assert stand_ins("get-key", "sunny", "--node", "east-hank").status == 2  # a hub
 
 
 def test_status_of_one_node_in_json(stand_ins: Dskectl) -> None:
@@ -117,13 +117,65 @@ def test_status_without_a_topology_file_is_that_of_the_only_client(
 
 
 def test_nothing_runs(call: Dskectl, directory: Path) -> None:
-    hint = "on this host, as far as you may see; start it with 'dskectl start'"
-    assert call("get-key", "sunny") == (3, "", f"dskectl: no client runs {hint}\n")
-    assert call("get-key", "sunny", "--node", "x") == (3, "", f"dskectl: no client x runs {hint}\n")
-    assert call("status", "--node", "x") == (3, "", f"dskectl: no hub or client x runs {hint}\n")
+    hint = "start the topology with: dskectl start"
+    assert call("get-key", "sunny") == (3, "", f"dskectl: no client runs here; {hint}\n")
+    assert call("get-key", "sunny", "--node", "x") == (3, "", "dskectl: no client x runs here\n")
+    assert call("status", "--node", "x") == (3, "", "dskectl: no hub or client x runs here\n")
+    assert call("--config", "dske-config.yaml", "status", "--node", "hank") == (
+        3,
+        "",
+        "dskectl: no hub or client hank runs here; "
+        "start it with: dskectl --config dske-config.yaml --hub hank start\n",
+    )
     ran = call("get-key", "sunny", "--socket", f"{directory}/no.sock")
-    assert ran.status == 3
-    assert ran.err.endswith("start it with 'dskectl start'\n")
+    assert ran == (3, "", f"dskectl: no node is listening on {directory}/no.sock\n")
+    (directory / "dske-config.yaml").unlink()
+    assert call("get-key", "sunny") == (3, "", "dskectl: no client runs here\n")
+
+
+def test_a_path_that_is_no_socket(call: Dskectl, directory: Path) -> None:
+    path = directory / "dske-config.yaml"
+    assert call("status", "--socket", str(path)) == (2, "", f"dskectl: {path} is no socket\n")
+
+
+def test_a_hub_gives_no_keys(stand_ins: Dskectl, directory: Path) -> None:
+    says = "dskectl: hank is a hub; keys come from clients: {}. See: dskectl get-key --help\n"
+    assert stand_ins("get-key", "sunny", "--node", "hank") == (2, "", says.format("carol, curtis"))
+    stand_ins("--hub", "hank", "--client", "carol", "start")
+    file = directory / "dske-config.yaml"
+    moved = file.rename(directory / "elsewhere.yaml")
+    assert stand_ins("get-key", "sunny", "--node", "hank").err == says.format("carol")
+    moved.rename(file)
+
+
+def test_the_client_that_serves_the_encryptor_is_chosen(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "carol", "--client", "curtis", "start")
+    assert stand_ins("get-key", "sunny", "--as", "sam").status == 0
+    assert stand_ins("get-key-with-key-ids", "sam", KEY_ID, "--as", "susan").status == 0
+    ran = stand_ins("get-key", "sunny", "--as", "nobody")
+    assert ran.status == 2
+    assert "Several clients run here" in ran.err
+
+
+def test_a_client_of_several_encryptors_is_told_for_which(stand_ins: Dskectl) -> None:
+    stand_ins("--client", "curtis", "start")
+    ran = stand_ins("get-key", "sam")
+    assert ran.status == 2
+    assert "Say for which encryptor with --as: sunny, susan." in ran.err
+
+
+def test_a_directory_that_this_user_may_not_enter_is_told_of(
+    call: Dskectl, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed = runtime / "lab-00000000"
+    closed.mkdir()
+    monkeypatch.setattr("os.access", lambda path, mode: path != closed)
+    assert call("get-key", "sunny", "--node", "carol") == (
+        4,
+        "",
+        "dskectl: no client carol runs here, as far as you may see: only its user, its group and root "
+        f"may look into {closed}\n",
+    )
 
 
 def test_a_refusal_has_its_own_exit_status(stand_ins: Dskectl) -> None:

@@ -27,7 +27,7 @@ def test_the_named_file_comes_before_the_defaults(user: Path, monkeypatch: pytes
     monkeypatch.setattr(paths, "DEFAULT_CONFIGS", (Path("dske-config.yaml"), system))
     assert paths.default_config() is None
     with pytest.raises(
-        ConfigurationError, match=r"no dske-config\.yaml or .*etc\.yaml here; name .* --config"
+        ConfigurationError, match=r"neither \./dske-config\.yaml nor .*etc\.yaml exists; name .* --config"
     ):
         paths.find_config(None)
     system.touch()
