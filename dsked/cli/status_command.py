@@ -7,12 +7,14 @@ from typing import Any
 
 import click
 
+from dsked.cli import surroundings
 from dsked.cli.errors import NodeNotRunningError
+from dsked.cli.one_node import connect_to_one
 from dsked.cli.output import json_option, one_node_options, show
-from dsked.cli.target import NodePlace, Target, connect_to_one, select
+from dsked.cli.target import NodePlace, Target, select
 from dsked.config import paths
 from dsked.delivery.control_client import ControlClient, NotRunningError
-from dsked.errors import DskedError, ExitStatus
+from dsked.errors import DskedError, ExitStatus, NotAllowedError
 
 _PARALLEL = 32
 _TIMEOUT_S = 3.0
@@ -32,17 +34,33 @@ def status(target: Target, socket: str | None, node: str | None, as_json: bool) 
         target.no_filter("one node")
         return _one(target, socket, node, as_json)
     network = target.topology()
-    nodes = select(network, target, paths.runtime_dir(network.path, target.runtime_dir))
+    directory = paths.runtime_dir(network.path, target.runtime_dir)
+    nodes = select(network, target, directory)
     with ThreadPoolExecutor(_PARALLEL) as pool:
         answers = list(pool.map(_ask, nodes))
     if as_json:
         show({"nodes": [_summary(*pair) for pair in zip(nodes, answers, strict=True)]}, as_json)
     else:
         _print(nodes, answers)
+    for orphan in surroundings.orphans(network, directory):
+        click.echo(f"dskectl: warning: {orphan}", err=True)
     faults = [answer for answer in answers if isinstance(answer, DskedError)]
-    if any(not isinstance(fault, NodeNotRunningError) for fault in faults):
-        return ExitStatus.FAILURE
-    return ExitStatus.NOT_RUNNING if faults else ExitStatus.OK
+    down = sum(isinstance(fault, NodeNotRunningError) for fault in faults)
+    if down and not as_json:
+        them = "them" if down > 1 else "it"
+        click.echo(f"dskectl: start {them} with: {target.command_line('start')}", err=True)
+    return _exit_status(faults)
+
+
+def _exit_status(faults: list[DskedError]) -> ExitStatus:
+    """What all faults have in common, else FAILURE."""
+    for kind, status in (
+        (NodeNotRunningError, ExitStatus.NOT_RUNNING),
+        (NotAllowedError, ExitStatus.REFUSED),
+    ):
+        if faults and all(isinstance(fault, kind) for fault in faults):
+            return status
+    return ExitStatus.FAILURE if faults else ExitStatus.OK
 
 
 def _one(target: Target, socket: str | None, node: str | None, as_json: bool) -> int:
@@ -59,7 +77,7 @@ def _ask(node: NodePlace) -> dict[str, Any] | DskedError:
         with ControlClient(node.socket, _TIMEOUT_S) as connection:
             return connection.status()
     except NotRunningError:
-        return NodeNotRunningError(f"{node.on_port} is not running; start it with 'dskectl start'")
+        return NodeNotRunningError(f"{node.on_port} is not running")
     except DskedError as error:
         return error
 

@@ -12,7 +12,7 @@ from dsked.cli import process
 from dsked.cli.process import Ending
 from dsked.cli.target import NodePlace
 from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
-from dsked.errors import DskedError, ServiceError, ShuttingDownError
+from dsked.errors import DskedError, NotAllowedError, ServiceError, ShuttingDownError
 
 _ANSWER_S = 3.0
 _PARALLEL = 32
@@ -24,9 +24,9 @@ def stop(nodes: list[NodePlace], label: str, say: Callable[[str], None]) -> None
     """Stops nodes, in the reverse order of starting, and returns when all are gone.
 
     Raises ServiceError, after the others were stopped, for what listens on a node's control socket
-    and is not that node.
+    and is not that node; NotAllowedError where this user may not stop them.
     """
-    faults: list[str] = []
+    faults: list[DskedError] = []
     last_first = list(reversed(nodes))
     clients = _ask([node for node in last_first if node.role == "client"], say, faults)
     still = process.wait_until_gone(clients, say, _CLIENTS_FIRST_S)
@@ -34,17 +34,18 @@ def stop(nodes: list[NodePlace], label: str, say: Callable[[str], None]) -> None
     say(f"Waiting for {label} to be stopped")
     process.wait_until_gone(still + hubs, say)
     if faults:
-        raise ServiceError("; ".join(faults))
+        refused = all(isinstance(fault, NotAllowedError) for fault in faults)
+        raise (NotAllowedError if refused else ServiceError)("; ".join(map(str, faults)))
 
 
-def _ask(nodes: list[NodePlace], say: Callable[[str], None], faults: list[str]) -> list[Ending]:
+def _ask(nodes: list[NodePlace], say: Callable[[str], None], faults: list[DskedError]) -> list[Ending]:
     """Asks all nodes at once to stop. Returns the processes that now shall end."""
     with ThreadPoolExecutor(_PARALLEL) as pool:
         found = list(pool.map(_find, nodes))
         for node, one in zip(nodes, found, strict=True):
             say(f"{_capital(node.on_port)} is not running" if one is None else f"Stopping {node.on_port}")
         asked = list(pool.map(_ask_one, (one for one in found if isinstance(one, _Found))))
-    faults += [answer for answer in (*found, *asked) if isinstance(answer, str)]
+    faults += [answer for answer in (*found, *asked) if isinstance(answer, DskedError)]
     return [answer for answer in asked if isinstance(answer, Ending)]
 
 
@@ -58,14 +59,14 @@ class _Found:
     pidfd: int
 
 
-def _find(node: NodePlace) -> _Found | str | None:
+def _find(node: NodePlace) -> _Found | DskedError | None:
     """The running node, or why it cannot be stopped, or None where none runs."""
     try:
         connection = ControlClient(node.socket, _ANSWER_S)
     except NotRunningError:
         return None
     except DskedError as error:
-        return str(error)
+        return error
     pid = connection.peer_pid
     try:
         return _Found(node, connection, pid, process.open_node(node, pid))
@@ -74,10 +75,10 @@ def _find(node: NodePlace) -> _Found | str | None:
         return None
     except DskedError as error:
         connection.close()
-        return str(error)
+        return error
 
 
-def _ask_one(found: _Found) -> Ending | str:
+def _ask_one(found: _Found) -> Ending | DskedError:
     """The process that will end now, or why it will not."""
     grace_s = process.STOP_GRACE_S
     with found.connection:
@@ -89,7 +90,8 @@ def _ask_one(found: _Found) -> Ending | str:
             grace_s = 0.0
         except DskedError as error:
             os.close(found.pidfd)
-            return f"{found.node}: {error}"
+            kind = NotAllowedError if isinstance(error, NotAllowedError) else ServiceError
+            return kind(f"{found.node}: {error}")
     return Ending(found.node, found.pid, found.pidfd, time.monotonic() + grace_s)
 
 

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dsked.cli import starting, stopping
+from dsked.cli import starting, stopping, surroundings
 from dsked.cli.target import Target, label, select
 from dsked.config import merge, paths
+from dsked.errors import ConfigurationError, ExitStatus, NotAllowedError
 
 if TYPE_CHECKING:
     from dsked.config.topology import Topology
@@ -41,7 +42,9 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
     """
     network = target.topology()
     for warning in network.warnings:
-        click.echo(f"dskectl: warning: {warning}", err=True)
+        _warn(warning)
+    if not target.filtered():
+        _check_hosts(network, target)
     directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
     nodes = select(network, target, directory)
     _ensure_gate_keys(network, target)
@@ -57,16 +60,46 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
 
 @click.command(short_help="Stop hubs and clients.")
 @click.pass_obj
-def stop(target: Target) -> None:
+def stop(target: Target) -> int:
     """Stop all hubs and clients, or the chosen ones, and wait until they are gone.
 
-    A node that does not stop when it is asked is sent SIGTERM, and at last SIGKILL.
+    A node that does not stop when it is asked is sent SIGTERM, and at last SIGKILL. Nodes that run
+    and are no more in the file are told of, with exit status 1, unless nodes were chosen.
     """
     network = target.topology()
     directory = paths.runtime_dir(network.path, target.runtime_dir)
     nodes = select(network, target, directory)
     with _alone(directory):
-        stopping.stop(nodes, label(nodes, target), click.echo)
+        try:
+            stopping.stop(nodes, label(nodes, target), click.echo)
+        finally:
+            orphans = [] if target.filtered() else surroundings.orphans(network, directory)
+            for orphan in orphans:
+                _warn(orphan)
+    return ExitStatus.FAILURE if orphans else ExitStatus.OK
+
+
+def _warn(text: str) -> None:
+    click.echo(f"dskectl: warning: {text}", err=True)
+
+
+def _check_hosts(network: Topology, target: Target) -> None:
+    """Raises ConfigurationError where a node is another machine's: a client would start here unnoticed."""
+    own: dict[str, list[str]] = {"hub": [], "client": []}
+    others = []
+    for role, nodes in (("hub", network.hubs), ("client", network.clients)):
+        for node in nodes:
+            if surroundings.is_own_host(node.host):
+                own[role].append(node.name)
+            else:
+                others.append(f"{node.host} of {role} {node.name}")
+    if others:
+        start = target.only(own).command_line("start")
+        hint = f"start its own nodes with: {start}" if any(own.values()) else "none of the nodes is its own"
+        raise ConfigurationError(
+            f"{network.path}: {', '.join(others[:3])}{', ...' * (len(others) > 3)}: "
+            f"no address of this machine; {hint}"
+        )
 
 
 def _show_logs(error: starting.NotStartedError) -> None:
@@ -101,6 +134,10 @@ def _alone(directory: Path, waiting: str | None = None) -> Iterator[None]:
     except FileNotFoundError:  # no node was ever started here
         yield
         return
+    except PermissionError:
+        raise NotAllowedError(
+            f"{directory}: only root and the nodes' own user may start or stop them"
+        ) from None
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from dsked.cli import process, starting
+from dsked.cli import process, starting, surroundings
 from dsked.config import gate_keys
+from dsked.errors import NotAllowedError
 
 from .conftest import Dskectl
 
@@ -139,7 +140,7 @@ def test_status_in_json_is_one_document_with_those_that_do_not_run(stand_ins: Ds
         "name": "hank",
         "port": 8100,
         "running": False,
-        "error": "hub hank on port 8100 is not running; start it with 'dskectl start'",
+        "error": "hub hank on port 8100 is not running",
     }
     assert second["running"] is True
     assert second["status"]["name"] == "helen"
@@ -147,7 +148,106 @@ def test_status_in_json_is_one_document_with_those_that_do_not_run(stand_ins: Ds
 
 def test_status_of_nodes_that_do_not_run(stand_ins: Dskectl) -> None:
     shown = stand_ins("--hub", "hank", "status")
-    assert shown == (3, "", "dskectl: hub hank on port 8100 is not running; start it with 'dskectl start'\n")
+    down = "dskectl: hub {} on port {} is not running\n"
+    hint = "dskectl: start it with: dskectl --hub hank start\n"
+    assert shown == (3, "", down.format("hank", 8100) + hint)
+    stand_ins("--hub", "hugo", "--client", "carol", "--client", "curtis", "start")
+    shown = stand_ins("--config", "dske-config.yaml", "status")
+    hint = "dskectl: start them with: dskectl --config dske-config.yaml start\n"
+    assert shown.err == down.format("hank", 8100) + down.format("helen", 8101) + hint
+
+
+def test_nodes_that_are_no_more_in_the_file_are_told_of(stand_ins: Dskectl, directory: Path) -> None:
+    stand_ins("--hub", "hank", "--hub", "hugo", "start")
+    pid = pids(stand_ins)["hugo"]
+    file = directory / "dske-config.yaml"
+    whole = file.read_text()
+    file.write_text(whole.replace(", {name: hugo}", ""))
+    says = f"dskectl: warning: hub hugo runs and is not in dske-config.yaml; stop it with: kill {pid}\n"
+    assert says in stand_ins("status").err
+    assert stand_ins("--hub", "hank", "stop").err == ""
+    stopped = stand_ins("stop")
+    assert (stopped.status, stopped.err) == (1, says)
+    file.write_text(whole)
+    assert pids(stand_ins) == {"hugo": pid}
+
+
+OTHER = "192.0.2.1"
+
+
+def other_host(directory: Path, *names: str) -> None:
+    file = directory / "dske-config.yaml"
+    text = file.read_text().replace(
+        "simulated\netsi: plain-http-on-loopback", "simulated-insecure-over-the-network"
+    )
+    for name in names:
+        text = text.replace(f"{{name: {name}", f"{{name: {name}, host: {OTHER}")
+    file.write_text(text)
+
+
+def test_nodes_of_other_machines_are_not_started_unnoticed(stand_ins: Dskectl, directory: Path) -> None:
+    other_host(directory, "helen", "curtis")
+    ran = stand_ins("start")
+    assert ran == (
+        2,
+        "",
+        f"dskectl: dske-config.yaml: {OTHER} of hub helen, {OTHER} of client curtis: no address of this "
+        "machine; start its own nodes with: dskectl --client carol --hub hank --hub hugo start\n",
+    )
+    assert stand_ins("--client", "carol", "--hub", "hank", "start").status == 0
+
+
+def test_no_node_is_this_machines(call: Dskectl, directory: Path) -> None:
+    other_host(directory, "hank", "helen", "hugo", "carol", "curtis")
+    ran = call("start")
+    assert ran.status == 2
+    assert ran.err.endswith(
+        f"{OTHER} of hub hugo, ...: no address of this machine; none of the nodes is its own\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ("localhost", True), ("127.0.0.2", True), ("192.0.2.1", False), ("no.such.host.invalid", False),
+        ("a" * 70, False),
+    ],
+)  # fmt: skip
+def test_a_host_is_this_machines_if_a_socket_can_have_it(host: str, own: bool) -> None:
+    assert surroundings.is_own_host(host) is own
+
+
+@pytest.mark.parametrize("command", ["start", "stop"])
+def test_a_stranger_may_neither_start_nor_stop(
+    call: Dskectl, runtime: Path, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    real = os.open
+
+    def refuse(path: Any, *arguments: Any) -> int:
+        if str(path).endswith(".lock"):
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refuse)
+        ran = call(command)
+    assert ran.status == 4
+    assert "only root and the nodes' own user may start or stop them" in ran.err
+
+
+@pytest.mark.parametrize("command", ["status", "stop"])
+def test_who_may_not_connect_is_refused(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise NotAllowedError("you may not use it")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("dsked.cli.stopping.ControlClient", refuse)
+        patch.setattr("dsked.cli.status_command.ControlClient", refuse)
+        ran = stand_ins("--hub", "hank", command)
+    assert ran.status == 4
+    assert "you may not use it" in ran.err
 
 
 def test_a_node_that_dies_fails_the_start_with_its_log(
