@@ -18,7 +18,8 @@ from laboratory import DSKECTL, free_ports
 
 from dsked.limits import DEFAULT_BASE_PORT
 
-EXAMPLE = Path(__file__).parent.parent / "configs" / "dske-config.yaml"
+SHOWN = "configs/dske-config.yaml"  # what a reader in the checkout would type
+EXAMPLE = Path(__file__).parent.parent / SHOWN
 MASTER, SLAVE = "sam", "sunny"
 
 _KEY = re.compile(r'"key": *"([A-Za-z0-9+/=]+)"')
@@ -33,12 +34,16 @@ def main() -> int:
         places = ["--config", str(config), "--state-dir", name, "--runtime-dir", name]
 
         def dskectl(*arguments: str) -> subprocess.CompletedProcess[str]:
-            print("$ dskectl", *arguments, flush=True)
-            done = subprocess.run(
-                [DSKECTL, *places, *arguments], cwd=directory, stdout=subprocess.PIPE, text=True
-            )
-            print(done.stdout, flush=True)
-            return done
+            print(f"$ dskectl --config {SHOWN}", *arguments, flush=True)
+            command = [str(DSKECTL), *places, *arguments]
+            with subprocess.Popen(command, cwd=directory, stdout=subprocess.PIPE, text=True) as process:
+                try:
+                    output = process.communicate()[0]
+                except KeyboardInterrupt:  # it got the same, and stops what it has started
+                    process.communicate()
+                    raise
+            print(output, flush=True)
+            return subprocess.CompletedProcess(command, process.returncode, output)
 
         return _run(dskectl)
 
@@ -63,8 +68,17 @@ def _key_pair(dskectl: Callable[..., subprocess.CompletedProcess[str]]) -> int:
 
 def _on_free_ports(topology: dict[str, list[object]]) -> str:
     nodes = len(topology["hubs"]) + len(topology["clients"])
-    return yaml.safe_dump({**topology, "base_port": free_ports(nodes, DEFAULT_BASE_PORT)}, sort_keys=False)
+    base_port = free_ports(nodes, DEFAULT_BASE_PORT)
+    if base_port != DEFAULT_BASE_PORT:
+        print(
+            f"(Ports from {DEFAULT_BASE_PORT} on are in use here: this demonstration begins at {base_port}.)"
+        )
+    return yaml.safe_dump({**topology, "base_port": base_port}, sort_keys=False)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        print("demo: interrupted", file=sys.stderr)
+        sys.exit(130)  # 128 + SIGINT
