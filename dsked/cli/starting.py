@@ -132,6 +132,7 @@ class _Wait:
         self._say = say
         self._unready = list(started)
         self._unready_before = dict.fromkeys(before, "it has not answered")
+        self._said: dict[NodePlace, str] = {}
         self._poll = select.poll()
         for one in started:
             self._poll.register(one.notify, select.POLLIN)
@@ -149,8 +150,7 @@ class _Wait:
                 raise self._late()
             if now >= report_at_s:
                 report_at_s = now + _REPORT_INTERVAL_S
-                for node, reason in self._reasons():
-                    self._say(f"Still waiting for {node} to be started: {reason}")
+                self._report()
             wait_s = min(limit_at_s, report_at_s) - now
             if self._unready_before:
                 wait_s = min(wait_s, _ASK_INTERVAL_S)
@@ -195,8 +195,19 @@ class _Wait:
     def _reasons(self) -> list[tuple[NodePlace, str]]:
         return [(one.node, one.reason) for one in self._unready] + list(self._unready_before.items())
 
+    def _report(self) -> None:
+        """Says for whom is waited and why, in short, where that was not said before."""
+        for node, reason in self._reasons():
+            short = reason.partition(" (")[0]  # the brackets hold one reason per hub
+            if self._said.get(node) != short:
+                self._said[node] = short
+                self._say(f"Still waiting for {node} to be started: {short}")
+
     def _late(self) -> NotStartedError:
-        listed = "; ".join(f"{node}: {reason}" for node, reason in self._reasons())
+        alike: dict[str, list[str]] = {}
+        for node, reason in self._reasons():
+            alike.setdefault(reason, []).append(str(node))
+        listed = "; ".join(f"{', '.join(nodes)}: {reason}" for reason, nodes in alike.items())
         return NotStartedError(f"not ready within {LIMIT_S:g} s: {listed}", self._unready)
 
 
