@@ -26,7 +26,13 @@ The log goes to standard error.
 
 
 @click.command(
-    cls=ManyValuesCommand, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+    cls=ManyValuesCommand,
+    epilog=_EPILOG,
+    context_settings={
+        "help_option_names": ["-h", "--help"],
+        # --start-request-psrd_threshold, as a user guide has it, is meant as it should be written.
+        "token_normalize_func": lambda token: token.replace("_", "-"),
+    },
 )
 @click.version_option(__version__, prog_name="dsked")
 @click.argument("name")
@@ -35,11 +41,15 @@ The log goes to standard error.
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("-p", "--port", type=int, help="TCP port: DSKE of a hub, ETSI GS QKD 014 of a client.")
 @click.option(
-    "--share-timeout-secs", "share_timeout_s", type=float, help="Time-out of shares.  [default: 60]"
+    "--share-timeout-secs",
+    "share_timeout_s",
+    type=float,
+    metavar="SECONDS",
+    help="Hub: deletes shares that nobody fetched in this time. Client: the time to live that it asks "
+    "for its shares.  [default: 60]",
 )
 @click.option(
     "--start-request-psrd-threshold",
-    "--start-request-psrd_threshold",
     type=int,
     metavar="BYTES",
     help="Client: a pool below this asks for PSRD.  [default: 500]",

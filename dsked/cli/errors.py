@@ -26,7 +26,8 @@ def _status(program: str, call: Callable[[], Any]) -> int:
         return ExitStatus.USAGE
     except click.UsageError as error:
         help_command = f"{error.ctx.command_path if error.ctx else program} --help"
-        return _say(program, f"{error.format_message()} See: {help_command}", ExitStatus.USAGE)
+        message = _misplaced(error) or error.format_message()
+        return _say(program, f"{message} See: {help_command}", ExitStatus.USAGE)
     except click.ClickException as error:
         return _say(program, error.format_message(), ExitStatus.FAILURE)
     except (click.Abort, KeyboardInterrupt):
@@ -39,6 +40,19 @@ def _status(program: str, call: Callable[[], Any]) -> int:
         where = f"{error.filename}: " if error.filename else ""
         return _say(program, f"{where}{error.strerror or error}", ExitStatus.FAILURE)
     return int(result or 0)
+
+
+def _misplaced(error: click.UsageError) -> str | None:
+    """Where an option of the program was given to one of its commands: where it stands."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return None
+    root = error.ctx.find_root()
+    for option in root.command.params if root is not error.ctx else ():
+        if error.option_name in option.opts:
+            command = error.ctx.command_path.removeprefix(root.command_path)
+            usage = f"{root.command_path} {error.option_name} {option.metavar}{command}"
+            return f"{error.option_name} stands before the command: {usage} ..."
+    return None
 
 
 def _say(program: str, message: str, status: int) -> int:

@@ -13,6 +13,8 @@ from dsked.delivery.control_client import ControlClient
 from dsked.errors import RequestError
 from dsked.keys import Key
 
+_ONE_CLIENT = "the only client here, or the one that serves --as"
+
 _AS = click.option(
     "--as",
     "as_encryptor",
@@ -26,7 +28,7 @@ _AS = click.option(
 @click.option("--size", type=int, metavar="BITS", help="Size of each key.  [default: the client's, 128]")
 @click.option("--number", type=int, default=1, show_default=True, help="Number of keys.")
 @_AS
-@one_node_options
+@one_node_options(_ONE_CLIENT)
 @json_option
 @click.pass_obj
 def get_key(
@@ -53,7 +55,7 @@ def get_key(
 @click.argument("master")
 @click.argument("key_ids", metavar="KEY_ID...", nargs=-1, required=True)
 @_AS
-@one_node_options
+@one_node_options(_ONE_CLIENT)
 @json_option
 @click.pass_obj
 def get_key_with_key_ids(

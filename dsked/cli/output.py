@@ -25,11 +25,11 @@ def json_option(function: Function) -> Function:
     )
 
 
-def one_node_options(function: Function) -> Function:
-    """The options that choose one node by its control socket."""
+def one_node_options(default: str) -> Callable[[Function], Function]:
+    """The options that choose one node by its control socket; `default`: which it is without them."""
     socket = click.option("--socket", metavar="PATH", help="Control socket of the node.")
-    node = click.option("--node", metavar="NAME", help="Name of the node.  [default: the only client here]")
-    return socket(node(function))
+    node = click.option("--node", metavar="NAME", help=f"Name of the node.  [default: {default}]")
+    return lambda function: socket(node(function))
 
 
 def show(document: object, as_json: bool) -> None:

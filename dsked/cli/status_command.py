@@ -21,7 +21,7 @@ _TIMEOUT_S = 3.0
 
 
 @click.command(short_help="Show what nodes say about themselves.")
-@one_node_options
+@one_node_options("the topology's nodes; without one, the only client here")
 @json_option
 @click.pass_obj
 def status(target: Target, socket: str | None, node: str | None, as_json: bool) -> int:

@@ -134,6 +134,12 @@ def test_less_than_a_majority_is_warned_of(dsked: Dsked, directory: Path) -> Non
     assert len(told) == 1
 
 
+def test_the_daemons_help_says_for_which_role_an_option_is(dsked: Dsked) -> None:
+    text = " ".join(dsked("--help")[0].out.split())
+    assert "Hub: deletes shares that nobody fetched in this time. Client: the time to live" in text
+    assert "psrd_threshold" not in text
+
+
 def test_the_module_is_the_daemon() -> None:
     root = Path(__file__).parents[2]
     ran = subprocess.run(
@@ -188,6 +194,8 @@ def test_every_command_has_help_without_a_topology(
     ("arguments", "says"),
     [
         (["begin"], "No such command 'begin'. See: dskectl --help"),
+        (["start", "--config", "x"], "--config stands before the command: dskectl --config FILE start ..."),
+        (["stop", "--hub=hank"], "--hub stands before the command: dskectl --hub NAME stop ..."),
         (["start", "--fast"], "No such option '--fast'. See: dskectl start --help"),
         (["--config", "missing.yaml", "start"], "missing.yaml: there is no such file"),
         (["etsi-qkd", "sam", "sunny", "get-key", "--size", "x"], "'x' is not a valid integer."),
