@@ -48,6 +48,7 @@ from dsked.wire.messages import (
     PutSharesAck,
     Register,
     Registered,
+    Shares,
     Unknown,
     Unregister,
     name_fits,
@@ -316,12 +317,16 @@ class HubEngine:
         for group in message.groups:
             for key in group.keys:
                 stored = self._get(connection, group.initiator, key.key_id)
-                if isinstance(stored, StoredShare):
+                if isinstance(stored, StoredShare) and key.offset >= len(stored.share):
+                    missing.append(Missing(group.initiator, key.key_id, int(ErrorCode.BAD_REQUEST)))
+                elif isinstance(stored, StoredShare):
                     found.append(Found(key.key_id, key.offset, stored))
                 elif stored != ErrorCode.UNKNOWN_KEY or not self._parking.park(
                     parked, (group.initiator, key.key_id), key.offset, limited=bool(message.wait_ms)
                 ):
                     missing.append(Missing(group.initiator, key.key_id, int(stored)))
+        if not message.groups:  # it came for its confirmations: they have arrived
+            connection.send(request_id, Shares([], []))
         if parked.keys:
             deadline = now + min(message.wait_ms / 1000, MAX_PARK_S)
             parked.timer = self.timers.at(deadline, lambda now: self._park_ends(parked))
