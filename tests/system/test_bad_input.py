@@ -228,7 +228,7 @@ def test_etsi_number_and_size(
         ("carol", "sunny/enc_keys", "susan", None, 401, "susan"),
         ("carol", "sunny/status", "susan", None, 401, "susan"),
         ("curtis", "sam/enc_keys", None, None, 401, "which SAE is calling"),
-        ("cindy", "sam/enc_keys", None, None, 401, "which SAE is calling"),
+        ("cindy", "sam/enc_keys", None, None, 401, "serves no SAE"),
         ("curtis", "sam/dec_keys?key_ID=no-uuid", "sunny", None, 400, "UUID"),
         ("curtis", "sam/dec_keys", "sunny", None, 400, "key_ID"),
         ("curtis", "sam/dec_keys", "sunny", {"key_IDs": []}, 400, "0 key IDs; 1 to 128"),
