@@ -30,7 +30,7 @@ def get(client: Client, caller: str, peer: str, resource: str, **parameters: obj
     message = reply.get("message") if reply else None
     if not isinstance(message, str):
         message = f"an answer with HTTP status {status} that is not understood"
-    message = ": ".join([message, *_reasons(reply)])
+    message = ": ".join(dict.fromkeys([message, *_reasons(reply)]))  # a reason may be the message again
     error = RequestError if 400 <= status < 500 else ServiceError
     raise error(f"client {client.name} port {client.port}: {message}")
 

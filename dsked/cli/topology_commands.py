@@ -47,10 +47,10 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
         _check_hosts(network, target)
     directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
     nodes = select(network, target, directory)
-    _ensure_gate_keys(network, target)
     arguments = _arguments(network.path, target, log_level)
     launcher = starting.Launcher(arguments, log_dir.absolute())
     with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
+        _ensure_gate_keys(network, target)
         try:
             starting.start(nodes, launcher, label(nodes, target), click.echo)
         except starting.NotStartedError as error:
@@ -95,7 +95,9 @@ def _check_hosts(network: Topology, target: Target) -> None:
                 others.append(f"{node.host} of {role} {node.name}")
     if others:
         start = target.only(own).command_line("start")
-        hint = f"start its own nodes with: {start}" if any(own.values()) else "none of the nodes is its own"
+        hint = f"start only its own nodes, such as with: {start}"
+        if not any(own.values()):
+            hint = "none of the nodes is its own"
         raise ConfigurationError(
             f"{network.path}: {', '.join(others[:3])}{', ...' * (len(others) > 3)}: "
             f"no address of this machine; {hint}"

@@ -151,6 +151,7 @@ REPLIES: list[tuple[int, Any, int, str]] = [
         4,
         "not found on KME: delivered before",
     ),
+    (400, {"message": "not found", "details": [{"reason": "not found"}]}, 4, "not found"),
     (400, {"message": "not found on KME", "details": 5}, 4, "not found on KME"),
     (401, b"", 4, "an answer with HTTP status 401 that is not understood"),
     (503, {"message": "2 of 5 hubs answered, 3 are needed"}, 1, "2 of 5 hubs answered, 3 are needed"),

@@ -192,7 +192,8 @@ def test_nodes_of_other_machines_are_not_started_unnoticed(stand_ins: Dskectl, d
         2,
         "",
         f"dskectl: dske-config.yaml: {OTHER} of hub helen, {OTHER} of client curtis: no address of this "
-        "machine; start its own nodes with: dskectl --client carol --hub hank --hub hugo start\n",
+        "machine; start only its own nodes, such as with: "
+        "dskectl --client carol --hub hank --hub hugo start\n",
     )
     assert stand_ins("--client", "carol", "--hub", "hank", "start").status == 0
 
