@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-import random
 import select
 import signal
 import socket
@@ -23,6 +22,7 @@ import yaml
 from dsked.delivery.control_client import ControlClient
 
 FIRST_PORT = 20_000
+PORTS_AT_ONCE = 20
 LAST_PORT = 32_000  # below Linux's ephemeral ports, which outgoing connections take
 DSKECTL = Path(sys.executable).with_name("dskectl")
 _POLL_S = 0.02
@@ -42,22 +42,36 @@ def wait_until(condition: Callable[[], Found | None], what: str, limit_s: float 
     return found
 
 
+_claims: list[socket.socket] = []
+
+
 def free_ports(number: int, first: int | None = None) -> int:
     """The first of `number` neighbouring TCP ports of 127.0.0.1 that nobody listens on.
 
-    The search begins at `first`, or anywhere: two laboratories that start at once should not meet.
+    They are this process's until it ends: laboratories that start at once do not meet.
     """
-    if first is None:
-        first = random.randrange(FIRST_PORT, (FIRST_PORT + LAST_PORT) // 2)  # noqa: S311  no secret
-    for base in range(first, LAST_PORT, number):
-        with contextlib.ExitStack() as held:
-            try:
+    assert number <= PORTS_AT_ONCE
+    for base in range(first or FIRST_PORT, LAST_PORT, PORTS_AT_ONCE):
+        with contextlib.suppress(OSError), contextlib.ExitStack() as held:
+            claim = held.enter_context(_claimed(base))
+            with contextlib.ExitStack() as probes:
                 for port in range(base, base + number):
-                    held.enter_context(_bound(port))
-            except OSError:
-                continue
+                    probes.enter_context(_bound(port))
+            held.pop_all()
+            _claims.append(claim)
             return base
     raise RuntimeError(f"no {number} neighbouring ports are free between {first} and {LAST_PORT}")
+
+
+def _claimed(base: int) -> socket.socket:
+    """A claim on a block of ports that every laboratory of this machine respects (unix(7), abstract)."""
+    claim = socket.socket(socket.AF_UNIX)
+    try:
+        claim.bind(f"\0dsked-laboratory-{base}")
+    except OSError:
+        claim.close()
+        raise
+    return claim
 
 
 @contextlib.contextmanager
