@@ -6,6 +6,7 @@ READY=1, or STATUS= with the reason why it is not ready yet. Its death is seen t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import shutil
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -110,7 +111,8 @@ def start(nodes: list[NodePlace], launcher: Launcher, label: str, say: Callable[
                 say(f"{node.on_port[0].upper()}{node.on_port[1:]} is running already")
             else:
                 say(f"Starting {node.on_port}")
-                started.append(launcher.launch(node, notify_dir))
+                with _uninterrupted():
+                    started.append(launcher.launch(node, notify_dir))
         say(f"Waiting for {label} to be started")
         _Wait(started, before, say).run()
     except BaseException:
@@ -123,6 +125,22 @@ def start(nodes: list[NodePlace], launcher: Launcher, label: str, say: Callable[
         shutil.rmtree(notify_dir, ignore_errors=True)
     for one in started:
         os.close(one.pidfd)
+
+
+@contextlib.contextmanager
+def _uninterrupted() -> Iterator[None]:
+    """Puts off Ctrl-C: a process that was made and not yet noted would be left behind."""
+    if signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield  # ignored, or somebody else's business
+        return
+    interrupts: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, frame: interrupts.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if interrupts:
+        raise KeyboardInterrupt
 
 
 class _Wait:

@@ -379,6 +379,25 @@ def test_an_interrupted_start_stops_what_it_started(
     assert pids(stand_ins) == {}
 
 
+def test_an_interrupt_while_a_process_is_made_leaves_none_behind(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[subprocess.Popen[bytes]] = []
+    real = subprocess.Popen
+
+    def make(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        made.append(real(*arguments, **options))
+        signal.raise_signal(signal.SIGINT)
+        return made[-1]
+
+    with monkeypatch.context() as patch:
+        patch.setattr(starting.subprocess, "Popen", make)
+        ran = stand_ins("start")
+    assert (ran.status, ran.err.strip()) == (130, "dskectl: interrupted")
+    assert [one.poll() is not None for one in made] == [True]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
 def test_nodes_do_not_keep_what_the_caller_had_open(stand_ins: Dskectl) -> None:
     """Else `dskectl start | tee log` would never end."""
     reading, writing = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -26,6 +27,15 @@ def demo(**environment: str) -> subprocess.Popen[str]:
     )
 
 
+def processes_of(place: str) -> list[bytes]:
+    """Command lines of processes that were told of a directory."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(path.read_bytes())
+    return [line for line in found if place.encode() in line]
+
+
 def test_the_demonstration_shows_commands_that_a_reader_can_repeat() -> None:
     with demo() as process:
         out, err = process.communicate()
@@ -42,6 +52,7 @@ def test_an_interrupted_demonstration_stops_what_it_started() -> None:
         wait_until(lambda: list(Path(place).glob("*/hub-hank.out")), "the first hub was started")
         os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C does
         out, err = process.communicate()
+        assert processes_of(place) == []
     assert process.returncode == 130
     assert err.splitlines()[-1] == "demo: interrupted"
     assert "Traceback" not in err
