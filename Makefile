@@ -1,8 +1,8 @@
 # Every target does its own set-up (scripts/setup.sh: quick when nothing has changed).
 
 BIN := .venv/bin
-# Two workers, a module each: half of the time goes by waiting for daemons.
-PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile
+# Three workers, a module each: half of the time goes by waiting for daemons.
+PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 # pytest's status 5, no test collected, is not a failure where every test is of the other kind.
 NONE_IS_FINE := || [ $$? -eq 5 ]
 

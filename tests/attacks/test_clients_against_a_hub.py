@@ -137,6 +137,7 @@ def test_answers_fit_into_frames_whatever_is_missing_beside_them() -> None:
     assert max(len(encode_body(message)) for message in messages) <= MAX_FRAME_BYTES - 64
 
 
+@pytest.mark.full
 def test_who_waits_for_one_key_in_many_frames_costs_no_square(world: World) -> None:
     """2048 frames of each client wait for one key; taking them off the list is no search."""
     for name in ("celia", "curtis"):

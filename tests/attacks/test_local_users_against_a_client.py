@@ -77,6 +77,7 @@ def test_many_requests_for_the_same_keys_cost_no_square(world: World) -> None:
     world.pair()
 
 
+@pytest.mark.full
 def test_keys_under_way_end_at_a_number_of_bytes(world: World) -> None:
     """1000 requests for the largest key are 30 bytes each to ask for and 12 MB each to deal."""
     world.pair()

@@ -151,7 +151,7 @@ def test_a_client_that_hangs_harms_nobody_else(lab: Laboratory) -> None:
 
 
 @pytest.mark.parametrize(
-    "hubs", [HUBS[::2], pytest.param(2 * HUBS, marks=pytest.mark.full)], ids=["three", "all, twice"]
+    "hubs", [HUBS[:1], pytest.param(2 * HUBS, marks=pytest.mark.full)], ids=["one", "all, twice"]
 )
 def test_hubs_restart_one_after_the_other(lab: Laboratory, hubs: list[str]) -> None:
     """Key pairs flow meanwhile, and none of them fails."""
