@@ -82,7 +82,9 @@ class Weather:
         assert named <= set(self.liars), "honest hubs are never named"
 
 
-@pytest.mark.parametrize("seed", range(9))
+@pytest.mark.parametrize(
+    "seed", [*range(3), *(pytest.param(seed, marks=pytest.mark.full) for seed in range(3, 200))]
+)
 def test_whatever_breaks(seed: int) -> None:
     weather = Weather(seed, nr_liars=seed % 3)
     for _ in range(40):
