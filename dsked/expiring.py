@@ -35,7 +35,11 @@ class ExpiringKeyIds:
 
     def contains(self, group: Group, key_id: bytes) -> bool:
         """True while it is remembered."""
-        return any(key_id in batch.key_ids.get(group, ()) for batch in self._batches)
+        for batch in self._batches:  # a loop, since every share asks: `any` costs twice as much
+            key_ids = batch.key_ids.get(group)
+            if key_ids is not None and key_id in key_ids:
+                return True
+        return False
 
     def add(self, group: Group, key_id: bytes, now: float, for_s: float) -> None:
         """Remember it for at least `for_s` seconds; it must not be remembered already."""

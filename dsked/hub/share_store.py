@@ -105,8 +105,9 @@ class ShareStore:
 
     def _is_gone(self, share_id: ShareId, responder_client: str) -> bool:
         initiator, key_id = share_id
-        return any(
-            self._tombstones.contains((initiator, whose), key_id) for whose in (responder_client, _EVERYONE)
+        graves = self._tombstones
+        return graves.contains((initiator, responder_client), key_id) or graves.contains(
+            (initiator, _EVERYONE), key_id
         )
 
     def _store(
