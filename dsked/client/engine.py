@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from dsked.client.evidence import Evidence
@@ -136,7 +137,7 @@ class ClientEngine:
     ) -> None:
         found: dict[str, str | DskedError] = {}
 
-        def located(encryptor: str, client: str | DskedError) -> None:
+        def located(encryptor: str, client: str | DskedError, now: float) -> None:
             found[encryptor] = client
             if len(found) < len(encryptors):
                 return
@@ -144,7 +145,7 @@ class ClientEngine:
             answer(errors[0] if errors else [Party(str(found[name]), name) for name in encryptors])
 
         for name in encryptors:
-            self._locator.locate(name, now, lambda client, now, name=name: located(name, client))  # type: ignore[misc]
+            self._locator.locate(name, now, partial(located, name))
 
     def limits(self) -> KeyLimits:
         """What a key request may ask for."""
