@@ -73,11 +73,6 @@ class Pair:
     latest_hello: bytes = b""
     rewound: bool = False  # a rewind or a clone was proven: an alarm in status
 
-    @property
-    def peer_name(self) -> str:
-        """The name of the other end."""
-        return self.hub if self.side is Side.CLIENT else self.client
-
     def may_prove(self, boot_id: bytes) -> None:
         """From now on the peer's process `boot_id` may send a proof: another one is not the last any more."""
         if self.proved_boot != boot_id:
