@@ -1,0 +1,1 @@
+"""The durable store of pools: block files, marks durable ahead of use, one owner of a state directory."""
