@@ -1,0 +1,49 @@
+"""`psrd split`: a local distributor cuts a file of many clients' bundles, without opening any of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from dsked.errors import RequestError
+from dsked.media import header as headers
+from dsked.media import medium
+from dsked.media.medium import Advance, Placed
+from dsked.storage import block_file
+from dsked.storage.files import Files, OpenFile
+
+
+def split(files: Files, path: Path, directory: Path, advance: Advance) -> list[Path]:
+    """Writes every bundle of a file to a file of its own in `directory`, and returns their paths.
+
+    Run again after an interruption it goes on: whole files are left as they are. Raises BundleError,
+    StorageError, RequestError where a file of that name holds something else.
+    """
+    with medium.opened(files, path) as file:
+        placed = medium.scan(files, file)
+        targets = [directory / medium.file_name(one.header) for one in placed]
+        missing = [
+            pair for pair in zip(placed, targets, strict=True) if not _there(files, file, *pair, advance)
+        ]
+        medium.check_space((directory, one.header.total_bytes) for one, _ in missing)
+        for one, target in missing:
+            _discard_partial(files, target)
+            medium.copy(files, file, one, target, advance)
+    return targets
+
+
+def _there(files: Files, source: OpenFile, placed: Placed, target: Path, advance: Advance) -> bool:
+    """Whether an earlier run has made this file."""
+    if not files.exists(target):
+        return False
+    with medium.opened(files, target) as file:
+        whole = files.size(file) == placed.header.total_bytes and headers.read(files, file) == placed.header
+    if not whole:
+        raise RequestError(f"{target} exists already and is not this bundle; choose another directory")
+    advance(placed.header.total_bytes)
+    return True
+
+
+def _discard_partial(files: Files, target: Path) -> None:
+    partial = medium.partial_of(target)
+    if files.exists(partial):
+        block_file.erase(files, partial)
