@@ -48,13 +48,39 @@ WINDOW_PING_RESERVE_BYTES = 1024
 #: Simulated streams are begun anew when a pool holds less than this without a session.
 SIMULATED_MIN_POOL_BYTES = 2 * HANDSHAKE_PAD_BYTES
 
+# Bundles (proto/bundles.md). Scrypt as written is the least that is taken: 128 * N * r = 32 MiB of memory.
+SCRYPT_LOG2_N = 15
+MAX_SCRYPT_LOG2_N = 16  # 64 MiB
+SCRYPT_R = 8
+SCRYPT_P = 3
+MAX_SCRYPT_P = 16  # with 64 MiB some 4 s
+SEAL_SALT_BYTES = 16
+SEAL_CHUNK_BYTES = 1024 * 1024  # as written, and at most
+MIN_SEAL_CHUNK_BYTES = 4096
+MAX_BUNDLE_FIELDS_BYTES = 1024  # two names of 64 bytes, a UUID and a seal take 240
+MAX_MANIFEST_BYTES = 512 * 1024
+MAX_BLOCKS_PER_BUNDLE = 8192  # 60 bytes each in the manifest
+MAX_BUNDLES_PER_FILE = 10_000  # as many as a hub takes connections
+MAX_POSITION = 2**63 - 1
+#: A stream begins with at least this much in its first bundle, so that the smallest window is a 64th of it.
+MIN_FIRST_BUNDLE_BYTES = 1024 * 1024
+
 #: How long a hub may park a GET_SHARES for a key that it does not know yet.
 MAX_PARK_S = 1.0
 
 # --- constants of this implementation -----------------------------------------------------------
 
-#: Marks are made durable this far ahead of use, where no window says otherwise.
-RESERVE_AHEAD_BYTES = 64 * 1024
+#: Marks run ahead of use by at most this fraction of what a pool still holds: a crash burns that much.
+RESERVED_POOL_FRACTION = 4
+#: The durable store reserves what about so many seconds use, and never less than this many bytes.
+RESERVATION_S = 1.0
+MIN_RESERVATION_BYTES = 4096
+#: Used bytes are overwritten on the disk within this long.
+WIPE_INTERVAL_S = 1.0
+#: Open block files of a node, for reading and again for overwriting, however many pools it has.
+MAX_OPEN_BLOCK_FILES = 32
+#: A run of so many zeros in a pool is taken for a damaged file; by chance once in 2^128 places.
+ZERO_RUN_BYTES = 16
 #: Plain messages that wait in a session for pads, for the window or for a slow reader.
 MAX_OUTBOX_BYTES = 16 * 1024 * 1024
 MAX_OUTBOX_MESSAGES = 65_536  # small ones weigh more in memory than on the wire
@@ -117,6 +143,19 @@ MAX_TOMBSTONES_PER_CLIENT = 262_144
 MAX_PARKED_KEYS_PER_CLIENT = 4096
 MAX_ENCRYPTORS_PER_CLIENT = 8192
 
+# Sources of block bytes. Min-entropy is in bits per byte, for the health tests of SP 800-90B.
+#: Half a bit per bit: what raw samples of a sound generator keep well above, whatever its kind.
+DEFAULT_MIN_ENTROPY_BITS = 4.0
+MIN_MIN_ENTROPY_BITS = 0.1  # below 40 / 512 a whole window of equal bytes would still pass
+MAX_MIN_ENTROPY_BITS = 8.0
+#: alpha = 2^-40, the lower end of what the standard advises: at 2^-20 a sound source of 8 bits per byte
+#: would fail 512 times in 8 GiB.
+HEALTH_FALSE_ALARM_BITS = 40
+#: A device that gives nothing for so long has stalled.
+SOURCE_STALL_S = 30.0
+#: Read from a device at once: even 600 bytes per second come within SOURCE_STALL_S.
+SOURCE_PIECE_BYTES = 16 * 1024
+
 # Simulated PSRD. The largest pool that a client keeps ahead, and the largest block.
 MAX_SIMULATED_BLOCK_BYTES = 256 * 1024
 MAX_SIMULATED_POOL_BYTES = 16 * 1024 * 1024
@@ -143,6 +182,13 @@ ANSWER_LIMIT_S = 10.0
 #: Confirmations that wait for a hub; beyond that its shares simply time out.
 MAX_REMEMBERED_DONE_PER_HUB = 65_536
 MAX_REMEMBERED_DELIVERIES = 1_048_576
+
+# Media.
+#: A bundle's blocks are cut to this size at most: 16 MiB of checksums while one is written.
+MAX_BLOCK_BYTES = 4 * 1024 * 1024 * 1024
+DEFAULT_BUNDLE_BYTES = 64 * 1024 * 1024  # of each pool
+MIN_PASSPHRASE_CHARACTERS = 12
+MAX_PASSPHRASE_BYTES = 1024
 
 # Evidence against hubs (mismatches), and how long they are set aside.
 SET_ASIDE_FIRST_S = 10.0
