@@ -21,6 +21,7 @@ from dsked.limits import (
 )
 from dsked.psrd.pair import Pair, Side
 from dsked.psrd.pool import OwnerPool, ReceiverPool
+from dsked.psrd.store import in_memory
 from dsked.wire.connection import ClientConnection
 from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 
@@ -146,9 +147,9 @@ class HubPeer:
             return
         local, peer = streams.local, streams.peer
         wanted = connection.session.pads_wanted if connection.session is not None else 0
-        self._ask(connection, Side.CLIENT, local.stream_id, local.store.next_sequence,
+        self._ask(connection, Side.CLIENT, local.stream_id, in_memory(local.store).next_sequence,
                   unused=local.unused, used=local.next, wanted=wanted, now=now)  # fmt: skip
-        self._ask(connection, Side.HUB, peer.stream_id, peer.store.next_sequence,
+        self._ask(connection, Side.HUB, peer.stream_id, in_memory(peer.store).next_sequence,
                   unused=peer.unused, used=peer.mark, wanted=0, now=now)  # fmt: skip
 
     def _ask(
@@ -169,11 +170,12 @@ class HubPeer:
         pool = streams.by_owner(Side.CLIENT, owner) if streams is not None else None
         if streams is None or pool is None or block.stream != pool.stream_id:
             return False
-        if block.sequence != pool.store.next_sequence:
-            return block.sequence < pool.store.next_sequence  # asked twice: the same bytes again
+        store = in_memory(pool.store)
+        if block.sequence != store.next_sequence:
+            return block.sequence < store.next_sequence  # asked twice: the same bytes again
         if not self._may_grow(owner, pool):
             return False
-        pool.store.append(block.uuid, block.data)
+        store.append(block.uuid, block.data)
         if owner is Side.CLIENT:
             streams.local.held_end = streams.local.store.end
         self._refills[owner].arrived()

@@ -12,7 +12,7 @@ from dsked.errors import PeerError
 from dsked.identifiers import uuid4
 from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_BLOCKS, MAX_SIMULATED_POOL_BYTES
 from dsked.psrd.pair import Side, Streams
-from dsked.psrd.store import BlockInfo
+from dsked.psrd.store import BlockInfo, in_memory
 from dsked.wire.messages import PsrdBlock, PsrdRequest
 
 #: `owner` of PSRD_REQUEST and PSRD_BLOCK.
@@ -40,15 +40,16 @@ class BlockDelivery:
             raise PeerError("a PSRD_REQUEST for another stream")
         if request.sequence <= self._sent[owner]:
             return None
-        if request.sequence < pool.store.next_sequence:
-            found = pool.store.block(request.sequence)
+        store = in_memory(pool.store)
+        if request.sequence < store.next_sequence:
+            found = store.block(request.sequence)
             if found is None:
                 raise PeerError("a PSRD_REQUEST for a block of which bytes are used")
             return self._deliver(owner, *found)
-        if request.sequence > pool.store.next_sequence:
+        if request.sequence > store.next_sequence:
             raise PeerError("a PSRD_REQUEST out of sequence")
         most = MAX_SIMULATED_POOL_BYTES * (2 if owner is Side.HUB else 1)  # the hub's grows by pushes, too
-        if pool.unused > most or pool.store.nr_blocks >= MAX_SIMULATED_BLOCKS:
+        if pool.unused > most or store.nr_blocks >= MAX_SIMULATED_BLOCKS:
             raise PeerError("a PSRD_REQUEST beyond what a pool may hold")
         return self._new_block(owner, min(max(request.size, 1), MAX_SIMULATED_BLOCK_BYTES))
 
@@ -61,7 +62,7 @@ class BlockDelivery:
         while pool.unused < wanted:
             if pool.held_end < pool.store.end:
                 lost = next(info for info in pool.store.blocks() if info.end > pool.held_end)
-                found = pool.store.block(lost.sequence)
+                found = in_memory(pool.store).block(lost.sequence)
                 if found is None:
                     raise PeerError("a client that lost a block of which bytes are used")
                 yield self._deliver(Side.HUB, *found)
@@ -71,7 +72,8 @@ class BlockDelivery:
 
     def _new_block(self, owner: Side, size: int) -> PsrdBlock:
         data = self._random(size)
-        info = self._streams.by_owner(Side.HUB, owner).store.append(uuid4(self._random), data)
+        store = in_memory(self._streams.by_owner(Side.HUB, owner).store)
+        info = store.append(uuid4(self._random), data)
         return self._deliver(owner, info, data)
 
     def _deliver(self, owner: Side, info: BlockInfo, data: bytes) -> PsrdBlock:

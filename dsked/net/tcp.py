@@ -23,7 +23,7 @@ class Owner(Protocol[ConnectionT_contra]):
         """Bytes have come. Raises DskedError: the connection is closed."""
 
     def failed(self, connection: ConnectionT_contra, peer: str, error: DskedError) -> None:
-        """The peer broke the protocol; the connection is being closed."""
+        """The peer broke the protocol, or a pool has failed; the connection is being closed."""
 
     def lost(self, connection: ConnectionT_contra, error: Exception | None) -> None:
         """The connection is gone."""
@@ -70,15 +70,22 @@ class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
         try:
             self.owner.received(self.connection, data)
         except DskedError as error:
-            self.owner.failed(self.connection, self.peer, error)
-            self.transport.abort()
+            self._fail(error)
         self.owner.touch()
 
+    def _fail(self, error: DskedError) -> None:
+        self.owner.failed(self.connection, self.peer, error)
+        self.transport.abort()
+
     def flush(self) -> None:
-        """Write what can leave now; close if nothing more will be said."""
+        """Write what can leave now; close if nothing more will be said, or a pool has failed."""
         if self.transport.is_closing():
             return
-        data = self.connection.data_to_send()
+        try:
+            data = self.connection.data_to_send()
+        except DskedError as error:
+            self._fail(error)
+            return
         if data:
             self.transport.write(data)
         if self.connection.stage is Stage.CLOSING:

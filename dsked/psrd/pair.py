@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from dsked.errors import ErrorCode, HandshakeRefusedError
 from dsked.limits import BOOT_ID_BYTES, HANDSHAKE_PAD_BYTES, SIMULATED_MIN_POOL_BYTES, STREAM_ID_BYTES
-from dsked.psrd.pool import OwnerPool, ReceiverPool
+from dsked.psrd.pool import OwnerPool, Pool, ReceiverPool
 from dsked.psrd.store import MemoryStream
 
 NO_STREAM = bytes(STREAM_ID_BYTES)
@@ -41,6 +41,11 @@ class Streams:
     def short(self) -> bool:
         """True when a handshake and one frame might not fit any more (simulated pools)."""
         return min(self.local.unused, self.peer.unused) < SIMULATED_MIN_POOL_BYTES
+
+    def check(self) -> None:
+        """Raises StorageError once either stream has failed."""
+        self.local.store.check()
+        self.peer.store.check()
 
 
 def simulated_streams(local_id: bytes, peer_id: bytes) -> Streams:
@@ -109,7 +114,36 @@ def is_left_behind(pool: OwnerPool, durable_mark: int) -> bool:
     return pool.window is not None and pool.next > durable_mark + pool.window
 
 
-def tell_durable(pool: ReceiverPool) -> int:
-    """The mark to tell in M1 or M2: durable, and at least 48 above every mark or ack told before."""
-    pool.raise_durable(max(pool.told + HANDSHAKE_PAD_BYTES, pool.mark), now=True)
-    return pool.tell()
+class Promises:
+    """The marks that what a handshake says uses or tells: nothing of it leaves before they are durable.
+
+    So no call waits for a disk, and after a crash nobody has seen what the disk has not.
+    """
+
+    def __init__(self) -> None:
+        self._marks: list[tuple[Pool, int]] = []
+
+    def proof_bytes(self, pool: OwnerPool, position: int) -> bytes:
+        """The 48 bytes of M3 or M4, taken for good. Raises PoolExhaustedError, StorageError."""
+        pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        self._marks.append((pool, pool.next))
+        return pads
+
+    def tell(self, pool: ReceiverPool, mark: int) -> int:
+        """`mark`, told in a message or acknowledged by the next frame. Raises StorageError."""
+        pool.promise(mark)
+        self._marks.append((pool, mark))
+        return mark
+
+    @property
+    def kept(self) -> bool:
+        """True when all of them are durable. Raises StorageError where one never will be."""
+        for pool, _ in self._marks:
+            pool.store.check()
+        self._marks = [(pool, mark) for pool, mark in self._marks if pool.durable < mark]
+        return not self._marks
+
+
+def mark_to_tell(pool: ReceiverPool) -> int:
+    """The mark to tell in M1 or M2: the smallest that is at least 48 above every mark or ack told before."""
+    return max(pool.told + HANDSHAKE_PAD_BYTES, pool.mark)

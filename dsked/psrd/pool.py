@@ -18,7 +18,7 @@ from __future__ import annotations
 from dsked.errors import PoolExhaustedError, ReplayError, WindowError
 from dsked.limits import (
     HANDSHAKE_PAD_BYTES,
-    RESERVE_AHEAD_BYTES,
+    RESERVED_POOL_FRACTION,
     WINDOW_MAX_BYTES,
     WINDOW_MIN_BYTES,
     WINDOW_PING_RESERVE_BYTES,
@@ -32,15 +32,47 @@ def window_bytes(first_bundle_bytes: int) -> int:
     return min(max(first_bundle_bytes // WINDOW_POOL_FRACTION, WINDOW_MIN_BYTES), WINDOW_MAX_BYTES)
 
 
-class OwnerPool:
-    """The side that allocates. `window` is WIN in bytes, or None for a simulated pool."""
+class Pool:
+    """What both sides of a pool have: its bytes, and a durable mark that runs ahead of use.
 
-    def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
+    `window` is WIN in bytes, or None for a simulated pool; `start` the mark found on disk. The mark is
+    renewed when half of what was reserved last is used. One request is under way at a time, unless a
+    frame needs more than it makes sure of.
+    """
+
+    def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int) -> None:
         self.stream_id = stream_id
         self.store = store
         self.window = window
-        self.next = start
         self.durable = start
+        self._asked = start  # what the request under way makes sure of
+        self._used = start
+        self._renew_at = start
+
+    def _reserve(self, used: int, at_most: int) -> None:
+        """Have all up to `used` made durable, and more than that ahead of time. Raises StorageError."""
+        self._used = used
+        if used > self.durable:
+            self._need(used, at_most)
+        elif used >= self._renew_at and self._asked <= self.durable < at_most:
+            self._need(self.durable + 1, at_most)
+
+    def _need(self, mark: int, at_most: int) -> None:
+        if mark > max(self.durable, self._asked):
+            self.store.reserve(mark, max(mark, at_most), self._set_durable)
+            self._asked = mark
+
+    def _set_durable(self, mark: int) -> None:
+        self.durable = max(self.durable, mark)
+        self._renew_at = self.durable - max(self.durable - self._used, 0) // 2
+
+
+class OwnerPool(Pool):
+    """The side that allocates."""
+
+    def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
+        super().__init__(stream_id, store, window, start)
+        self.next = start
         self.acked = 0  # nothing was told to this process yet, and `start` may lie WIN beyond what was
         self.held_end = 0
 
@@ -49,7 +81,7 @@ class OwnerPool:
         if self.window is None:
             return self.held_end
         reserve = 0 if urgent else WINDOW_PING_RESERVE_BYTES
-        return min(self.held_end, self.acked + self.window - reserve)
+        return min(self.held_end, self.acked + self.window) - reserve
 
     def available(self, *, urgent: bool = False) -> int:
         """Bytes that can be allocated now."""
@@ -64,30 +96,30 @@ class OwnerPool:
         """Take `length` bytes: (position, bytes), wiped in the store before they are returned.
 
         None while the reservation is not durable yet: ask again when it is.
-        Raises PoolExhaustedError when the pool or the window does not hold so many.
+        Raises PoolExhaustedError when the pool or the window does not hold so many, StorageError.
         """
-        limit = self.limit(urgent=urgent)
-        if self.next + length > limit:
+        limit, end = self.limit(urgent=urgent), self.next + length
+        if end > limit:
             raise PoolExhaustedError(f"{length} bytes are needed, {max(limit - self.next, 0)} are left")
-        if not self._reserved(self.next + length, limit):
+        self._reserve(end, min(limit, end + (self.held_end - end) // RESERVED_POOL_FRACTION))
+        if end > self.durable:
             return None
         return self._take(self.next, length)
 
     def allocate_at(self, position: int, length: int) -> bytes:
         """`length` bytes at a position of the handshake's choice, which burns what lies before it.
 
-        The mark is durable on return. Raises PoolExhaustedError beyond the end, StorageError.
+        They must not leave, nor anything made of them, before `durable` has reached `next`. The bytes are
+        taken for good at once. Raises PoolExhaustedError beyond the end, StorageError.
         """
         if position < self.next:
             raise ReplayError(f"position {position} lies below the next position {self.next}")
-        if position + length > self.held_end:
+        end = position + length
+        if end > self.held_end:
             raise PoolExhaustedError(
                 f"{length} bytes at {position} are needed, the pool ends at {self.held_end}"
             )
-        end = position + length
-        if end > self.durable:
-            self.store.reserve(end, self._set_durable, now=True)
-        assert end <= self.durable
+        self._need(end, at_most=end)  # the window of the session that it begins is not known yet
         return self._take(position, length)[1]
 
     def _take(self, position: int, length: int) -> tuple[int, bytes]:
@@ -95,15 +127,6 @@ class OwnerPool:
         self.next = position + length
         self.store.wipe(self.next)
         return position, data
-
-    def _reserved(self, end: int, limit: int) -> bool:
-        if end > self.durable:
-            ahead = min(end + RESERVE_AHEAD_BYTES, max(limit, end))
-            self.store.reserve(ahead, self._set_durable)
-        return end <= self.durable
-
-    def _set_durable(self, mark: int) -> None:
-        self.durable = max(self.durable, mark)
 
     def acknowledged(self, ack: int) -> None:
         """The peer's durable mark, as told inside a session."""
@@ -114,15 +137,12 @@ class OwnerPool:
         self.acked = min(self.acked, durable_mark)
 
 
-class ReceiverPool:
+class ReceiverPool(Pool):
     """The side that follows. `mark` is the high-water mark: a frame below it is a replay."""
 
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
-        self.stream_id = stream_id
-        self.store = store
-        self.window = window
+        super().__init__(stream_id, store, window, start)
         self.mark = start
-        self.durable = start
         self.told = start  # the largest mark or ack ever told to the owner
 
     @property
@@ -158,25 +178,25 @@ class ReceiverPool:
             raise WindowError(f"position {position} lies beyond the {self.store.end} bytes held")
 
     def advance(self, end: int) -> None:
-        """A tag has verified: everything below `end` is used or burned, and wiped."""
+        """A tag has verified: everything below `end` is used or burned, and wiped. Raises StorageError."""
         assert end >= self.mark
         self.mark = end
         self.store.wipe(end)
-        if self.durable - end < self.reservation // 2:
-            self.raise_durable(end + self.reservation)
-
-    def raise_durable(self, mark: int, *, now: bool = False) -> None:
-        """Ask the store for a durable mark of at least `mark`; it stands on return if `now`."""
-        if mark > self.durable:
-            self.store.reserve(mark, self._set_durable, now=now)
-
-    def _set_durable(self, mark: int) -> None:
-        self.durable = max(self.durable, mark)
+        self._reserve(end, self._at_most)
 
     @property
-    def reservation(self) -> int:
-        """Bytes by which the durable mark runs ahead of the exact one."""
-        return RESERVE_AHEAD_BYTES if self.window is None else self.window // 2
+    def _at_most(self) -> int:
+        """The furthest durable mark to have: what lies below it is burned by a crash."""
+        ahead = self.unused // RESERVED_POOL_FRACTION
+        return self.mark + (ahead if self.window is None else min(ahead, self.window // 2))
+
+    def promise(self, mark: int) -> None:
+        """`mark` is told, in a message that must not leave before `durable` has reached it.
+
+        Raises StorageError.
+        """
+        self._need(mark, self._at_most)
+        self.told = max(self.told, mark)
 
     def tell(self) -> int:
         """The durable mark, remembered as told: the owner may rely on it."""

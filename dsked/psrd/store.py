@@ -1,9 +1,9 @@
 """The seam between pools and what keeps their bytes and their durable marks.
 
-A pool asks two things of its store: the bytes of its stream, by position, and a mark made durable
-before it is used. `reserve` may finish later (a disk works off the event loop); it then calls back
-with the mark that is durable. `MemoryStream` is the store of a simulated pool: it lives as long as
-the process, and every mark is as durable as the pool itself.
+A pool asks two things of its store: the bytes of its stream, by position, and marks made durable ahead
+of use. No call waits for a disk: `reserve` calls back when a mark stands, at once or later.
+`MemoryStream` is the store of a simulated pool: it lives as long as the process, and every mark is as
+durable as the pool itself.
 """
 
 from __future__ import annotations
@@ -32,40 +32,47 @@ class BlockInfo:
 
 
 class StreamStore(Protocol):
-    """The bytes of one stream and its one durable mark."""
+    """The bytes of one stream and its one durable mark.
+
+    `changed` is for the engine to set. The store calls it, in the event loop's thread, after it has
+    called back what a reservation waited for, and after a failure; not from within `reserve`.
+    """
+
+    changed: Callable[[], None]
 
     @property
     def end(self) -> int:
         """The position behind the last byte held."""
 
     @property
-    def next_sequence(self) -> int:
-        """The sequence number of the next block to append."""
-
-    @property
     def nr_blocks(self) -> int:
         """How many blocks still hold unread bytes."""
-
-    def append(self, uuid: bytes, data: bytes) -> BlockInfo:
-        """Put a block's bytes at the end of the stream."""
-
-    def read(self, position: int, length: int) -> bytes:
-        """`length` bytes from `position`; they must lie between the wiped part and the end."""
-
-    def wipe(self, up_to: int) -> None:
-        """Overwrite all bytes below `up_to`; they can never be read again."""
-
-    def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
-        """A block of which nothing has been wiped, with its bytes; else None."""
 
     def blocks(self) -> Iterator[BlockInfo]:
         """The blocks that still hold unread bytes, in order."""
 
-    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
-        """Make `mark` durable, then call `durable` with it; before returning, if `now`.
+    def read(self, position: int, length: int) -> bytes:
+        """`length` bytes from `position`; they must lie between the wiped part and the end.
 
-        Raises StorageError.
+        They may lie beyond the durable mark: a handshake's bytes are computed while the disk still works.
+        Raises PoolExhaustedError, StorageError.
         """
+
+    def wipe(self, up_to: int) -> None:
+        """All bytes below `up_to` are used or burned and can never be read again.
+
+        They are gone from memory on return, and overwritten on disk once the durable mark has passed them.
+        """
+
+    def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
+        """Make a mark of at least `mark` and at most `at_most` durable, then call `durable` with it.
+
+        How far it runs ahead within these bounds is the store's choice. Either may lie beyond the end.
+        Raises StorageError where the stream has failed; a request that fails later is never called back.
+        """
+
+    def check(self) -> None:
+        """Raises StorageError once the stream has failed, which is for good."""
 
 
 class _MemoryBlock:
@@ -76,10 +83,18 @@ class _MemoryBlock:
         self.data = bytearray(data)
 
 
+def _nobody_waits() -> None:
+    pass
+
+
 class MemoryStream:
-    """A stream in memory (StreamStore): for simulated PSRD, and for tests."""
+    """A stream in memory (StreamStore): for simulated PSRD, and for tests.
+
+    Blocks are appended as they come over the connection, and given again by their sequence numbers.
+    """
 
     def __init__(self) -> None:
+        self.changed: Callable[[], None] = _nobody_waits
         self._blocks: deque[_MemoryBlock] = deque()
         self._wiped = 0
         self._end = 0
@@ -91,6 +106,7 @@ class MemoryStream:
 
     @property
     def next_sequence(self) -> int:
+        """The sequence number of the next block to append."""
         return self._next_sequence
 
     @property
@@ -98,6 +114,7 @@ class MemoryStream:
         return len(self._blocks)
 
     def append(self, uuid: bytes, data: bytes) -> BlockInfo:
+        """Put a block's bytes at the end of the stream."""
         info = BlockInfo(self._next_sequence, uuid, self._end, len(data))
         self._blocks.append(_MemoryBlock(info, data))
         self._next_sequence += 1
@@ -135,6 +152,7 @@ class MemoryStream:
         self._wiped = max(self._wiped, min(up_to, self._end))
 
     def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
+        """A block of which nothing has been wiped, with its bytes; else None."""
         index = sequence - (self._next_sequence - len(self._blocks))
         if not 0 <= index < len(self._blocks):
             return None
@@ -145,5 +163,14 @@ class MemoryStream:
     def blocks(self) -> Iterator[BlockInfo]:
         return (block.info for block in self._blocks)
 
-    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
-        durable(mark)
+    def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
+        durable(at_most)
+
+    def check(self) -> None:
+        pass
+
+
+def in_memory(store: StreamStore) -> MemoryStream:
+    """The store of a simulated pool, as simulated delivery needs it."""
+    assert isinstance(store, MemoryStream), "blocks of media come out of bundles"
+    return store

@@ -6,7 +6,8 @@
     PROOF      M3 (hub), M4 (client)  the session is open                     -> OPEN
     OPEN       frames
 
-Sealed PSRD frames may run from M2 on, where both sides simulate. Anything else out of place raises
+What a handshake says is computed at once and held back until the marks that it uses or tells are
+durable. Sealed PSRD frames may run from M2 on, where both sides simulate. Anything else out of place raises
 a PeerError, and the shell closes the connection in silence.
 """
 
@@ -18,7 +19,7 @@ from typing import ClassVar
 
 from dsked.errors import FrameError, LimitError, PeerError
 from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED_BYTES
-from dsked.psrd.pair import Pair, Side, Streams
+from dsked.psrd.pair import Pair, Promises, Side, Streams
 from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
 from dsked.wire.gate import Sealer
 from dsked.wire.handshake_client import ClientHandshake
@@ -48,8 +49,9 @@ class Connection:
 
     takes_sealed: ClassVar[MessageType]  # the one sealed type that the other side sends
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, promises: Promises) -> None:
         self.stage = stage
+        self._promises = promises
         self.pair: Pair | None = None
         self.session: Session | None = None
         self.writable = True  # False while the transport holds too much unsent
@@ -66,7 +68,8 @@ class Connection:
 
     def receive_data(self, data: bytes) -> Iterator[tuple[int, Message]]:
         """The verified messages in `data`, as (request id, message). Raises PeerError at the first
-        piece that breaks the protocol; what came before it has been yielded."""
+        piece that breaks the protocol, StorageError where a stream has failed; what came before has been
+        yielded."""
         for piece in self._buffer.feed(data):
             if self.stage is Stage.CLOSING:
                 return
@@ -108,10 +111,11 @@ class Connection:
         self._out.append(frame)
 
     def data_to_send(self) -> bytes:
-        """All bytes that can leave now, joined for one write."""
-        if not self.writable:
+        """All bytes that can leave now, joined for one write. Raises StorageError where a stream has failed."""
+        if not self.writable or not self._promises.kept:
             return b""
         if self.session is not None and self.stage is Stage.OPEN:
+            self.session.streams.check()
             self._out.extend(self.session.seal_ready())
         data = b"".join(self._out)
         self._out.clear()
@@ -144,7 +148,7 @@ class HubConnection(Connection):
         greeted: Callable[[HubConnection], None],
         opened: Callable[[HubConnection], None],
     ) -> None:
-        super().__init__(Stage.HELLO)
+        super().__init__(Stage.HELLO, handshake.promises)
         self.handshake = handshake
         self._greeted = greeted
         self._opened = opened
@@ -202,7 +206,7 @@ class ClientConnection(Connection):
         hello_done: Callable[[ClientConnection], None],
         opened: Callable[[ClientConnection], None],
     ) -> None:
-        super().__init__(Stage.GREETING)
+        super().__init__(Stage.GREETING, handshake.promises)
         self.handshake = handshake
         self._hello_done = hello_done
         self._opened = opened

@@ -26,7 +26,7 @@ from dsked.limits import (
     NONCE_BYTES,
     TAG_BYTES,
 )
-from dsked.psrd.pair import NO_STREAM, Pair, Side, Streams, tell_durable
+from dsked.psrd.pair import NO_STREAM, Pair, Promises, Side, Streams, mark_to_tell
 from dsked.wire.frame import LENGTH_BYTES
 from dsked.wire.messages import NodeName, StreamId, Uint8, Uint32, Uint64
 
@@ -174,15 +174,15 @@ def verify_proof(raw: bytes, key: bytes, side: Side, transcript: bytes) -> None:
     verify_one_time_tag(key, side.value + transcript + raw[:-TAG_BYTES], raw[-TAG_BYTES:])
 
 
-def holdings_of(pair: Pair, streams: Streams | None) -> Holdings:
-    """What to tell of `streams`. Telling a durable mark makes it durable first."""
+def holdings_of(pair: Pair, streams: Streams | None, promises: Promises) -> Holdings:
+    """What to tell of `streams`; its durable mark is promised. Raises StorageError."""
     if streams is None:
         return NO_HOLDINGS
     local, peer = streams.local, streams.peer
     client, hub = (local, peer) if pair.side is Side.CLIENT else (peer, local)
     return Holdings(
         client.stream_id, hub.stream_id, client.store.end, hub.store.end,
-        peer.mark, tell_durable(peer),
+        peer.mark, promises.tell(peer, mark_to_tell(peer)),
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from dsked.limits import (
     PROTOCOL_VERSION,
     TAG_BYTES,
 )
-from dsked.psrd.pair import Pair, Side, Streams, begin_position, simulated_streams
+from dsked.psrd.pair import Pair, Promises, Side, Streams, begin_position, simulated_streams
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -36,7 +36,10 @@ from dsked.wire.messages import one_line
 
 @dataclass(slots=True)
 class ClientHandshake:
-    """The client's machine: greet (M0 to M1), answer (M2), prove (M3), finish (M4)."""
+    """The client's machine: greet (M0 to M1), answer (M2), prove (M3), finish (M4).
+
+    What it gives must not leave before its `promises` are kept.
+    """
 
     pair: Pair
     boot_id: bytes
@@ -44,6 +47,7 @@ class ClientHandshake:
     streams: Streams | None = None
     max_pads: int = MAX_FRAME_PAD_BYTES
     hub_nonce: bytes = b""
+    promises: Promises = field(default_factory=Promises)
     _transcript: bytes = field(default=b"", repr=False)
     _m2: M2 | None = None
     _hash_key: bytes = field(default=b"", repr=False)
@@ -65,7 +69,7 @@ class ClientHandshake:
             flags |= Flag.BEGIN_ANEW
         m1 = M1(
             PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id,
-            self.pair.proved_boot, int(flags), holdings_of(self.pair, self.streams),
+            self.pair.proved_boot, int(flags), holdings_of(self.pair, self.streams, self.promises),
             MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
         )  # fmt: skip
         signed = with_mac(m1, self.pair.gate_key, b"M1", raw)
@@ -116,7 +120,7 @@ class ClientHandshake:
         return self.pair.simulated and self.streams is not None and self.streams.short
 
     def prove(self) -> bytes:
-        """M3. Reserves [S_c, S_c + 48) for good. Raises PoolExhaustedError, StorageError."""
+        """M3. Takes [S_c, S_c + 48) for good. Raises PoolExhaustedError, StorageError."""
         assert self.streams is not None and self._m2 is not None
         pool, told = self.streams.local, self._m2
         position = begin_position(
@@ -127,7 +131,7 @@ class ClientHandshake:
             durable_mark=told.holdings.durable_mark,
         )
         self.pair.may_prove(told.boot_id)  # this hub answers M3 with its own proof, even if that is lost
-        pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        pads = self.promises.proof_bytes(pool, position)
         self._proof_end, self._hash_key = position + HANDSHAKE_PAD_BYTES, pads[ONE_TIME_KEY_BYTES:]
         hub_end = self.streams.peer.end
         if not self.pair.simulated:  # a bundle may have reached this side first
@@ -140,14 +144,14 @@ class ClientHandshake:
         return tagged
 
     def finish(self, raw: bytes) -> SessionKeys:
-        """Take M4: the session is open. Raises TagError, ReplayError, WindowError."""
+        """Take M4: the session is open. Raises TagError, ReplayError, WindowError, StorageError."""
         m4 = decode_part(M4, raw)
         assert self.streams is not None and self._m2 is not None
         pool = self.streams.peer
         pads = pool.read_proof(m4.position)
         verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)
         pool.advance(m4.position + HANDSHAKE_PAD_BYTES)
-        pool.raise_durable(pool.mark, now=True)  # our first frame tells the hub so
+        self.promises.tell(pool, pool.mark)  # our first frame acknowledges M4
         self.streams.local.begins_session(self._m2.holdings.durable_mark)
         self.streams.local.acknowledged(max(m4.ack, self._proof_end))
         self.pair.streams, self.pair.had_session = self.streams, True

@@ -19,12 +19,12 @@ from dsked.psrd.pair import (
     LEFT_BEHIND,
     NO_BOOT,
     Pair,
+    Promises,
     Side,
     Streams,
     begin_position,
     is_left_behind,
     simulated_streams,
-    tell_durable,
 )
 from dsked.wire.handshake import (
     M0,
@@ -54,6 +54,7 @@ class HubHandshake:
     `find_pair` gives the pair of a client's name; an unknown name is checked against `dummy_key`,
     so that neither time nor answer tells which names exist. `new_stream_ids` are two fresh
     identities of 16 bytes, used only if simulated streams are begun anew. `boot_id` is the hub's own.
+    What it gives must not leave before its `promises` are kept.
     """
 
     hub: str
@@ -70,6 +71,7 @@ class HubHandshake:
     refusal: ErrorCode | None = None
     reason: str = ""  # of the refusal
     proof_end: int = 0
+    promises: Promises = field(default_factory=Promises)
     _m1: M1 | None = None
     _transcript: bytes = field(default=b"", repr=False)
 
@@ -114,7 +116,7 @@ class HubHandshake:
                 self.streams = pair.streams
             pair.latest_hello = self.nonce
             pair.may_prove(m1.boot_id)  # the client answers M2 with its proof, even if that is lost
-            holdings, proved_boot = holdings_of(pair, self.streams), pair.proved_boot
+            holdings, proved_boot = holdings_of(pair, self.streams, self.promises), pair.proved_boot
         self.reason, code = reason, self.refusal or ErrorCode.OK
         return M2(
             PROTOCOL_VERSION, int(code), reason, self.boot_id, proved_boot, int(flags), holdings,
@@ -198,9 +200,10 @@ class HubHandshake:
             exact_mark=told.holdings.exact_mark,
             durable_mark=told.holdings.durable_mark,
         )
-        pads = local.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        pads = self.promises.proof_bytes(local, position)
         self.proof_end = position + HANDSHAKE_PAD_BYTES
-        m4 = M4(position, tell_durable(self.streams.peer), bytes(TAG_BYTES))
+        peer = self.streams.peer
+        m4 = M4(position, self.promises.tell(peer, max(peer.mark, peer.durable)), bytes(TAG_BYTES))
         raw = with_tag(m4, pads[:ONE_TIME_KEY_BYTES], Side.HUB, transcript)
         return raw, pads[ONE_TIME_KEY_BYTES:]
 

@@ -40,14 +40,12 @@ def octets(value: Any) -> Any:
 class GivenStream:
     """A StreamStore that knows `data` from `start` on, and ends at `end`."""
 
-    next_sequence = 1
+    nr_blocks = 1
 
     def __init__(self, start: int, data: bytes, end: int) -> None:
+        self.changed: Callable[[], None] = list  # nobody waits
         self._start, self._data, self.end = start, data, end
         self.wiped_to = 0
-
-    def append(self, uuid: bytes, data: bytes) -> BlockInfo:
-        raise AssertionError("nothing is appended to a given stream")
 
     def read(self, position: int, length: int) -> bytes:
         assert position >= self.wiped_to, "bytes are read that were wiped"
@@ -60,11 +58,11 @@ class GivenStream:
     def wipe(self, up_to: int) -> None:
         self.wiped_to = up_to
 
-    def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
-        return None
-
     def blocks(self) -> Iterator[BlockInfo]:
         return iter(())
 
-    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
+    def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
         durable(mark)
+
+    def check(self) -> None:
+        pass

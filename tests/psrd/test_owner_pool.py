@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsked.errors import PoolExhaustedError, ReplayError, StorageError
-from dsked.limits import RESERVE_AHEAD_BYTES, WINDOW_PING_RESERVE_BYTES
+from dsked.limits import WINDOW_PING_RESERVE_BYTES
 from dsked.psrd.pool import OwnerPool
 
 from .stores import DiskStream, filled, memory_of, stream_bytes
@@ -18,8 +18,10 @@ WIN = 16 * 1024
 ID = bytes(16)
 
 
-def owner(window: int | None = None, *, slow: bool = False, start: int = 0) -> tuple[OwnerPool, DiskStream]:
-    store = filled(DATA, slow=slow)
+def owner(
+    window: int | None = None, *, slow: bool = False, sparing: bool = False, start: int = 0
+) -> tuple[OwnerPool, DiskStream]:
+    store = filled(DATA, slow=slow, sparing=sparing)
     pool = OwnerPool(ID, store, window, start)
     pool.held_end = SIZE
     return pool, store
@@ -69,11 +71,42 @@ def test_nothing_is_taken_before_the_mark_is_durable() -> None:
     assert pool.allocate(100) == (0, DATA[:100])
 
 
-def test_one_reservation_serves_many_allocations() -> None:
+def test_a_quarter_of_what_is_left_is_reserved_and_renewed_when_half_of_it_is_used() -> None:
     pool, store = owner()
-    for _ in range(100):
-        pool.allocate(100)
-    assert store.asked == [100 + RESERVE_AHEAD_BYTES]
+    pool.allocate(1000)
+    first = 1000 + (SIZE - 1000) // 4
+    assert store.asked == [(1000, first)]
+    half = first - pool.next - (first - pool.next) // 2
+    pool.allocate(half - 1)
+    assert len(store.asked) == 1
+    pool.allocate(2000)
+    assert store.asked[1:] == [(first + 1, pool.next + (SIZE - pool.next) // 4)]
+    assert pool.durable == store.mark == store.asked[1][1]
+
+
+def test_renewal_comes_so_early_that_a_working_disk_is_never_waited_for() -> None:
+    pool, store = owner(slow=True)
+    assert pool.allocate(100) is None
+    store.work()
+    while pool.next < SIZE - 1000:  # where a quarter of the rest is more than a frame or two
+        assert pool.allocate(100) is not None
+        store.work()
+
+
+def test_one_request_is_under_way_unless_more_is_needed_than_it_makes_sure_of() -> None:
+    pool, store = owner(slow=True)
+    for length in (100, 100, 50, 200, 200):
+        assert pool.allocate(length) is None
+    assert [mark for mark, _ in store.asked] == [100, 200]
+    store.work()
+    assert pool.allocate(200) == (0, DATA[:200])
+
+
+def test_a_store_that_grants_no_more_than_it_must_is_asked_for_every_frame() -> None:
+    pool, store = owner(sparing=True)
+    for number in range(1, 20):
+        assert pool.allocate(100) is not None
+        assert pool.durable == store.mark >= 100 * number
 
 
 def test_a_full_disk_stops_allocation_and_changes_nothing() -> None:
@@ -88,10 +121,21 @@ def test_a_full_disk_stops_allocation_and_changes_nothing() -> None:
     assert pool.allocate(100) == (0, DATA[:100])
 
 
-@given(st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=12))
-def test_a_restart_burns_and_never_repeats(steps: list[tuple[int, bool]]) -> None:
+def test_a_failed_disk_stops_allocation_even_of_what_is_reserved_once_it_is_to_be_renewed() -> None:
+    pool, store = owner()
+    pool.allocate(100)
+    store.failed = True
+    with pytest.raises(StorageError):
+        while True:
+            before = pool.next
+            pool.allocate(1000)
+    assert pool.next == before < pool.durable
+
+
+@given(st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=12), st.booleans())
+def test_a_restart_burns_and_never_repeats(steps: list[tuple[int, bool]], sparing: bool) -> None:
     """After a crash the owner begins at what the disk holds, which is beyond all that was used."""
-    pool, store = owner(slow=True)
+    pool, store = owner(slow=True, sparing=sparing)
     used = 0
     for length, disk_works in steps:
         taken = pool.allocate(length)
@@ -121,6 +165,13 @@ def test_ordinary_frames_stop_short_of_the_window_and_a_ping_does_not() -> None:
         pool.allocate(1, urgent=True)
 
 
+def test_ordinary_frames_stop_short_of_the_end_as_well_so_that_a_ping_can_tell_of_new_blocks() -> None:
+    pool, _ = owner(WIN, start=SIZE - 2000)
+    pool.acknowledged(SIZE - 2000)
+    assert pool.available() == 2000 - WINDOW_PING_RESERVE_BYTES
+    assert pool.available(urgent=True) == 2000
+
+
 def test_an_ack_moves_the_window_and_an_older_one_does_not_move_it_back() -> None:
     pool, _ = owner(WIN)
     pool.acknowledged(5000)
@@ -145,7 +196,7 @@ def test_no_mark_is_made_durable_beyond_the_window(steps: list[tuple[int, int, b
         pool.acknowledged(pool.next + ahead)
         if pool.available(urgent=urgent) >= length:
             pool.allocate(length, urgent=urgent)
-        assert max(store.asked, default=0) <= pool.acked + WIN
+        assert store.mark <= pool.acked + WIN
 
 
 @pytest.mark.parametrize("start", [0, 1, WIN, SIZE // 2])
@@ -163,13 +214,23 @@ def test_an_owner_that_has_just_started_leaves_the_handshake_alone_until_the_fir
 # --- the handshake's allocation ---
 
 
-def test_the_handshakes_position_burns_what_lies_before_it() -> None:
+def test_the_handshakes_position_burns_what_lies_before_it_at_once() -> None:
     pool, store = owner(WIN, slow=True)
     memory = memory_of(store)[0]
     assert pool.allocate_at(30_000, 48) == DATA[30_000:30_048]  # beyond ack + WIN: M3 and M4 may
-    assert store.mark == 30_048
     assert memory[:30_048] == bytes(30_048)
     assert pool.next == 30_048
+    assert pool.durable == store.mark == 0
+    store.work()
+    assert pool.durable == store.mark == 30_048  # and no further: the session's window is not known yet
+
+
+def test_a_handshake_within_what_is_reserved_asks_for_nothing() -> None:
+    pool, store = owner()
+    pool.allocate(100)
+    asked = list(store.asked)
+    assert pool.allocate_at(200, 48) == DATA[200:248]
+    assert store.asked == asked
 
 
 @pytest.mark.parametrize(
@@ -181,7 +242,8 @@ def test_the_handshakes_position_is_never_below_the_next_nor_beyond_the_end(
 ) -> None:
     pool, store = owner(WIN)
     pool.allocate(100)
+    asked = list(store.asked)
     with pytest.raises(error):
         pool.allocate_at(position, 48)
     assert pool.next == 100
-    assert store.asked == [min(100 + RESERVE_AHEAD_BYTES, WIN - WINDOW_PING_RESERVE_BYTES)]
+    assert store.asked == asked

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from dsked.errors import ReplayError, StorageError, WindowError
-from dsked.limits import HANDSHAKE_PAD_BYTES, RESERVE_AHEAD_BYTES
-from dsked.psrd.pair import tell_durable
+from dsked.limits import HANDSHAKE_PAD_BYTES
+from dsked.psrd.pair import Promises, mark_to_tell
 from dsked.psrd.pool import ReceiverPool, window_bytes
 
 from .stores import DiskStream, filled, memory_of, stream_bytes
@@ -38,6 +38,11 @@ def test_a_verified_frame_burns_the_gap_before_it_and_is_wiped() -> None:
     assert memory[:1100] == bytes(1100)
     assert memory[1100:] == DATA[1100:]
     assert (pool.mark, pool.unused) == (1100, SIZE - 1100)
+
+
+def tell_durable(pool: ReceiverPool) -> int:
+    """What a handshake tells, as soon as it may leave."""
+    return Promises().tell(pool, mark_to_tell(pool))
 
 
 @pytest.mark.parametrize("position", [0, 999, 1000, 1099])
@@ -129,16 +134,35 @@ def test_a_simulated_pool_has_nothing_to_tell_at_once() -> None:
 # --- durable marks ---
 
 
-@pytest.mark.parametrize(("window", "reservation"), [(None, RESERVE_AHEAD_BYTES), (WIN, WIN // 2)])
-def test_marks_are_durable_ahead_and_renewed_at_half(window: int | None, reservation: int) -> None:
+@pytest.mark.parametrize(
+    ("window", "ahead"), [(None, (SIZE - 16) // 4), (WIN, WIN // 2), (10 * SIZE, (SIZE - 16) // 4)]
+)
+def test_marks_are_durable_ahead_and_renewed_at_half(window: int | None, ahead: int) -> None:
     pool, store = receiver(window)
     pool.advance(16)
-    assert store.asked == [16 + reservation]
-    pool.advance(16 + reservation // 2)
-    assert store.asked == [16 + reservation]
-    pool.advance(17 + reservation // 2)
-    assert store.asked == [16 + reservation, 17 + reservation // 2 + reservation]
-    assert pool.durable == store.mark
+    assert store.asked == [(16, 16 + ahead)]
+    half = ahead - ahead // 2
+    pool.advance(16 + half - 1)
+    assert len(store.asked) == 1
+    pool.advance(16 + half + 1)
+    assert len(store.asked) == 2
+    assert store.asked[1][0] == 17 + ahead
+    assert pool.durable == store.mark == store.asked[1][1]
+
+
+def test_near_the_end_no_more_than_a_quarter_of_the_rest_is_reserved() -> None:
+    pool, store = receiver(WIN)
+    pool.told = SIZE
+    for mark in range(SIZE - 10_000, SIZE + 1, 100):
+        pool.advance(mark)
+        assert mark <= store.mark <= mark + (SIZE - mark) // 4 + 1000
+
+
+def test_one_request_is_under_way_unless_a_frame_jumps_over_it() -> None:
+    pool, store = receiver(WIN, slow=True)
+    for mark in (100, 100, 2000, 2000):
+        pool.advance(mark)
+    assert [mark for mark, _ in store.asked] == [100, 2000]
 
 
 def test_only_a_durable_mark_is_told() -> None:
@@ -149,16 +173,27 @@ def test_only_a_durable_mark_is_told() -> None:
     assert pool.tell() == store.mark == 100 + WIN // 2
 
 
-def test_every_handshake_tells_48_more_durable_before_it_is_told() -> None:
+def test_every_handshake_tells_48_more_which_leaves_once_it_is_durable() -> None:
     pool, store = receiver(WIN, slow=True)
-    told = [tell_durable(pool) for _ in range(3)]
-    assert told == [48, 96, 144]
-    assert store.mark == 144
-    pool.advance(10_000)
-    assert tell_durable(pool) == 10_000  # the mark at least, though the reservation is not there yet
+    promises = Promises()
+    assert [promises.tell(pool, mark_to_tell(pool)) for _ in range(3)] == [48, 96, 144]
+    assert not promises.kept
+    assert (pool.told, pool.durable) == (144, 0)
     store.work()
-    pool.tell()
-    assert tell_durable(pool) == pool.told == 10_000 + WIN // 2 + HANDSHAKE_PAD_BYTES
+    assert promises.kept
+    assert store.mark >= 144
+
+
+def test_a_handshake_tells_the_mark_at_least_and_no_more_than_it_must() -> None:
+    pool, store = receiver(WIN)
+    tell_durable(pool)
+    pool.advance(1000)
+    asked = len(store.asked)
+    assert tell_durable(pool) == 1000
+    assert len(store.asked) == asked  # durable already: no write for a reconnect
+    assert pool.durable > 1000
+    acknowledged = pool.tell()
+    assert tell_durable(pool) == acknowledged + HANDSHAKE_PAD_BYTES <= store.mark
 
 
 def test_a_full_disk_tells_nothing() -> None:

@@ -77,5 +77,5 @@ def test_sequence_numbers_go_on_when_blocks_are_used_up() -> None:
 
 def test_a_mark_in_memory_is_durable_at_once() -> None:
     marks: list[int] = []
-    MemoryStream().reserve(7, marks.append)
-    assert marks == [7]
+    MemoryStream().reserve(7, 9, marks.append)
+    assert marks == [9]
