@@ -6,6 +6,7 @@
       PeerError               the other side broke the protocol: its session is closed
       ConfigurationError      a file, an option or the provisioning is wrong
       StorageError            what must be durable could not be made durable
+      EntropyError            a source of random bytes has failed
 
 Every class carries one ErrorCode. The wire, the control socket, HTTP and exit codes are
 derived from the code, each in one table, and nowhere else.
@@ -208,6 +209,10 @@ class StorageError(DskedError):
     """What must be durable could not be made durable. No key leaves that depends on it."""
 
     code = ErrorCode.STORAGE
+
+
+class EntropyError(DskedError):
+    """A source of random bytes has failed, and stays stopped. Nothing stands in for its bytes."""
 
 
 #: HTTP status of each code at the ETSI GS QKD 014 interface (V1.1.1, clause 6).

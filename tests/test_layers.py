@@ -20,7 +20,7 @@ IMPURE = {
 }  # fmt: skip
 PURE = (
     "errors", "limits", "timers", "identifiers", "keys", "expiring", "sharing", "auth", "psrd", "wire",
-    "hub", "client",
+    "hub", "client", "entropy.health",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
 FOUNDATION = {"errors", "limits"}
@@ -38,7 +38,7 @@ BELOW: dict[str, set[str]] = {
     "hub": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire"},
     "client": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire", "keys"},
     "storage": {*FOUNDATION, "psrd"},
-    "entropy": FOUNDATION,
+    "entropy": {*FOUNDATION, "sharing"},
     "media": {*FOUNDATION, "identifiers", "psrd", "storage", "entropy"},
     "config": FOUNDATION,
     "delivery": {*FOUNDATION, "identifiers", "keys", "expiring", "__init__"},
