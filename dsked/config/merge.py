@@ -57,14 +57,20 @@ def hub_settings(options: Options) -> HubSettings:
         raise ConfigurationError("--port: missing; a hub needs it, or a topology file with --config")
     shared = _shared(options, network)
     _check_psrd(shared.psrd, [host])
+    simulated = shared.psrd != rules.MEDIA
+    if network is None and not simulated:
+        raise ConfigurationError(
+            "--config: missing; with --psrd media a hub must know which client owns which encryptor"
+        )
     return HubSettings(
         name=options.name,
         host=host,
         port=port,
         share_timeout_s=shared.share_timeout_s,
-        simulated=True,
+        state_dir=_state_dir(options, network, "hub"),
+        simulated=simulated,
         owners=_owners(network),
-        gate_keys=_hub_gate_keys(options, network),
+        gate_keys=_hub_gate_keys(options, network) if simulated else {},
         control=_control(options, network, "hub", ()),
         log_level=options.log_level,
     )
@@ -80,6 +86,7 @@ def client_settings(options: Options) -> ClientSettings:
     encryptors = _encryptors(options, own)
     shared = _shared(options, network)
     _check_psrd(shared.psrd, [hub.host for hub in hubs])
+    simulated = shared.psrd != rules.MEDIA
     return ClientSettings(
         name=options.name,
         host=host,
@@ -92,8 +99,9 @@ def client_settings(options: Options) -> ClientSettings:
         stop_request_psrd_threshold=shared.stop_request_psrd_threshold,
         get_psrd_block_size=shared.get_psrd_block_size,
         share_timeout_s=shared.share_timeout_s,
-        simulated=True,
-        gate_keys=_client_gate_keys(options, network, hubs),
+        state_dir=_state_dir(options, network, "client"),
+        simulated=simulated,
+        gate_keys=_client_gate_keys(options, network, hubs) if simulated else {},
         control=_control(options, network, "client", encryptors),
         log_level=options.log_level,
     )
@@ -111,6 +119,11 @@ def ensure_gate_keys(network: Topology, path: Path) -> bool:
     return gate_keys.ensure(
         path, ((client.name, hub.name) for client in network.clients for hub in network.hubs)
     )
+
+
+def _state_dir(options: Options, network: Topology | None, role: str) -> Path:
+    base = paths.state_dir(options.config, options.state_dir, network.state_dir if network else None)
+    return paths.node_state_dir(base, role, options.name)
 
 
 def _topology(options: Options) -> Topology | None:

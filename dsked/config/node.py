@@ -45,11 +45,12 @@ class HubSettings:
     host: str
     port: int  # DSKE over TCP
     share_timeout_s: float
-    simulated: bool  # PSRD is made by this hub and given out over the connection
+    state_dir: Path  # of this node alone
+    simulated: bool  # PSRD is made by this hub and given out over the connection; else it comes on media
     #: client name -> the encryptors that it owns. None: clients are taken first come, first
     #: served, which exists with simulated PSRD only.
     owners: Mapping[str, tuple[str, ...]] | None
-    #: client name -> gate key, 32 bytes.
+    #: client name -> gate key, 32 bytes; with PSRD on media they come with it.
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
     log_level: str = "info"
@@ -70,8 +71,9 @@ class ClientSettings:
     stop_request_psrd_threshold: int = limits.DEFAULT_STOP_REQUEST_PSRD_THRESHOLD_BYTES
     get_psrd_block_size: int = limits.DEFAULT_GET_PSRD_BLOCK_SIZE_BYTES
     share_timeout_s: float = limits.DEFAULT_SHARE_TIMEOUT_S
+    state_dir: Path  # of this node alone
     simulated: bool
-    #: hub name -> gate key, 32 bytes.
+    #: hub name -> gate key, 32 bytes; with PSRD on media they come with it.
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
     log_level: str = "info"

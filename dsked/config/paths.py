@@ -78,6 +78,11 @@ def state_dir(config: Path | None, option: str | None = None, configured: Path |
     return Path(home).expanduser() / "dsked" / topology_id(config)
 
 
+def node_state_dir(base: Path, role: str, name: str) -> Path:
+    """Where one node keeps what must survive: `base` is the topology's directory."""
+    return base / f"{role}-{name}"
+
+
 def runtime_base(option: str | None = None) -> Path:
     """The directory of all topologies' sockets: the option, $DSKED_RUNTIME_DIR, or a default.
 

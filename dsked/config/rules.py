@@ -13,7 +13,8 @@ from dsked import limits
 
 SIMULATED = "simulated"
 SIMULATED_OVER_NETWORK = "simulated-insecure-over-the-network"
-PSRD_MODES = (SIMULATED, SIMULATED_OVER_NETWORK)
+MEDIA = "media"
+PSRD_MODES = (MEDIA, SIMULATED, SIMULATED_OVER_NETWORK)
 ETSI_PLAIN_HTTP = "plain-http-on-loopback"
 
 MAX_SHARE_TIMEOUT_S = 86_400
@@ -127,9 +128,9 @@ def psrd_faults(start: int, stop: int, block: int, share_timeout_s: float) -> It
 def psrd_fault(mode: str | None, hosts: Sequence[str]) -> str | None:
     """What is wrong with the way in which PSRD is delivered, or None."""
     if mode is None:
-        return f"missing: say where PSRD comes from; this version knows {SIMULATED!r} (for a laboratory)"
+        return f"missing: say where PSRD comes from: {MEDIA!r}, or {SIMULATED!r} (for a laboratory)"
     if mode not in PSRD_MODES:
-        return f"{mode!r} is not known; expected {SIMULATED!r} or {SIMULATED_OVER_NETWORK!r}"
+        return f"{mode!r} is not known; expected {MEDIA!r}, {SIMULATED!r} or {SIMULATED_OVER_NETWORK!r}"
     outside = [host for host in hosts if not is_loopback(host)]
     if mode == SIMULATED and outside:
         return (

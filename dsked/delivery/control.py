@@ -13,7 +13,7 @@ import logging
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 import msgspec
 
@@ -21,7 +21,7 @@ from dsked import __version__
 from dsked.delivery.access import AccessRules, LocalUser
 from dsked.delivery.control_protocol import MAX_REQUEST_ID, FrameBuffer, Op, encode_frame
 from dsked.delivery.listener import Listener
-from dsked.delivery.service import KeyService, Node
+from dsked.delivery.service import DeliveryService, KeyService, Node
 from dsked.errors import (
     DskedError,
     ErrorCode,
@@ -37,6 +37,7 @@ from dsked.limits import (
     MAX_CONTROL_REQUESTS_IN_FLIGHT,
     MAX_CONTROL_UNREAD_BYTES,
     SHUTDOWN_GRACE_S,
+    UUID_BYTES,
 )
 
 _log = logging.getLogger(__name__)
@@ -65,6 +66,10 @@ class _Locate(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     encryptor: str
 
 
+class _Adopt(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    bundle: Annotated[bytes, msgspec.Meta(min_length=UUID_BYTES, max_length=UUID_BYTES)]
+
+
 class _NoArgs(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     pass
 
@@ -73,6 +78,7 @@ _decode_request = msgspec.msgpack.Decoder(_Request).decode
 _decode_get_keys = msgspec.msgpack.Decoder(_GetKeys).decode
 _decode_get_keys_by_id = msgspec.msgpack.Decoder(_GetKeysById).decode
 _decode_locate = msgspec.msgpack.Decoder(_Locate).decode
+_decode_adopt = msgspec.msgpack.Decoder(_Adopt).decode
 _decode_no_args = msgspec.msgpack.Decoder(_NoArgs).decode
 
 #: What msgspec raises for bytes that are not what was declared.
@@ -82,11 +88,18 @@ _DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 class ControlServer:
     """Serves one node's control socket."""
 
-    def __init__(self, node: Node, service: KeyService | None, rules: AccessRules) -> None:
-        """`service` is None on a hub, which has no keys to give."""
+    def __init__(
+        self,
+        node: Node,
+        service: KeyService | None,
+        rules: AccessRules,
+        deliveries: DeliveryService | None = None,
+    ) -> None:
+        """`service` is None on a hub, which has no keys to give; `deliveries` where PSRD is simulated."""
         self.node = node
         self.rules = rules
         self._service = service
+        self._deliveries = deliveries
         self._connections: set[_Connection] = set()
         self._listener: Listener | None = None
         self._server: asyncio.Server | None = None
@@ -144,6 +157,12 @@ class ControlServer:
         if self._service is None:
             raise RequestError(f"{self.node.role} {self.node.name} gives no keys: ask a client")
         return self._service
+
+    def deliveries(self) -> DeliveryService:
+        """Who takes PSRD; RequestError where it is simulated."""
+        if self._deliveries is None:
+            raise RequestError(f"PSRD of {self.node.role} {self.node.name} is simulated: nothing is imported")
+        return self._deliveries
 
     def status(self) -> str:
         """The JSON text of the STATUS reply."""
@@ -260,11 +279,19 @@ class _Connection(asyncio.Protocol):
 
     def _stop(self, request_id: int, raw: msgspec.Raw) -> None:
         _decode_no_args(raw)
-        if not self._server.rules.may_control(self.user):
-            raise NotAllowedError("only root and the node's own user may stop it")
+        self._check_may_control("stop it")
         self._reply(request_id, ErrorCode.OK, None)
         self._flush()  # the reply leaves before the node begins to close connections
         self._server.node.stop()
+
+    def _adopt(self, request_id: int, raw: msgspec.Raw) -> None:
+        args = _decode_adopt(raw)
+        self._check_may_control("bring PSRD to it")
+        self._server.deliveries().adopt(args.bundle, self._done(request_id))
+
+    def _check_may_control(self, what: str) -> None:
+        if not self._server.rules.may_control(self.user):
+            raise NotAllowedError(f"only root and the node's own user may {what}")
 
     def _caller(self, named: str | None) -> str:
         """The encryptor for which the request acts, after the rules allowed it."""
@@ -349,4 +376,5 @@ _SERVE: dict[int, Callable[[_Connection, int, msgspec.Raw], None]] = {
     Op.STATUS: _Connection._status,
     Op.STOP: _Connection._stop,
     Op.LOCATE: _Connection._locate,
+    Op.ADOPT: _Connection._adopt,
 }

@@ -101,6 +101,11 @@ class ControlClient:
         name: str = self._call(Op.LOCATE, [encryptor])
         return name
 
+    def adopt(self, bundle: bytes) -> str:
+        """Let the node take over the delivery that is staged under a bundle's UUID; gives the peer's name."""
+        peer: str = self._call(Op.ADOPT, [bundle])
+        return peer
+
     def _connect(self) -> socket.socket:
         if len(self._path.encode()) > MAX_SOCKET_PATH_BYTES:
             raise NotRunningError(

@@ -13,6 +13,10 @@ then one msgpack array of that many bytes.
     3 STATUS           []                                                      JSON text, see below
     4 STOP             []                                                      nil, then the node stops
     5 LOCATE           [encryptor]                                             name of its client
+    6 ADOPT            [bundle UUID]                                           name of the peer
+
+ADOPT takes over the blocks that lie in the node's state directory under a bundle's UUID (a bin of 16
+bytes); `dskectl psrd` has put them there. It is for root and the node's own user, like STOP.
 
 `as` is the encryptor for which the caller acts; nil stands for the client's only one. Key IDs and keys
 are msgpack bins, key IDs of 16 bytes. Request IDs are chosen by the requester, below 2**32; replies come
@@ -46,6 +50,7 @@ class Op(enum.IntEnum):
     STATUS = 3
     STOP = 4
     LOCATE = 5
+    ADOPT = 6
 
 
 def encode_frame(message: list[Any]) -> bytes:

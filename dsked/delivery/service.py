@@ -44,6 +44,13 @@ class KeyService(Protocol):
         """The present limits."""
 
 
+class DeliveryService(Protocol):
+    """Takes PSRD that was brought to a node."""
+
+    def adopt(self, bundle: bytes, done: Callable[[str | DskedError], None]) -> None:
+        """Take over what is staged under a bundle's UUID (16 bytes); `done` gets the peer's name."""
+
+
 class Node(Protocol):
     """A hub or a client as its operator sees it."""
 

@@ -64,6 +64,8 @@ class Pool:
 
     def _set_durable(self, mark: int) -> None:
         self.durable = max(self.durable, mark)
+        if mark < self._asked:  # the disk has failed: it may be asked again
+            self._asked = self.durable
         self._renew_at = self.durable - max(self.durable - self._used, 0) // 2
 
 

@@ -68,11 +68,12 @@ class StreamStore(Protocol):
         """Make a mark of at least `mark` and at most `at_most` durable, then call `durable` with it.
 
         How far it runs ahead within these bounds is the store's choice. Either may lie beyond the end.
-        Raises StorageError where the stream has failed; a request that fails later is never called back.
+        Where the disk fails, `durable` is called with the mark that stands, below `mark`, and `check` raises.
+        Then one may ask again; StorageError is raised where that has no use in this process any more.
         """
 
     def check(self) -> None:
-        """Raises StorageError once the stream has failed, which is for good."""
+        """Raises StorageError if what was asked for last has failed."""
 
 
 class _MemoryBlock:

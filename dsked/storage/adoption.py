@@ -41,15 +41,15 @@ def check(
     *,
     known: set[bytes],
     own: tuple[Side, str],
-    expected_x: int | None,
+    peers: Mapping[str, int] | None,
     taken_x: set[int],
 ) -> None:
     """Raises RequestError with the reason why a delivery is not to be adopted.
 
-    `record`: what is here of the pair; `known`: all UUIDs ever adopted; `own`: this node; `taken_x`:
-    x-coordinates of other hubs.
+    `record`: what is here of the pair; `known`: all UUIDs ever adopted; `own`: this node; `peers`: as for
+    `NodeStore.adopt`; `taken_x`: x-coordinates of other hubs.
     """
-    _check_names(delivery, own)
+    _check_names(delivery, own, peers)
     if delivery.bundle in known:
         raise RequestError("this bundle was adopted before; every bundle is good for one time")
     blocks = (*delivery.client_blocks, *delivery.hub_blocks)
@@ -57,24 +57,31 @@ def check(
     if len(set(uuids)) < len(uuids) or known.intersection(uuids):
         raise RequestError("a block of this bundle was adopted before; no block may enter two pools")
     if own[0] is Side.CLIENT:
-        _check_x(delivery, expected_x, taken_x)
+        _check_x(delivery, peers, taken_x)
     _check_streams(delivery, record)
 
 
-def _check_names(delivery: Delivery, own: tuple[Side, str]) -> None:
+def _check_names(delivery: Delivery, own: tuple[Side, str], peers: Mapping[str, int] | None) -> None:
     side, name = own
     terms = delivery.terms
     meant = terms.client if side is Side.CLIENT else terms.hub
     if meant != name:
         whose = "for client" if side is Side.CLIENT else "of hub"
         raise RequestError(f"this bundle is {whose} {meant}; this is {_OWNER_NAMES[side]} {name}")
-
-
-def _check_x(delivery: Delivery, expected_x: int | None, taken_x: set[int]) -> None:
-    hub, x = delivery.terms.hub, delivery.terms.x
-    if expected_x is not None and x != expected_x:
+    peer = delivery.peer(side)
+    if peers is not None and peer not in peers:
+        known = ", ".join(peers) or "none"
         raise RequestError(
-            f"hub {hub} has x-coordinate {x} in this bundle and {expected_x} in this client's configuration"
+            f"{_OWNER_NAMES[side.other]} {peer} of this bundle is not in the configuration of "
+            f"{_OWNER_NAMES[side]} {name}, which has {known}"
+        )
+
+
+def _check_x(delivery: Delivery, peers: Mapping[str, int] | None, taken_x: set[int]) -> None:
+    hub, x = delivery.terms.hub, delivery.terms.x
+    if peers is not None and x != peers[hub]:
+        raise RequestError(
+            f"hub {hub} has x-coordinate {x} in this bundle and {peers[hub]} in this client's configuration"
         )
     if x in taken_x:
         raise RequestError(

@@ -57,7 +57,7 @@ class DurableStream:
         self._submit = submit
         self._clock = clock
         self._reservation = Reservation()
-        self._waiting: list[Callable[[int], None]] = []
+        self._waiting: list[tuple[int, Callable[[int], None]]] = []
         self._failure: StorageError | None = None
         self._lost = False
         self._chunk = bytearray()  # the one read last, verified
@@ -163,7 +163,7 @@ class DurableStream:
         self._failure = None
         ahead = self.used + self._reservation.ahead(self.used, self._clock())
         self.target = max(self.target, mark, min(ahead, at_most))
-        self._waiting.append(durable)
+        self._waiting.append((mark, durable))
         self._submit(self)
 
     def check(self) -> None:
@@ -173,16 +173,23 @@ class DurableStream:
 
     def is_durable(self) -> None:
         """The committer has raised `committed`."""
-        waiting, self._waiting = self._waiting, []
+        committed = self.committed
+        done = [durable for mark, durable in self._waiting if mark <= committed]
+        self._waiting = [waiting for waiting in self._waiting if waiting[0] > committed]
+        self._answer(done)
+
+    def _answer(self, waiting: list[Callable[[int], None]]) -> None:
+        committed = self.committed
         for durable in waiting:
-            durable(self.committed)
+            durable(committed)
         self.changed()
 
     def failed(self, error: StorageError, *, lost: bool) -> None:
         """The committer could not. `lost`: what is on the disk is not known: never again in this process."""
         self._lost |= lost
         self._fail(error)
-        self.is_durable()
+        waiting, self._waiting = self._waiting, []
+        self._answer([durable for _, durable in waiting])
 
     def _fail(self, error: StorageError) -> None:
         if self._failure is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 import logging
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +134,8 @@ class NodeStore:
 
     def _tidy(self) -> None:
         """Whatever no record knows, left by a crash, is overwritten in the background."""
+        for name in self.files.names(self.state.trash):
+            self.committer.add_chore(block_file.erase_steps(self.files, self.state.trash / name))
         if not self.problems:  # else a record that cannot be read may know it
             wanted = {
                 block_path(self.state.blocks, info.uuid).name
@@ -149,15 +151,15 @@ class NodeStore:
             for directory in self.files.names(self.state.staging):
                 self.throw_away_staged(self.state.staging / directory)
             self.files.close(lock)
-        for name in self.files.names(self.state.trash):
-            self.committer.add_chore(block_file.erase_steps(self.files, self.state.trash / name))
 
     def _throw_away(self, path: Path) -> None:
         """Out of the way at once, under a name of its own; overwritten later."""
         taken = set(self.files.names(self.state.trash))
         number = next(number for number in range(len(taken) + 1) if f"{number}-{path.name}" not in taken)
-        self.files.rename(path, self.state.trash / f"{number}-{path.name}")
+        thrown = self.state.trash / f"{number}-{path.name}"
+        self.files.rename(path, thrown)
         self.files.sync_directory(path.parent)
+        self.committer.add_chore(block_file.erase_steps(self.files, thrown))
 
     def throw_away_staged(self, directory: Path) -> None:
         """A staged delivery that was not adopted, and its directory."""
@@ -171,10 +173,11 @@ class NodeStore:
         """Slots of the file of marks that no stream has, or had since this node was started."""
         return (slot for slot in itertools.count() if slot not in self._slots)
 
-    def adopt(self, bundle: bytes, expected_x: int | None) -> Adopted:
+    def adopt(self, bundle: bytes, peers: Mapping[str, int] | None) -> Adopted:
         """Takes over the delivery that is staged under a bundle's UUID; durable on return.
 
-        `expected_x`: the hub's x-coordinate as this node's own configuration has it, if it has one.
+        `peers`: the nodes that this node's own configuration knows, a client's hubs with their
+        x-coordinates; None where there is no configuration to check against.
         To be called where the committer works, and what it gives goes to `take` before the next one.
         Raises RequestError if the delivery is not to be had, StorageError.
         """
@@ -188,7 +191,7 @@ class NodeStore:
             old.record if old else None,
             known=known_uuids(self.state),
             own=(self.side, self.state.name),
-            expected_x=expected_x,
+            peers=peers,
             taken_x={pair.record.terms.x for name, pair in self.pairs.items() if name != peer},
         )
         begins = old is None or delivery.terms != old.record.terms
