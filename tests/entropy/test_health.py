@@ -196,6 +196,8 @@ def window(count: int, *, first: bool = True) -> bytes:
         (window(SHARE, first=False), True),  # only the window's first value counts
         (b"\xfe" + window(SHARE), True),  # of the window that begins there
         (window(SHARE - 1) * 2, True),  # every window counts anew
+        (window(SHARE - 1)[:-1] + b"\xff", False),  # its last sample counts
+        (window(SHARE - 1) + b"\xff", True),  # the next one does not
     ],
 )
 @pytest.mark.parametrize("piece_bytes", [1, 7, 511, 512, 513, 1024])

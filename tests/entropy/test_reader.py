@@ -108,9 +108,8 @@ def test_a_stall_is_an_error_that_says_how_much_had_come(stalled: tuple[Path, in
         reader.read(101)
     assert str(caught.value) == f"{path}: gives nothing for 0.05 s; 100 bytes had come"
     reader.close()
-    assert threads_of(path), "the read cannot be taken back"
+    (thread,) = threads_of(path)  # its read cannot be taken back
     os.write(descriptor, b"late")
-    (thread,) = threads_of(path)
     thread.join(PATIENT_S)
     assert not thread.is_alive()
 

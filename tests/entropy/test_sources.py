@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import threading
 from pathlib import Path
+from typing import SupportsIndex
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -179,8 +180,30 @@ def test_what_is_closed_gives_nothing(tmp_path: Path) -> None:
     with DeviceSource(path) as source:
         source.read(10)
     assert not is_open(path)
-    with pytest.raises(EntropyError, match="closed"):
+    with pytest.raises(EntropyError, match="numbers: closed"):
         source.read(1)
+
+
+class Witness(bytearray):
+    """Remembers what it held when it was told to let go."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content)
+        self.seen: list[bytes] = []
+
+    def __delitem__(self, key: SupportsIndex | slice) -> None:
+        self.seen.append(bytes(self))
+        super().__delitem__(key)
+
+
+def test_bytes_that_are_held_are_wiped_when_they_go(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = noise(5000)
+    source = DeviceSource(a_file(tmp_path, content))
+    held = Witness(content[:STARTUP_SAMPLES])
+    monkeypatch.setattr(source, "_held", held)
+    assert source.read(100) == content[:100]
+    source.close()
+    assert held.seen == [bytes(100) + content[100:STARTUP_SAMPLES], bytes(STARTUP_SAMPLES - 100)]
 
 
 # --- the mixture ---
