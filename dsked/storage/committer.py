@@ -17,7 +17,7 @@ from functools import partial
 from typing import TypeVar
 
 from dsked.errors import StorageError
-from dsked.limits import WIPE_INTERVAL_S
+from dsked.limits import WIPE_INTERVAL_S, WIPE_SYNC_BYTES
 from dsked.psrd.store import BlockInfo
 from dsked.storage import block_file
 from dsked.storage.durable_stream import DurableStream
@@ -41,10 +41,18 @@ class Committer:
         self._asked: dict[DurableStream, None] = {}
         self._chores: deque[Iterator[None]] = deque()  # long erasures, a piece a round
         self._said: set[str] = set()
+        self._broken: StorageError | None = None
 
     def submit(self, stream: DurableStream) -> None:
         """There is something to do for a stream. From the event loop's thread."""
         self._asked[stream] = None
+        if self._broken is not None:
+            self._fail([stream], self._broken, lost=True)
+
+    def break_down(self, error: Exception) -> None:
+        """A fault of ours has ended the work: nothing is made durable any more, and everybody is told."""
+        self._broken = StorageError(f"marks are not written any more ({type(error).__name__})")
+        self._fail(list(self._asked), self._broken, lost=True)
 
     def add_chore(self, chore: Iterator[None]) -> None:
         """Long work in small pieces, which marks do not wait for."""
@@ -55,7 +63,7 @@ class Committer:
         asked = [(stream, stream.target) for stream in tuple(self._asked) if stream.target > stream.committed]
         if not asked:
             return
-        slots = [(stream.slot, Mark(stream.stream_id, target, stream.wiped)) for stream, target in asked]
+        slots = [(stream.slot, Mark(stream.stream_id, target, stream.erased)) for stream, target in asked]
         lost = False
         try:
             self.marks.write(slots)
@@ -90,6 +98,7 @@ class Committer:
             while stream.unwiped and stream.wiped < end:
                 self._wipe_block(stream, stream.unwiped[0], end)
         except StorageError as error:
+            stream.wiped = stream.erased  # a failed sync may have lost all zeros since the last one
             self._say(logging.ERROR, f"used bytes could not be overwritten: {error}")
 
     def _wipe_block(self, stream: DurableStream, info: BlockInfo, end: int) -> None:
@@ -98,12 +107,15 @@ class Committer:
         if high < info.end or self._files.exists(path):
             file = self._blocks.get(info.uuid)
             block_file.wipe(self._files, file, info.size, low - info.start, high - info.start)
+            if high == info.end or high - stream.erased >= WIPE_SYNC_BYTES:
+                self._files.sync_data(file)  # before a removal: else the system drops the zeros with the file
+                stream.erased = high
             if high == info.end:
-                self._files.sync(file)  # or the system drops the zeros with the file
                 self._blocks.forget(info.uuid)
                 self._files.remove(path)
         if high == info.end:
             stream.unwiped.popleft()
+            stream.erased = high
         stream.wiped = high
 
     def do_chore(self) -> bool:
@@ -198,11 +210,15 @@ class CommitterThread:
         self._thread.join()
 
     def _work(self) -> None:
-        while not self._stopping:
-            self._wait()
+        try:
+            while not self._stopping:
+                self._wait()
+                self._round()
             self._round()
-        self._round()
-        self._committer.wipe()
+            self._committer.wipe()
+        except Exception as error:
+            self._committer.break_down(error)
+            raise  # the interpreter prints where it was
 
     def _round(self) -> None:
         self._committer.commit()

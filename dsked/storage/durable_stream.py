@@ -28,7 +28,7 @@ def _nothing() -> None:
 class DurableStream:
     """One stream. `submit(stream)` tells the committer that there is something to do for it.
 
-    Written by the loop's thread: `used`, `target`. By the committer's: `committed`, `wiped`.
+    Written by the loop's thread: `used`, `target`. By the committer's: `committed`, `wiped`, `erased`.
     """
 
     def __init__(
@@ -47,7 +47,8 @@ class DurableStream:
         self.used = mark.mark  # everything below is used or burned
         self.target = mark.mark  # what the mark shall become
         self.committed = mark.mark  # what is durable
-        self.wiped = mark.wiped  # everything below is overwritten on the disk
+        self.wiped = mark.wiped  # everything below is overwritten on the disk,
+        self.erased = mark.wiped  # and everything below this one synced
         self.unwiped = deque(
             info for info in infos if info.end > mark.wiped
         )  # the committer's view of the blocks

@@ -227,6 +227,7 @@ class NodeStore:
                     self._throw_away(path)
                 self.files.rename(block_path(staged, info.uuid), path)
         self.files.sync_directory(self.state.blocks)
+        self.files.sync_directory(staged)  # no name of theirs may come back there, to be thrown away
         write_pair(self.files, self.state.pair(delivery.peer(self.side)), record)
         remember(self.state, adoption.uuids_of(record))
         self.files.remove(staged / DELIVERY_NAME)
