@@ -40,6 +40,7 @@ MIN_FRAME_PAD_BYTES = 4096
 MAX_FRAME_BYTES = MAX_FRAME_PAD_BYTES + 128 * 1024
 MAX_KEYS_PER_FRAME = 1024
 
+MAX_POOL_BYTES = 2**62  # positions are 64-bit
 WINDOW_MIN_BYTES = 16 * 1024
 WINDOW_MAX_BYTES = 1024 * 1024
 WINDOW_POOL_FRACTION = 64  # WIN = clamp(size / 64, 16 KiB, 1 MiB)
@@ -77,6 +78,8 @@ RESERVATION_S = 1.0
 MIN_RESERVATION_BYTES = 4096
 #: Used bytes are overwritten on the disk within this long.
 WIPE_INTERVAL_S = 1.0
+#: Overwriting is synced in pieces of this size; after a crash so much of a pool is overwritten once more.
+WIPE_SYNC_BYTES = 1024 * 1024
 #: Open block files of a node, for reading and again for overwriting, however many pools it has.
 MAX_OPEN_BLOCK_FILES = 32
 #: A run of so many zeros in a pool is taken for a damaged file; by chance once in 2^128 places.
