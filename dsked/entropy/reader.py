@@ -1,8 +1,8 @@
 """Reading a device, a FIFO or a file: exactly, and with a limit on how long nothing comes.
 
-Drivers of generators differ in whether they know poll() and O_NONBLOCK (a /dev/hwrng gives a quarter of
-its rate to those who do not wait), and opening a FIFO waits for its writer. So the calls block, in
-a thread of their own, and the caller waits for the thread no longer than the limit.
+Drivers of generators differ in whether they know poll() and O_NONBLOCK (Linux's /dev/hwrng tells poll()
+that it is ready when it is not), and opening a FIFO waits for its writer. So the calls block, in a
+thread of their own, and the caller waits for the thread no longer than the limit.
 """
 
 from __future__ import annotations
