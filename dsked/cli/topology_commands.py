@@ -13,7 +13,7 @@ import click
 
 from dsked.cli import starting, stopping, surroundings
 from dsked.cli.target import Target, label, select
-from dsked.config import merge, paths
+from dsked.config import merge, paths, rules
 from dsked.errors import ConfigurationError, ExitStatus, NotAllowedError
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
     arguments = _arguments(network.path, target, log_level)
     launcher = starting.Launcher(arguments, log_dir.absolute())
     with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
-        _ensure_gate_keys(network, target)
+        if network.psrd != rules.MEDIA:  # on media they come with the PSRD
+            _ensure_gate_keys(network, target)
         try:
             starting.start(nodes, launcher, label(nodes, target), click.echo)
         except starting.NotStartedError as error:

@@ -161,6 +161,7 @@ def _shared(options: Options, network: Topology | None) -> _Shared:
         shared.stop_request_psrd_threshold,
         shared.get_psrd_block_size,
         shared.share_timeout_s,
+        simulated=shared.psrd != rules.MEDIA,
     )
     for key, fault in faults:
         raise ConfigurationError(f"--{key.replace('_', '-')}: {fault}")

@@ -109,9 +109,15 @@ def min_nr_shares_warning(k: int, n: int) -> str | None:
     )
 
 
-def psrd_faults(start: int, stop: int, block: int, share_timeout_s: float) -> Iterator[tuple[str, str]]:
-    """What is wrong with thresholds and block size (bytes) and the time-out: (key, fault) each."""
-    low, high = limits.SIMULATED_MIN_POOL_BYTES, limits.MAX_SIMULATED_POOL_BYTES
+def psrd_faults(
+    start: int, stop: int, block: int, share_timeout_s: float, *, simulated: bool
+) -> Iterator[tuple[str, str]]:
+    """What is wrong with thresholds and block size (bytes) and the time-out: (key, fault) each.
+
+    The thresholds of simulated pools are kept in memory; those of pools on media only warn.
+    """
+    low = limits.SIMULATED_MIN_POOL_BYTES
+    high = limits.MAX_SIMULATED_POOL_BYTES if simulated else limits.MAX_POOL_BYTES
     if not low <= start < high:
         yield "start_request_psrd_threshold", f"{start} bytes; expected {low} to {high - 1}"
     if not start < stop <= high:

@@ -194,6 +194,7 @@ def _check_psrd(source: Document, entry: schema.FileEntry) -> None:
         entry.stop_request_psrd_threshold,
         entry.get_psrd_block_size,
         entry.share_timeout_secs,
+        simulated=entry.psrd != rules.MEDIA,
     )
     for key, fault in faults:
         raise source.error((key,), fault)

@@ -254,8 +254,16 @@ def test_the_default_k_needs_three_hubs(tmp_path: Path) -> None:
 def test_psrd_must_be_said_in_words(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="psrd: missing: say where PSRD comes from"):
         load(tmp_path, "min_nr_shares: 2\n" + NODES)
-    with pytest.raises(ConfigurationError, match=r"t\.yaml:1: psrd: 'media' is not known"):
-        load(tmp_path, "psrd: media\nmin_nr_shares: 2\n" + NODES)
+    with pytest.raises(ConfigurationError, match=r"t\.yaml:1: psrd: 'quantum' is not known"):
+        load(tmp_path, "psrd: quantum\nmin_nr_shares: 2\n" + NODES)
+
+
+def test_psrd_on_media_needs_no_loopback_and_its_thresholds_only_warn(tmp_path: Path) -> None:
+    nodes = NODES.replace("{name: hank}", "{name: hank, host: 192.0.2.1}", 1)
+    text = "psrd: media\nmin_nr_shares: 2\nstop_request_psrd_threshold: 9999999999\n"
+    network = load(tmp_path, text + nodes)
+    assert network.psrd == "media"
+    assert network.stop_request_psrd_threshold == 9999999999
 
 
 def test_simulated_psrd_stays_on_loopback_unless_the_operator_insists(tmp_path: Path) -> None:
