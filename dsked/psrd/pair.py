@@ -42,8 +42,13 @@ class Streams:
         """True when a handshake and one frame might not fit any more (simulated pools)."""
         return min(self.local.unused, self.peer.unused) < SIMULATED_MIN_POOL_BYTES
 
+    def recover(self) -> None:
+        """Ask stores that have failed once more. Raises StorageError."""
+        self.local.recover()
+        self.peer.recover()
+
     def check(self) -> None:
-        """Raises StorageError once either stream has failed."""
+        """Raises StorageError while either stream has failed."""
         self.local.store.check()
         self.peer.store.check()
 
@@ -137,9 +142,7 @@ class Promises:
 
     @property
     def kept(self) -> bool:
-        """True when all of them are durable. Raises StorageError where one never will be."""
-        for pool, _ in self._marks:
-            pool.store.check()
+        """True when all of them are durable."""
         self._marks = [(pool, mark) for pool, mark in self._marks if pool.durable < mark]
         return not self._marks
 

@@ -15,7 +15,7 @@ section 2). Simulated pools have no window.
 
 from __future__ import annotations
 
-from dsked.errors import PoolExhaustedError, ReplayError, WindowError
+from dsked.errors import PoolExhaustedError, ReplayError, StorageError, WindowError
 from dsked.limits import (
     HANDSHAKE_PAD_BYTES,
     RESERVED_POOL_FRACTION,
@@ -59,14 +59,21 @@ class Pool:
 
     def _need(self, mark: int, at_most: int) -> None:
         if mark > max(self.durable, self._asked):
-            self.store.reserve(mark, max(mark, at_most), self._set_durable)
             self._asked = mark
+            self.store.reserve(mark, max(mark, at_most), self._set_durable)
 
     def _set_durable(self, mark: int) -> None:
         self.durable = max(self.durable, mark)
-        if mark < self._asked:  # the disk has failed: it may be asked again
+        if mark < self._asked:  # the disk has failed, or does the larger of two requests later
             self._asked = self.durable
         self._renew_at = self.durable - max(self.durable - self._used, 0) // 2
+
+    def recover(self) -> None:
+        """Ask a store that has failed once more: a new handshake begins. Raises StorageError."""
+        try:
+            self.store.check()
+        except StorageError:
+            self._need(self.durable + 1, self.durable + 1)
 
 
 class OwnerPool(Pool):

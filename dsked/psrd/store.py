@@ -68,12 +68,12 @@ class StreamStore(Protocol):
         """Make a mark of at least `mark` and at most `at_most` durable, then call `durable` with it.
 
         How far it runs ahead within these bounds is the store's choice. Either may lie beyond the end.
-        Where the disk fails, `durable` is called with the mark that stands, below `mark`, and `check` raises.
-        Then one may ask again; StorageError is raised where that has no use in this process any more.
+        Where the disk fails, `durable` is called with the mark that stands, which is below `mark`; one may
+        ask again. Raises StorageError where asking again cannot help.
         """
 
     def check(self) -> None:
-        """Raises StorageError if what was asked for last has failed."""
+        """Raises StorageError after a failure, until it is asked again for a mark."""
 
 
 class _MemoryBlock:

@@ -111,11 +111,12 @@ class Connection:
         self._out.append(frame)
 
     def data_to_send(self) -> bytes:
-        """All bytes that can leave now, joined for one write. Raises StorageError where a stream has failed."""
+        """All bytes that can leave now, joined for one write. Raises StorageError."""
+        if self.streams is not None:
+            self.streams.check()
         if not self.writable or not self._promises.kept:
             return b""
         if self.session is not None and self.stage is Stage.OPEN:
-            self.session.streams.check()
             self._out.extend(self.session.seal_ready())
         data = b"".join(self._out)
         self._out.clear()

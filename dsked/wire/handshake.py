@@ -178,6 +178,7 @@ def holdings_of(pair: Pair, streams: Streams | None, promises: Promises) -> Hold
     """What to tell of `streams`; its durable mark is promised. Raises StorageError."""
     if streams is None:
         return NO_HOLDINGS
+    streams.recover()
     local, peer = streams.local, streams.peer
     client, hub = (local, peer) if pair.side is Side.CLIENT else (peer, local)
     return Holdings(

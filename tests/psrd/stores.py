@@ -13,7 +13,7 @@ class DiskStream(MemoryStream):
     """A stream whose marks become durable when the test lets the disk work, or never.
 
     `asked` are the requests, as (mark, at most); `mark` is what stands on the disk. It grants as much as
-    it may, or no more than it must.
+    it may, or no more than it must. A full disk writes nothing; a lost one is not even asked any more.
     """
 
     def __init__(self, *, slow: bool = False, sparing: bool = False) -> None:
@@ -21,45 +21,43 @@ class DiskStream(MemoryStream):
         self.slow = slow
         self.sparing = sparing
         self.full = False
-        self.failed = False
+        self.lost = False
         self.asked: list[tuple[int, int]] = []
         self.mark = 0
-        self._waiting: list[Callable[[], None]] = []
+        self._failed = False
+        self._waiting: list[tuple[int, Callable[[int], None]]] = []
 
     def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
-        self.check()
-        if self.full:
-            raise StorageError("the disk is full")
+        if self.lost:
+            self.check()
         assert mark <= at_most
         self.asked.append((mark, at_most))
-        granted = mark if self.sparing else at_most
-
-        def done() -> None:
-            self.mark = max(self.mark, granted)
-            durable(granted)
-
-        if self.slow:
-            self._waiting.append(done)
-        else:
-            done()
+        self._failed = False
+        self._waiting.append((mark if self.sparing else at_most, durable))
+        if not self.slow:
+            self._write()
 
     def check(self) -> None:
-        if self.failed:
+        if self._failed or self.lost:
             raise StorageError("the disk has failed")
 
-    def work(self) -> None:
-        """The disk has done all that it was asked for."""
+    def _write(self) -> None:
         waiting, self._waiting = self._waiting, []
-        for done in waiting:
-            done()
-        if waiting:
+        self._failed = self.full or self.lost
+        for granted, durable in waiting:
+            self.mark = self.mark if self._failed else max(self.mark, granted)
+            durable(self.mark)
+
+    def work(self) -> None:
+        """The disk does all that it was asked for, or fails in it."""
+        if self._waiting or self.lost:
+            self._write()
             self.changed()
 
-    def fail(self) -> None:
-        """The disk fails, for good; nobody is called back."""
-        self._waiting.clear()
-        self.failed = True
-        self.changed()
+    def lose(self) -> None:
+        """The disk fails, for good."""
+        self.lost = True
+        self.work()
 
 
 def stream_bytes(size: int, seed: int = 1) -> bytes:

@@ -109,27 +109,51 @@ def test_a_store_that_grants_no_more_than_it_must_is_asked_for_every_frame() -> 
         assert pool.durable == store.mark >= 100 * number
 
 
-def test_a_full_disk_stops_allocation_and_changes_nothing() -> None:
+def test_a_full_disk_gives_nothing_and_is_asked_again() -> None:
     pool, store = owner()
     store.full = True
-    with pytest.raises(StorageError):
-        pool.allocate(100)
-    with pytest.raises(StorageError):
-        pool.allocate_at(1000, 48)
+    assert pool.allocate(100) is None
     assert (pool.next, pool.durable, memory_of(store)[0]) == (0, 0, DATA)
+    with pytest.raises(StorageError):
+        store.check()
+    assert pool.allocate(100) is None
     store.full = False
     assert pool.allocate(100) == (0, DATA[:100])
 
 
-def test_a_failed_disk_stops_allocation_even_of_what_is_reserved_once_it_is_to_be_renewed() -> None:
+def test_a_disk_that_was_full_is_asked_again_by_a_new_handshake_that_would_need_nothing_of_it() -> None:
     pool, store = owner()
     pool.allocate(100)
-    store.failed = True
+    reserved = pool.durable
+    store.full = True
+    while pool.next < reserved - 1000:
+        pool.allocate(500)
     with pytest.raises(StorageError):
-        while True:
+        store.check()
+    pool.recover()
+    with pytest.raises(StorageError):
+        store.check()
+    store.full = False
+    pool.recover()
+    store.check()
+    assert pool.durable == store.mark == reserved + 1
+    asked = len(store.asked)
+    pool.recover()
+    assert len(store.asked) == asked
+
+
+def test_a_lost_disk_stops_allocation_at_the_next_renewal() -> None:
+    pool, store = owner()
+    pool.allocate(100)
+    store.lost = True
+    with pytest.raises(StorageError):
+        while pool.next < SIZE // 2:
             before = pool.next
             pool.allocate(1000)
     assert pool.next == before < pool.durable
+    with pytest.raises(StorageError):
+        pool.allocate_at(SIZE // 2, 48)
+    assert pool.next == before
 
 
 @given(st.lists(st.tuples(st.integers(1, 3000), st.booleans()), max_size=12), st.booleans())

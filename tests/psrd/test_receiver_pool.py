@@ -196,9 +196,22 @@ def test_a_handshake_tells_the_mark_at_least_and_no_more_than_it_must() -> None:
     assert tell_durable(pool) == acknowledged + HANDSHAKE_PAD_BYTES <= store.mark
 
 
-def test_a_full_disk_tells_nothing() -> None:
+def test_a_full_disk_keeps_no_promise_until_it_is_asked_again() -> None:
     pool, store = receiver(WIN)
     store.full = True
+    promises = Promises()
+    promises.tell(pool, mark_to_tell(pool))
+    assert not promises.kept
+    assert pool.durable == 0
+    store.full = False
+    again = Promises()
+    again.tell(pool, mark_to_tell(pool))
+    assert again.kept and promises.kept
+
+
+def test_a_lost_disk_tells_nothing() -> None:
+    pool, store = receiver(WIN)
+    store.lost = True
     with pytest.raises(StorageError):
         tell_durable(pool)
     assert (pool.told, pool.durable) == (0, 0)

@@ -2,22 +2,28 @@
 
 A run plays client and hub processes over one pair of streams: frames and handshakes that arrive late or
 never, handshakes of several processes that cross each other, connections that break, processes that crash
-with reservations under way, and one side's state restored from an old copy or run several times at once.
-What an owner takes from its stream is noted in a ledger of the stream, which all copies share; a byte taken
-twice fails the run.
+while their disks are at work and what they say is held back, and one side's state restored from an old copy
+or run several times at once. Whatever leaves a process is read off the wire, whether it arrives or not, and
+noted in a ledger of the stream, which all copies share; a byte used twice fails the run. So does a process
+that takes a byte of its own pool twice, even if the first did not leave it.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
+import msgspec
+
 from dsked.errors import DskedError, PoolExhaustedError
+from dsked.limits import HANDSHAKE_PAD_BYTES, MASK_BYTES, MAX_FRAME_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
 from dsked.wire.connection import ClientConnection, HubConnection
+from dsked.wire.frame import LENGTH_BYTES, FrameBuffer, Header
+from dsked.wire.handshake import M3, M4
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
 
@@ -25,6 +31,8 @@ from ..psrd.stores import stream_bytes
 from .sides import CLIENT_STREAM, GATE, HUB_STREAM, WIN, put
 
 SIZE = 1024 * 1024
+NR_M3_FIELDS, NR_M4_FIELDS = (len(kind.__struct_fields__) for kind in (M3, M4))
+NR_FRAME_FIELDS = len(Header._fields) + 2  # and body and tag
 BYTES = {Side.CLIENT: stream_bytes(SIZE, 21), Side.HUB: stream_bytes(SIZE, 22)}
 
 
@@ -33,7 +41,7 @@ class Reuse(AssertionError):
 
 
 class Ledger:
-    """Which bytes of a stream any copy of its owner has taken."""
+    """Which bytes of a stream have been used: by all copies of its owner, or by one process."""
 
     def __init__(self) -> None:
         self._taken = bytearray(SIZE)
@@ -41,7 +49,7 @@ class Ledger:
     def take(self, position: int, length: int) -> None:
         at = self._taken.find(1, position, position + length)
         if at >= 0:
-            raise Reuse(f"byte {at} was taken twice")
+            raise Reuse(f"byte {at} was used twice")
         self._taken[position : position + length] = b"\1" * length
 
 
@@ -56,7 +64,10 @@ class Disk:
 
 
 class SharedBytes(MemoryStream):
-    """One side's view of a stream. Marks reach the disk now, or when the disk gets to it."""
+    """One side's view of a stream. Marks reach the disk at once, or when the disk gets to it.
+
+    How far they run ahead within their bounds is any number, as a store may choose it.
+    """
 
     def __init__(self, owner: Side, process: Process) -> None:
         super().__init__()
@@ -66,23 +77,24 @@ class SharedBytes(MemoryStream):
     def read(self, position: int, length: int) -> bytes:
         assert position + length <= SIZE
         if self._owner is self._process.side:
-            self._process.world.ledgers[self._owner].take(position, length)
+            self._process.taken.take(position, length)
         return BYTES[self._owner][position : position + length]
 
     def wipe(self, up_to: int) -> None:
         pass  # the copies share the bytes
 
-    def reserve(self, mark: int, durable: Callable[[int], None], *, now: bool = False) -> None:
+    def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
         process = self._process
+        granted = process.world.random.choice((mark, at_most, process.world.random.randint(mark, at_most)))
 
         def written() -> None:
-            process.disk.marks[self._owner] = max(process.disk.marks[self._owner], mark)
+            process.disk.marks[self._owner] = max(process.disk.marks[self._owner], granted)
 
         def done() -> None:
             written()
-            durable(mark)
+            durable(granted)
 
-        if now or process.world.random.random() < 0.5:
+        if process.world.random.random() < 0.3:
             done()
         else:
             process.writing.append((written, done))
@@ -94,6 +106,7 @@ class Process:
     def __init__(self, world: World, side: Side, disk: Disk) -> None:
         self.world, self.side, self.disk = world, side, disk
         self.writing: list[tuple[Callable[[], None], Callable[[], None]]] = []
+        self.taken = Ledger()
         self.boot_id = world.random.randbytes(16)
         self.link: Link | None = None  # a client's connection; a hub's session
         self.half_open: Link | None = None  # a hub's newest handshake
@@ -109,11 +122,28 @@ class Process:
         if self.writing:
             self.writing.pop(0)[1]()
 
+    def write_all(self) -> None:
+        """The disk does all that it was asked for."""
+        while self.writing:
+            self.write()
+
     def crash(self) -> None:
         """Some of what the disk was asked for is done, and nobody is told."""
-        for written, _ in self.writing[: self.world.random.randint(0, len(self.writing))]:
-            written()
+        for written, _ in self.writing:
+            if self.world.random.random() < 0.5:
+                written()
         self.writing.clear()
+
+
+def used_bytes(data: bytes) -> Iterator[tuple[int, int]]:
+    """(position, length) of the pool bytes that stand behind each piece of what leaves a process."""
+    for piece in FrameBuffer(MAX_FRAME_BYTES).feed(data):
+        fields = msgspec.msgpack.decode(piece[LENGTH_BYTES:])
+        if len(fields) == NR_M3_FIELDS or (len(fields) == NR_M4_FIELDS and isinstance(fields[0], int)):
+            yield fields[0], HANDSHAKE_PAD_BYTES
+        elif len(fields) == NR_FRAME_FIELDS:
+            _, _, position, pads, *_ = fields
+            yield position, MASK_BYTES + pads
 
 
 class Link:
@@ -156,6 +186,8 @@ class Link:
         for side in Side:
             data = self.end(side).data_to_send() if self.ends_open[side] else b""
             if data:
+                for position, length in used_bytes(data):
+                    self.client.world.ledgers[side].take(position, length)
                 self.under_way[side.other].append(data)
 
     def arrive(self, receiver: Side) -> None:
@@ -207,9 +239,11 @@ class World:
             link.close()
 
     def connect(self, client: Process, hub: Process, nr_arrive: int = 5) -> Link:
-        """A handshake of which so many messages arrive, M0 first; the next one is sent."""
+        """A handshake of which so many messages arrive, M0 first; the next one may be held back."""
         link = self._link(client, hub)
         for number in range(nr_arrive):
+            client.write_all()
+            hub.write_all()
             self.act(link, link.send)
             self.arrive(link, list(Side)[number % 2])
         self.act(link, link.send)
@@ -276,9 +310,8 @@ class World:
         for sender in Side:
             link.end(sender).send(1, put(bytes(4096)))
             link.send()
-            for process in (link.client, link.hub):
-                while process.writing:
-                    process.write()
+            link.client.write_all()
+            link.hub.write_all()
             link.send()
             link.arrive(sender.other)
 

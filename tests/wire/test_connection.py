@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.errors import ErrorCode, FrameError, HandshakeRefusedError, PeerError, TagError
+from dsked.errors import (
+    ErrorCode,
+    FrameError,
+    HandshakeRefusedError,
+    PeerError,
+    StorageError,
+    TagError,
+)
 from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES
-from dsked.psrd.pair import Side
+from dsked.psrd.pair import Side, Streams
 from dsked.wire.connection import ClientConnection, Connection, HubConnection, Stage
 from dsked.wire.frame import Header, encode_untagged
 from dsked.wire.gate import Sealer
 from dsked.wire.handshake import M4, encode_part
 from dsked.wire.messages import Error, PsrdBlock, PsrdRequest
 
+from ..psrd.stores import DiskStream
 from .sides import GATE, Ends, deliver_all, put
 
 Both = tuple[ClientConnection, HubConnection]
@@ -186,6 +194,49 @@ def test_a_replaced_connections_unread_input_is_dropped() -> None:
     mark = far.session.streams.peer.mark if far.session else None
     assert deliver_all(near, far) == []
     assert far.session is not None and far.session.streams.peer.mark == mark
+
+
+def disks_work(streams: Streams | None) -> None:
+    """Both disks of one side do what they were asked for."""
+    assert streams is not None
+    for pool in (streams.local, streams.peer):
+        assert isinstance(pool.store, DiskStream)
+        pool.store.work()
+
+
+def test_a_handshake_is_held_back_until_its_marks_are_durable() -> None:
+    """M0 uses none; M1 to M4 leave when the sender's disks have worked, and so does the first frame."""
+    near, far = Ends(slow=True).connections()
+    deliver_all(far, near)
+    for number in range(1, 5):
+        if number == 3:
+            near.prove()
+        sender, receiver = ((far, near), (near, far))[number % 2]
+        assert sender.data_to_send() == b""
+        disks_work(sender.streams)
+        data = sender.data_to_send()
+        assert data
+        assert list(receiver.receive_data(data)) == []
+    near.send(1, Error(0, "the first frame acknowledges M4"))
+    assert near.data_to_send() == b""
+    disks_work(near.streams)
+    assert near.data_to_send() == b""  # it has told the mark, and now wants a mark of its own
+    disks_work(near.streams)
+    assert deliver_all(near, far) == [(1, Error(0, "the first frame acknowledges M4"))]
+
+
+@pytest.mark.parametrize("owner", Side)
+@pytest.mark.parametrize("nr_messages", [1, 3, 5])
+def test_a_failed_disk_lets_nothing_more_leave(owner: Side, nr_messages: int) -> None:
+    (near, _), _ = up_to(Ends(), nr_messages)
+    if nr_messages == 3:
+        near.prove()
+    assert near.streams is not None
+    store = near.streams.by_owner(Side.CLIENT, owner).store
+    assert isinstance(store, DiskStream)
+    store.lose()
+    with pytest.raises(StorageError):
+        near.data_to_send()
 
 
 def test_a_slow_reader_gets_nothing_and_costs_no_pads() -> None:

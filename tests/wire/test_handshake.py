@@ -22,7 +22,8 @@ from dsked.errors import (
     WindowError,
 )
 from dsked.limits import HANDSHAKE_PAD_BYTES, MAX_HANDSHAKE_BYTES, MIN_FRAME_PAD_BYTES
-from dsked.psrd.pair import NO_BOOT, Pair, Side, Streams
+from dsked.psrd.pair import NO_BOOT, Pair, Promises, Side, Streams
+from dsked.psrd.store import in_memory
 from dsked.wire import handshake, handshake_hub
 from dsked.wire.handshake import M0, M1, M2, M3, M4, Flag, decode_part, encode_part
 from dsked.wire.messages import Error
@@ -614,7 +615,7 @@ def test_the_ends_held_are_the_smaller_ones(pools: slice) -> None:
     ends = Ends()
     near, far = both(ends)
     for pool in (near.local, near.peer, far.local, far.peer)[pools]:
-        pool.store.append(bytes(16), bytes(1000))  # a bundle that reached one side first
+        in_memory(pool.store).append(bytes(16), bytes(1000))  # a bundle that reached one side first
     ends.sessions()
     assert (near.local.held_end, far.local.held_end) == (SIZE, SIZE)
 
@@ -634,52 +635,58 @@ def test_a_mark_beyond_the_own_next_proves_a_rewind_unless_the_peer_just_started
     assert pair.rewound is not started
 
 
-def test_marks_are_durable_before_they_are_told() -> None:
-    """With a disk that is slow: what M1, M2 and M4 tell stands on it, and M4's position counts as told."""
-    ends = Ends(slow=True)
-    parts = ends.proof()
-    near, far = both(ends)
-    for part, streams in ((decode_part(M1, parts.m1), near), (decode_part(M2, parts.m2), far)):
-        assert isinstance(streams.peer.store, DiskStream)
-        assert streams.peer.store.mark >= part.holdings.durable_mark > 0
-    m4, _ = parts.far.verify(parts.m3)
-    assert isinstance(far.peer.store, DiskStream) and isinstance(far.local.store, DiskStream)
-    assert far.peer.store.mark >= decode_part(M4, m4).ack >= decode_part(M3, parts.m3).position + 48
-    assert far.local.store.mark >= decode_part(M4, m4).position + 48
-    parts.near.finish(m4)
-    assert isinstance(near.peer.store, DiskStream)
-    assert near.peer.store.mark >= decode_part(M4, m4).position + 48
-
-
-def _full(ends: Ends, side: Side, owner: Side) -> DiskStream:
-    streams = both(ends)[0 if side is Side.CLIENT else 1]
+def _disk(streams: Streams, side: Side, owner: Side) -> DiskStream:
     store = streams.by_owner(side, owner).store
     assert isinstance(store, DiskStream)
-    store.full = True
     return store
 
 
-def test_a_full_disk_lets_no_handshake_frame_leave() -> None:
+def test_marks_are_promised_before_they_are_told() -> None:
+    """With a disk that is slow: what M1 to M4 tell and use is computed, and not to leave before it stands."""
+    ends = Ends(slow=True)
+    near, far = both(ends)
+    parts = ends.machines()
+    parts.m0 = parts.far.greeting()
+    assert parts.far.promises.kept
+    parts.m1 = parts.near.greet(parts.m0)
+    told = decode_part(M1, parts.m1).holdings.durable_mark
+    _kept_once(parts.near.promises, _disk(near, Side.CLIENT, Side.HUB), told)
+    parts.m2 = parts.far.answer(parts.m1)
+    told = decode_part(M2, parts.m2).holdings.durable_mark
+    _kept_once(parts.far.promises, _disk(far, Side.HUB, Side.CLIENT), told)
+    parts.near.answer(parts.m2)
+    parts.m3 = parts.near.prove()
+    proof_end = decode_part(M3, parts.m3).position + HANDSHAKE_PAD_BYTES
+    _kept_once(parts.near.promises, _disk(near, Side.CLIENT, Side.CLIENT), proof_end)
+    m4, _ = parts.far.verify(parts.m3)
+    assert decode_part(M4, m4).ack >= proof_end
+    assert not parts.far.promises.kept
+    _disk(far, Side.HUB, Side.CLIENT).work()
+    assert _disk(far, Side.HUB, Side.CLIENT).mark >= decode_part(M4, m4).ack
+    hub_proof_end = decode_part(M4, m4).position + HANDSHAKE_PAD_BYTES
+    _kept_once(parts.far.promises, _disk(far, Side.HUB, Side.HUB), hub_proof_end)
+    parts.near.finish(m4)
+    _kept_once(parts.near.promises, _disk(near, Side.CLIENT, Side.HUB), hub_proof_end)
+
+
+def _kept_once(promises: Promises, disk: DiskStream, mark: int) -> None:
+    """They are kept when that disk has done its work, and not before."""
+    assert disk.mark < mark
+    assert not promises.kept
+    disk.work()
+    assert disk.mark >= mark
+    assert promises.kept
+
+
+@pytest.mark.parametrize("owner", Side)
+@pytest.mark.parametrize("side", Side)
+def test_a_lost_disk_lets_no_handshake_go_on(side: Side, owner: Side) -> None:
+    """Where the handshake needs nothing of the pool yet, the connection notices (test_connection.py)."""
     ends = Ends()
-    full = _full(ends, Side.CLIENT, Side.HUB)
+    _disk(both(ends)[0 if side is Side.CLIENT else 1], side, owner).lose()
     with pytest.raises(StorageError):
-        greeted(ends)
-    full.full = False
-    full = _full(ends, Side.HUB, Side.CLIENT)
-    with pytest.raises(StorageError):
-        answered(ends)
-    full.full = False
-    full = _full(ends, Side.CLIENT, Side.CLIENT)
-    with pytest.raises(StorageError):
-        ends.proof()
-    full.full = False
-    parts = ends.proof()
-    full = _full(ends, Side.HUB, Side.HUB)
-    with pytest.raises(StorageError):
-        parts.far.verify(parts.m3)
-    full.full = False
-    assert not ends.hub.had_session
-    ends.sessions()
+        ends.sessions()
+    assert not ends.client.had_session
 
 
 @pytest.mark.parametrize("owner", Side)

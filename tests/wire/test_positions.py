@@ -73,6 +73,7 @@ def test_an_original_goes_on_after_its_clones_handshake_was_lost_anywhere(
     lost = world.connect(*(clone if side is copied else original[side] for side in Side), nr_arrive)
     lost.close()
     assert not link.in_session
+    world.connect(original[Side.CLIENT], original[Side.HUB])  # the hub may have passed what the client knows
     link = world.connect(original[Side.CLIENT], original[Side.HUB])
     assert link.in_session
     for _ in range(20):
@@ -109,7 +110,11 @@ def test_a_refused_handshake_or_another_one_of_the_same_process_ends_no_session(
 
 @pytest.mark.parametrize("nr_arrive", [3, 4, 5])
 def test_an_attacker_on_the_path_costs_48_bytes_of_a_pool_per_attempt(nr_arrive: int) -> None:
-    """M3, M4 or the client's first frame is lost, again and again, before any session and after one."""
+    """M3, M4 or the client's first frame is lost, again and again, before any session and after one.
+
+    The first frame takes 16 bytes of its own.
+    """
+    cost = 48 if nr_arrive < 5 else 48 + 16
     world = World(1, Side.CLIENT)
     client, hub = world.pick(Side.CLIENT), world.pick(Side.HUB)
     for _ in range(2):
@@ -118,7 +123,7 @@ def test_an_attacker_on_the_path_costs_48_bytes_of_a_pool_per_attempt(nr_arrive:
         for _ in range(WIN // 48):
             world.connect(client, hub, nr_arrive).close()
         after = [process.pair.streams.local.next for process in (client, hub) if process.pair.streams]
-        assert all(b - a <= WIN // 48 * 48 for a, b in zip(before, after, strict=True))
+        assert all(b - a <= WIN // 48 * cost for a, b in zip(before, after, strict=True))
         link = world.connect(client, hub)
         assert link.in_session
         world.exchange(link)
@@ -159,4 +164,4 @@ def test_the_lives_show_what_is_wrong_with_a_naive_rule(
     """What makes the tests above worth something."""
     for machine in (handshake_client, handshake_hub):
         monkeypatch.setattr(machine, "begin_position", _go_on_at_the_larger_mark)
-    assert len(lives(RESTORES, copied)[1]) > NR_RUNS // 10
+    assert len(lives(CLONES, copied)[1]) > NR_RUNS // 10

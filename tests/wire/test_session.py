@@ -337,11 +337,22 @@ def test_a_full_disk_lets_nothing_leave_and_nothing_get_lost(media: Sessions) ->
     assert isinstance(store, DiskStream)
     store.full = True
     client.send(1, put(b"plain"))
-    with pytest.raises(StorageError):
-        list(client.seal_ready())
+    assert list(client.seal_ready()) == []
     store.full = False
     (frame,) = client.seal_ready()
     assert hub.open(frame) == (1, put(b"plain"))
+
+
+def test_a_lost_disk_raises_before_a_pad_is_taken(media: Sessions) -> None:
+    client, _ = media
+    store = client.streams.local.store
+    assert isinstance(store, DiskStream)
+    store.lose()
+    client.send(1, put(b"plain"))
+    before = client.streams.local.next
+    with pytest.raises(StorageError):
+        list(client.seal_ready())
+    assert client.streams.local.next == before
 
 
 def test_only_a_durable_mark_is_acknowledged() -> None:
