@@ -97,8 +97,8 @@ def encode(header: Header) -> bytes:
     return head + hashlib.sha256(head).digest()[:CHECK_BYTES]
 
 
-def read(files: Files, file: OpenFile, at: int = 0) -> Header:
-    """The header at an offset of a file, whose whole bundle lies in the file. Raises BundleError."""
+def read(files: Files, file: OpenFile, at: int = 0, *, whole: bool = True) -> Header:
+    """The header at an offset of a file. Raises BundleError; `whole`: also where the body is cut off."""
     left = files.size(file) - at
     fixed = files.read_at(file, min(FIXED_BYTES, left), at)
     if fixed[: len(MAGIC)] != MAGIC[: len(fixed)] or not fixed:
@@ -110,7 +110,7 @@ def read(files: Files, file: OpenFile, at: int = 0) -> Header:
     if left < head_bytes:
         raise BundleError(f"{file.path}: truncated: it ends within the header of a bundle")
     header = _parse(file, files.read_at(file, head_bytes, at))
-    if left < header.total_bytes:
+    if whole and left < header.total_bytes:
         raise BundleError(
             f"{file.path}: truncated: the bundle of hub {header.hub} for client {header.client} has "
             f"{header.total_bytes} bytes, {left} are there"
