@@ -79,8 +79,10 @@ class StateDirectory:
         if not self.files.exists(path):
             try:
                 return self.files.create(path)
-            except StorageError:  # somebody else was quicker
-                pass
+            except StorageError:
+                if not self.files.exists(path):
+                    raise
+                # else somebody else was quicker
         return self.files.open(path, write=True)
 
     def prepare(self) -> None:
