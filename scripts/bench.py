@@ -19,12 +19,12 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import msgpack
 import uvloop
 from laboratory import Laboratory, free_ports, topology
+from load import ControlConnection, Load
 
 from dsked.delivery.control_client import ControlClient
-from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request
+from dsked.delivery.control_protocol import FrameBuffer
 from dsked.wire.frame import LENGTH_BYTES, OVERHEAD_BYTES
 from dsked.wire.messages import (
     GetGroup,
@@ -44,6 +44,10 @@ from dsked.wire.messages import (
 TICKS_PER_S = os.sysconf("SC_CLK_TCK")
 HUBS = 5
 KEY_BYTES = 16
+MIB = 1024 * 1024
+#: Of each pool in the durable topology: more than a bench uses up.
+DURABLE_POOL_BYTES = 64 * MIB
+ROUNDS = 5
 
 
 class Figures(NamedTuple):
@@ -60,79 +64,6 @@ class Figures(NamedTuple):
     def ratio(self) -> float:
         """How many times the floor's CPU time a pair costs."""
         return self.cpu_us / self.floor_cpu_us
-
-
-# --- load through the control sockets ---------------------------------------------------------------
-
-
-class ControlConnection(asyncio.Protocol):
-    """A control socket with many requests under way; all output of a turn in one write."""
-
-    def __init__(self) -> None:
-        self._frames = FrameBuffer()
-        self._waiting: dict[int, asyncio.Future[Any]] = {}
-        self._next = 0
-        self._output: list[bytes] = []
-
-    @classmethod
-    async def open(cls, path: Path) -> ControlConnection:
-        loop = asyncio.get_running_loop()
-        _, protocol = await loop.create_unix_connection(cls, str(path))
-        return protocol
-
-    def connection_made(self, transport: Any) -> None:
-        self.transport = transport
-
-    def request(self, op: Op, args: list[Any]) -> asyncio.Future[Any]:
-        loop = asyncio.get_running_loop()
-        self._next += 1
-        future = self._waiting[self._next] = loop.create_future()
-        if not self._output:
-            loop.call_soon(self._flush)
-        self._output.append(encode_request(op, self._next, args))
-        return future
-
-    def _flush(self) -> None:
-        self.transport.write(b"".join(self._output))
-        self._output.clear()
-
-    def data_received(self, data: bytes) -> None:
-        for frame in self._frames.feed(data):
-            request_id, code, result = msgpack.unpackb(frame)
-            future = self._waiting.pop(request_id)
-            if code:
-                future.set_exception(RuntimeError(f"{code}: {result}"))
-            else:
-                future.set_result(result)
-
-
-class Load:
-    """Key pairs between carol's sam and curtis's sunny, until the time is up."""
-
-    def __init__(self, carol: ControlConnection, curtis: ControlConnection, number: int, bits: int) -> None:
-        self._carol, self._curtis = carol, curtis
-        self._number, self._bits = number, bits
-        self.pairs = 0
-        self.get_key_s: list[float] = []
-        self.by_id_s: list[float] = []
-
-    async def run(self, concurrency: int, seconds: float) -> float:
-        """Run; gives the seconds that it took."""
-        start = time.perf_counter()
-        await asyncio.gather(*(self._worker(start + seconds) for _ in range(concurrency)))
-        return time.perf_counter() - start
-
-    async def _worker(self, until: float) -> None:
-        while (begin := time.perf_counter()) < until:
-            mine = await self._carol.request(Op.GET_KEYS, [["sunny"], self._number, self._bits, "sam"])
-            middle = time.perf_counter()
-            ids = [key_id for key_id, _ in mine]
-            theirs = await self._curtis.request(Op.GET_KEYS_BY_ID, ["sam", ids, "sunny"])
-            if mine != theirs:
-                raise SystemExit("the two ends hold different values")
-            self.pairs += len(mine)
-            self.get_key_s.append(middle - begin)
-            self.by_id_s.append(time.perf_counter() - middle)
 
 
 def cpu_seconds(pid: int) -> float:
@@ -258,6 +189,52 @@ async def measure(lab: Laboratory, concurrency: int, number: int, bits: int, sec
     )  # fmt: skip
 
 
+class Durability(NamedTuple):
+    """Pairs per second of two topologies that are alike but for where their pools are; medians of rounds."""
+
+    label: str
+    in_memory: float
+    durable: float
+
+    def ratio(self) -> float:
+        """What durability leaves."""
+        return self.durable / self.in_memory
+
+
+async def measure_durability(
+    in_memory: Laboratory, durable: Laboratory, concurrency: int, seconds: float
+) -> Durability:
+    """The two in turn, round after round, so that both meet the same machine."""
+    rates: dict[Laboratory, list[float]] = {in_memory: [], durable: []}
+    for number in range(ROUNDS + 1):
+        for lab, found in rates.items():
+            carol = await ControlConnection.open(lab.socket("client", "carol"))
+            curtis = await ControlConnection.open(lab.socket("client", "curtis"))
+            load = Load(carol, curtis, 1, 8 * KEY_BYTES)
+            took = await load.run(concurrency, seconds / ROUNDS)
+            if number:  # the first one warms up
+                found.append(load.pairs / took)
+            carol.transport.close()
+            curtis.transport.close()
+    medians = [statistics.median(found) for found in rates.values()]
+    return Durability(f"{concurrency} x 1 x {8 * KEY_BYTES} bit", *medians)
+
+
+async def compare_stores(in_memory: Laboratory, durable: Laboratory, seconds: float) -> list[Durability]:
+    """At different loads."""
+    return [await measure_durability(in_memory, durable, number, seconds) for number in (1, 8, 64)]
+
+
+def durability_table(results: list[Durability]) -> str:
+    """The figures for people."""
+    lines = [
+        f"{'requests x keys x size':<22} {'in memory/s':>12} {'durable/s':>10} {'durable/in memory':>18}"
+    ]
+    for row in results:
+        lines.append(f"{row.label:<22} {row.in_memory:>12.0f} {row.durable:>10.0f} {row.ratio():>17.1%}")
+    return "\n".join(lines)
+
+
 def rows(quick: bool) -> Iterator[tuple[int, int, int]]:
     """(concurrency, keys per request, key size in bits)."""
     yield from ((1, 1, 128), (8, 1, 128), (64, 1, 128))
@@ -306,6 +283,12 @@ async def run(lab: Laboratory, seconds: float, quick: bool) -> list[Figures]:
     return [await measure(lab, *row, seconds) for row in rows(quick)]
 
 
+def content(psrd: str) -> dict[str, Any]:
+    """The topology that is measured."""
+    clients = {"carol": ["sam"], "curtis": ["sunny", "susan"]}
+    return topology(HUBS, clients, free_ports(HUBS + len(clients)), psrd=psrd)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=4.0, help="length of one measurement (default 4)")
@@ -317,11 +300,13 @@ def main() -> None:
     if options.echo:
         loop(serve_echo(options.echo))
         return
-    clients = {"carol": ["sam"], "curtis": ["sunny", "susan"]}
-    with Laboratory(topology(HUBS, clients, free_ports(HUBS + len(clients)))) as lab:
-        idle = idle_percent(lab, 1.0 if options.quick else options.seconds)
-        results = loop(run(lab, 1.0 if options.quick else options.seconds, options.quick))
+    seconds = 1.0 if options.quick else options.seconds
+    with Laboratory(content("simulated")) as lab:
+        idle = idle_percent(lab, seconds)
+        results = loop(run(lab, seconds, options.quick))
         memory = memory_mib(lab)
+        with Laboratory(content("media"), media_bytes=DURABLE_POOL_BYTES) as durable:
+            stores = loop(compare_stores(lab, durable, 2 * seconds))
     if options.json:
         print(
             json.dumps(
@@ -329,6 +314,7 @@ def main() -> None:
                     "rows": [row._asdict() for row in results],
                     "resident_mib": memory,
                     "idle_cpu_percent": idle,
+                    "durability": [row._asdict() for row in stores],
                 },
                 indent=2,
             )
@@ -340,6 +326,10 @@ def main() -> None:
     print(table(results))
     print(f"\nidle: {idle:.1f} % of one core, all nodes together")
     print("resident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
+    print(
+        f"\nthe cost of durability: pools in memory, and {DURABLE_POOL_BYTES // MIB} MiB pools on disk, in turn\n"
+    )
+    print(durability_table(stores))
 
 
 if __name__ == "__main__":

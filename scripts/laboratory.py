@@ -17,6 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+import provision
 import yaml
 
 from dsked.delivery.control_client import ControlClient
@@ -103,7 +104,8 @@ class Laboratory:
     """A started topology; everything is stopped and removed at the end of the `with` block.
 
     `nodes`: the names of those to start, all by default. `log_level` is that of the nodes.
-    `environment` is added to that of dskectl and the nodes.
+    `environment` is added to that of dskectl and the nodes. `media_bytes`: with `psrd: media`, what is
+    brought for each pool of every pair before the nodes start.
     """
 
     def __init__(
@@ -113,6 +115,7 @@ class Laboratory:
         nodes: Sequence[str] = (),
         log_level: str = "info",
         environment: Mapping[str, str] | None = None,
+        media_bytes: int = 0,
     ) -> None:
         self._directory = tempfile.TemporaryDirectory(prefix="dsked-")
         self.path = Path(self._directory.name)
@@ -122,9 +125,12 @@ class Laboratory:
         self._first = nodes
         self._log_level = log_level
         self._environment = {**os.environ, **(environment or {})}
+        self._media_bytes = media_bytes
 
     def __enter__(self) -> Self:
         try:
+            if self._media_bytes:
+                provision.deliver(self.config, self.path, self._media_bytes)
             self.start(*self._first)
         except BaseException:
             self.__exit__(None, None, None)

@@ -1,0 +1,49 @@
+"""PSRD for a whole laboratory, as `dskectl psrd generate` and `import` bring it, in one process."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from dsked.config import paths, topology
+from dsked.entropy.sources import SystemSource
+from dsked.media import generating, importing, medium, node
+from dsked.media.planning import Order
+from dsked.storage.files import Files
+from dsked.storage.state_dir import StateDirectory
+
+
+def deliver(config: Path, state_base: Path, size_bytes: int) -> None:
+    """`size_bytes` for each pool of every pair of a topology; none of its nodes may run."""
+    files = Files()
+    network = topology.load(config)
+    clients = [client.name for client in network.clients]
+    states = {name: _state(files, state_base, "client", name) for name in clients}
+    for hub in network.hubs:
+        state = _state(files, state_base, "hub", hub.name)
+        for client in clients:
+            with TemporaryDirectory(dir=state_base) as medium_path:
+                bundle = Path(medium_path) / f"{client}{medium.SUFFIX}"
+                _generate(files, state, hub.x, Order(client=client, size_bytes=size_bytes), bundle)
+                _import(files, states[client], bundle, {hub.name: hub.x for hub in network.hubs})
+
+
+def _state(files: Files, base: Path, role: str, name: str) -> StateDirectory:
+    return StateDirectory(files, paths.node_state_dir(base, role, name), role, name)
+
+
+def _generate(files: Files, state: StateDirectory, x: int, order: Order, bundle: Path) -> None:
+    with node.deliveries(state), SystemSource() as source:
+        planned = generating.plan_bundles(state, x, [order], {}, os.urandom)
+        adopt = partial(node.adopt_here, state, None)
+        generating.generate(files, state, planned, bundle, source, adopt, lambda length: None)
+
+
+def _import(files: Files, state: StateDirectory, bundle: Path, hubs: dict[str, int]) -> None:
+    with node.deliveries(state), medium.opened(files, bundle) as file:
+        header = importing.only_bundle(files, file)
+        reader = importing.open_bundle(files, file, 0, header, lambda header: "")
+        adopt = partial(node.adopt_here, state, hubs)
+        importing.import_bundle(state, reader, adopt, lambda length: None)
