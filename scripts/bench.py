@@ -228,10 +228,10 @@ async def compare_stores(in_memory: Laboratory, durable: Laboratory, seconds: fl
 def durability_table(results: list[Durability]) -> str:
     """The figures for people."""
     lines = [
-        f"{'requests x keys x size':<22} {'in memory/s':>12} {'durable/s':>10} {'durable/in memory':>18}"
+        f"{'requests x keys x size':<22} {'in memory/s':>12} {'durable/s':>10} {'ratio':>7}"
     ]
     for row in results:
-        lines.append(f"{row.label:<22} {row.in_memory:>12.0f} {row.durable:>10.0f} {row.ratio():>17.1%}")
+        lines.append(f"{row.label:<22} {row.in_memory:>12.0f} {row.durable:>10.0f} {row.ratio():>7.1%}")
     return "\n".join(lines)
 
 
@@ -326,9 +326,8 @@ def main() -> None:
     print(table(results))
     print(f"\nidle: {idle:.1f} % of one core, all nodes together")
     print("resident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
-    print(
-        f"\nthe cost of durability: pools in memory, and {DURABLE_POOL_BYTES // MIB} MiB pools on disk, in turn\n"
-    )
+    size = DURABLE_POOL_BYTES // MIB
+    print(f"\nthe cost of durability, pairs per second: pools in memory, and of {size} MiB on disk, in turn\n")
     print(durability_table(stores))
 
 
