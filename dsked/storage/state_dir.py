@@ -62,7 +62,11 @@ class StateDirectory:
             raise ConfigurationError(
                 f"{self.path}: is in use by {owner}; two nodes on one state would use pads twice"
             )
-        self.files.write_at(lock, f"process {os.getpid()}".ljust(32).encode(), 0)
+        try:
+            self.files.write_at(lock, f"process {os.getpid()}".ljust(32).encode(), 0)
+        except StorageError:
+            self.files.close(lock)
+            raise
         return lock
 
     def lock_for_deliveries(self) -> OpenFile | None:

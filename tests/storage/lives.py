@@ -26,7 +26,7 @@ from dsked.storage.node_store import NodeStore, StoredPair
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, PairTerms, write_delivery
 from dsked.storage.state_dir import StateDirectory
-from tests.storage.simulated_disk import Disk
+from tests.storage.simulated_disk import Disk, DiskDirectory
 from tests.storage.simulated_files import CHANGES, Call, Fault, SimulatedFiles, no_fault
 
 PATH = Path("/state/client-carol")
@@ -293,6 +293,13 @@ class Life:
             self.ledger.adopted |= {info.uuid for info in delivery.blocks(owner)}
             self.ledger.stream(delivery.terms.stream(owner)).promised = delivery.blocks(owner)[-1].end
         return self.store.take(adopted)
+
+
+def new_disk() -> Disk:
+    """An empty one, but for the directory that states lie in."""
+    disk = Disk()
+    disk.root.seen["state"] = disk.root.durable["state"] = DiskDirectory()
+    return disk
 
 
 def write_staged(files: Files, state: StateDirectory, delivery: Delivery) -> None:

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from dsked.errors import StorageError
 from dsked.storage.files import Files, OpenFile
-from tests.storage.simulated_disk import Disk, DiskDirectory, DiskFile, Node
+from tests.storage.simulated_disk import SECTOR_BYTES, Disk, DiskDirectory, DiskFile, Node
 
 T = TypeVar("T")
 
@@ -124,10 +124,14 @@ class SimulatedFiles(Files):
     def write_at(self, file: OpenFile, data: bytes | bytearray | memoryview, offset: int) -> None:
         node = self._open[file.fd]
         error = self._begin("write_at", file.path, grows=node.grows_by(data, offset))
-        done = data if error is None else data[: self._dice.randint(0, len(data))]
-        node.write(done, offset)
+        node.write(data if error is None else self._part(data, offset), offset)
         if error:
             raise StorageError(f"{file.path}: cannot be written: {os.strerror(error)}")
+
+    def _part(self, data: bytes | bytearray | memoryview, offset: int) -> bytes | bytearray | memoryview:
+        """What a failed write has written: all, nothing, or up to the end of a sector."""
+        ends = range(SECTOR_BYTES - offset % SECTOR_BYTES, len(data), SECTOR_BYTES)
+        return data[: self._dice.choice([0, *ends, len(data)])]
 
     def size(self, file: OpenFile) -> int:
         node = self._open[file.fd]

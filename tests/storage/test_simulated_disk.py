@@ -282,17 +282,17 @@ def test_a_removed_directory_may_come_back_with_what_was_in_it(files: SimulatedF
 
 
 @pytest.mark.parametrize("error", [errno.EIO, errno.ENOSPC])
-def test_a_failed_write_leaves_a_part_of_it(error: int) -> None:
-    left = set()
+def test_a_failed_write_leaves_a_part_of_it_that_ends_with_a_sector(error: int) -> None:
+    left, data = set(), b"x" * 1000
     for seed in range(100):
         files = SimulatedFiles(Disk(), seed, fails_at(1, error))
         file = files.create(FILE)
         with pytest.raises(StorageError, match=r"^/file: cannot be written: (Input/output|No space left)"):
-            files.write_at(file, b"abc", 0)
-        left.add(content(files, FILE))
-        files.write_at(file, b"abc", 0)
-        assert content(files, FILE) == b"abc"
-    assert left == {b"", b"a", b"ab", b"abc"}
+            files.write_at(file, data, 100)
+        left.add(len(content(files, FILE) or b""))
+        files.write_at(file, data, 100)
+        assert content(files, FILE) == bytes(100) + data
+    assert left == {0, 512, 1024, 1100}
 
 
 def test_after_a_failed_sync_the_next_one_claims_success_and_the_data_may_be_gone() -> None:
