@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check lint format bench lock clean
+.PHONY: help setup demo test test-full check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,6 +36,12 @@ format: setup ## let ruff format the code
 
 bench: setup ## measure key pairs per second
 	@$(BIN)/python scripts/bench.py
+
+bench-media: setup ## measure bundles, and nodes by the size of their pools
+	@$(BIN)/python scripts/bench_media.py
+
+mutants: setup ## break the rules of the pools on purpose, and see the tests notice
+	@$(BIN)/python scripts/mutants.py
 
 lock: ## renew requirements.lock from pyproject.toml
 	@scripts/lock.sh
