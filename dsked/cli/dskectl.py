@@ -6,13 +6,13 @@ an encryptor may call for every key, must not pay for those that start topologie
 
 from __future__ import annotations
 
-import importlib
 from typing import Any
 
 import click
 
 from dsked import __version__
 from dsked.cli import errors
+from dsked.cli.lazy_group import LazyGroup
 from dsked.cli.target import Target
 
 #: command -> (module, its click command)
@@ -23,6 +23,7 @@ _COMMANDS = {
     "etsi-qkd": ("dsked.cli.etsi_commands", "etsi_qkd"),
     "get-key": ("dsked.cli.key_commands", "get_key"),
     "get-key-with-key-ids": ("dsked.cli.key_commands", "get_key_with_key_ids"),
+    "psrd": ("dsked.cli.psrd_commands", "psrd"),
 }
 
 _EPILOG = """
@@ -41,23 +42,12 @@ Exit status: 0 done; 1 it failed; 2 wrong command line or file; 3 the node is no
 """
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are imported when they are looked up."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """All names, in the order in which the help shows them."""
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command of this name."""
-        if cmd_name not in _COMMANDS:
-            return None
-        module, attribute = _COMMANDS[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
-        return command
-
-
-@click.group(cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup,
+    lazy=_COMMANDS,
+    epilog=_EPILOG,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(__version__, prog_name="dskectl")
 @click.option("--config", metavar="FILE", help="Topology file.  [default: see below]")
 @click.option("--client", "clients", multiple=True, metavar="NAME", help="Only this client; repeatable.")
@@ -66,7 +56,7 @@ class LazyGroup(click.Group):
 @click.option("--runtime-dir", metavar="DIR", help="Where control sockets are; see below.")
 @click.pass_context
 def dskectl(ctx: click.Context, /, **values: Any) -> None:
-    """Start, stop and inspect DSKE hubs and clients, and get keys from them."""
+    """Start, stop and inspect DSKE hubs and clients, get keys from them, and bring them PSRD on media."""
     ctx.obj = Target(**values)
 
 

@@ -117,6 +117,16 @@ def settle(files: Files, state: StateDirectory, out: Path) -> list[Path]:
     return targets
 
 
+def begun(files: Files, state: StateDirectory, directory: Path) -> list[Path]:
+    """The names of files in a directory that earlier runs of this hub began and did not finish."""
+    found = []
+    for partial in sorted(directory.glob(f"*{medium.SUFFIX}{medium.PARTIAL_SUFFIX}")):
+        with medium.opened(files, partial) as file, suppress(BundleError):
+            if headers.read(files, file, whole=False).hub == state.name:
+                found.append(partial.with_name(partial.name.removesuffix(medium.PARTIAL_SUFFIX)))
+    return found
+
+
 def _prepare(
     files: Files,
     state: StateDirectory,

@@ -50,12 +50,30 @@ def open_bundle(
     return BundleReader(files, file, at, header, key)
 
 
+def check_header(state: StateDirectory, header: Header, peers: Mapping[str, int] | None) -> None:
+    """Raises RequestError where the header alone tells that this client is not to take the bundle.
+
+    `peers`: its hubs and their x-coordinates by its own configuration, if there is one.
+    """
+    if header.client != state.name:
+        raise RequestError(f"this bundle is for client {header.client}; this is client {state.name}")
+    if peers is not None and header.hub not in peers:
+        raise RequestError(
+            f"this bundle is from hub {header.hub}, and client {state.name} has no such hub; it has "
+            f"{', '.join(peers)}"
+        )
+    if node.adopted(state, header.bundle):
+        raise RequestError(
+            f"client {state.name} has imported this bundle already; every bundle is good for one time"
+        )
+
+
 def check(
     state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | None, *, replace: bool
 ) -> None:
     """Raises RequestError where this client is not to take a bundle: before gigabytes are copied.
 
-    `peers`: its hubs and their x-coordinates by its own configuration, if there is one.
+    `peers` as for `check_header`.
     """
     node.check(state, delivery, peers)
     terms = delivery.terms
