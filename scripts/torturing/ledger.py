@@ -69,7 +69,7 @@ class Stream:
     excused: bool = False  # state of an end was restored or cloned: waste is not judged
     highest: int = 0
     wasted: int = 0  # by kills, and by attempts
-    kills: int = 0
+    judged_kills: int = 0  # starts that could waste, and were judged
     _kill_allowance: int = 0
     _attempt_allowance: int = 0
     _starts: array[int] = field(default_factory=lambda: array("Q"))
@@ -92,7 +92,6 @@ class Stream:
 
     def killed(self) -> None:
         """An end was killed: one more reservation and window may be wasted."""
-        self.kills += 1
         self._allow_a_start()
 
     def attempted(self) -> None:
@@ -117,6 +116,7 @@ class Stream:
     def _allow_a_start(self) -> None:
         if self.window is not None:
             self._kill_allowance += self.window // 2 + self.window
+            self.judged_kills += not self.excused
 
     def _overlaps(self, index: int, use: Use) -> bool:
         return use.start < self._ends[index] and self._starts[index] < use.end
@@ -168,6 +168,10 @@ class Ledger:
         fault = stream.note(use)
         if fault is not None:
             self.faults.append(fault)
+
+    def newest(self, client: str, hub: str) -> list[Stream]:
+        """The two streams that a pair began to use last."""
+        return [one for one in self.streams.values() if (one.client, one.hub) == (client, hub)][-2:]
 
     def of(self, node: str) -> list[Stream]:
         """The streams that have this node at one end."""

@@ -25,17 +25,13 @@ class TortureError(Exception):
 
 @dataclass(frozen=True)
 class Place:
-    """Where a node finds its things: below `root`, which the nodes of a laboratory share; a clone has its own."""
+    """Where a node finds its things. `root`: of its socket and log; `state_base`: what --state-dir names."""
 
     root: Path
+    state_base: Path
     config: Path
     role: str
     name: str
-
-    @property
-    def state_base(self) -> Path:
-        """What --state-dir names; the node's own directory lies in it."""
-        return self.root / "state"
 
     @property
     def state(self) -> Path:
@@ -103,25 +99,26 @@ class Node:
                 env={**os.environ, "NOTIFY_SOCKET": str(path)},
             )  # fmt: skip
 
-    async def ready(self) -> bool:
-        """Wait until it says that it is ready: True. False where it ends instead."""
+    async def opened(self) -> bool:
+        """Wait until it has opened its state, and a hub its port: True. False where it ends instead."""
         assert self._process is not None
         ended = asyncio.create_task(self._process.wait())
-        told = asyncio.create_task(self._told_ready())
+        told = asyncio.create_task(self._told_something())
         try:
             async with asyncio.timeout(LIMIT_S):
                 await asyncio.wait({ended, told}, return_when=asyncio.FIRST_COMPLETED)
             return told.done()
         except TimeoutError:
-            raise TortureError(f"{self.name} is not ready after {LIMIT_S:g} s") from None
+            raise TortureError(f"{self.name} has not started in {LIMIT_S:g} s") from None
         finally:
             ended.cancel()
             told.cancel()
 
-    async def _told_ready(self) -> None:
+    async def _told_something(self) -> None:
+        """Until READY=1, or the STATUS of a client that still lacks hubs (sd_notify(3))."""
         assert self._notify is not None
         loop = asyncio.get_running_loop()
-        while b"READY=1" not in await loop.sock_recv(self._notify, _MAX_DATAGRAM_BYTES):
+        while b"STATUS=" not in await loop.sock_recv(self._notify, _MAX_DATAGRAM_BYTES):
             pass
 
     async def kill(self) -> None:
@@ -133,18 +130,31 @@ class Node:
                 await self._process.wait()
         self._forget()
 
+    async def exit_status(self) -> int:
+        """Wait until the process ends by itself. Raises TortureError where it goes on."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                return await self._process.wait()
+        except TimeoutError:
+            raise TortureError(f"{self.name} runs on, and should have refused to start") from None
+
+    def log_lines(self) -> list[str]:
+        """All that it and its predecessors have logged."""
+        return self.place.log.read_text(errors="replace").splitlines()
+
     def log_tail(self, lines: int = 8) -> str:
         """The last lines of its log."""
-        return "\n".join(self.place.log.read_text(errors="replace").splitlines()[-lines:])
+        return "\n".join(self.log_lines()[-lines:])
 
     def copy_state(self, to: Path) -> None:
-        """A copy of the state directory, of a running process's too: a file may be gone when it is its turn."""
+        """A copy of the state directory, of a running process's too: files may go before it is their turn."""
         copy_tree(self.place.state, to)
 
     def restore_state(self, copy: Path) -> None:
         """Put a copy in the place of the state directory."""
         assert not self.running
-        shutil.rmtree(self.place.state)
+        shutil.rmtree(self.place.state, ignore_errors=True)
         copy_tree(copy, self.place.state)
 
     def _forget(self) -> None:

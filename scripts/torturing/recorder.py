@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import cast
 
 from .ledger import Ledger, Origin, Use
-from .tap import Hello, Piece, Range, Tap, Way
+from .tap import REFUSED_REWIND, Hello, Piece, Range, Tap, Way
 from .weather import Fate, Forecast, Weather
 
 #: An end that says nothing and does not close is left alone after this.
@@ -29,6 +29,7 @@ class Recorder:
         self.weather = weather
         self.begun_s = time.monotonic()
         self.lines: list[Line] = []  # all, by number
+        self.news = asyncio.Event()  # set when something has reached a client
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def serve(self, hub: str, port: int) -> Gateway:
@@ -132,10 +133,12 @@ class Line:
         self.answered: set[str] = set()
         self.story: list[str] = []
         self._forecast: Forecast | None = None
+        self._fault = False  # the weather has lost or cut something
         self._late: dict[Way, list[bytes]] = {}  # held back, in order
         self._ended: set[Way] = set()
         self._silent = False
         self._finishing = False
+        self._hung_up: Way | None = None  # the direction whose sender closed the line, before anybody else
         self.port = 0
 
     # --- who ---
@@ -158,6 +161,19 @@ class Line:
     def is_open(self) -> bool:
         """False as soon as the line is cut, or one end has closed it."""
         return not self._finishing
+
+    @property
+    def left_behind(self) -> bool:
+        """True where one side refused the other for what it has forgotten: both need new streams.
+
+        The hub says so in M2; a client closes on M2 and sends no M3.
+        """
+        hello = self.hello(Way.TO_CLIENT)
+        if hello is None or self._fault:
+            return False
+        return hello.code == REFUSED_REWIND or (
+            self._hung_up is Way.TO_HUB and hello.code == 0 and not self.tap.proved
+        )
 
     def describe(self) -> str:
         """Circumstances, for a report."""
@@ -206,6 +222,8 @@ class Line:
         if way not in self._ended:
             self._ended.add(way)
             self._tell(f"no more goes {way.value}")
+            if self.is_open:
+                self._hung_up = way
             if not self._silent and not self._finishing and not self._late.get(way):
                 self._other(way).write(self.tap.rest(way))
         self._finish()
@@ -244,6 +262,7 @@ class Line:
             return fate
         weather = self._recorder.weather
         weather.happened(fate, piece)
+        self._fault |= fate is not Fate.DELAY
         self._tell(f"{piece.name} (piece {piece.number}) {piece.way.value} {fate.value}")
         self._forecast = weather.in_session() if fate is Fate.DELAY else None
         if fate is Fate.LOSE_AND_SILENCE:
@@ -259,6 +278,7 @@ class Line:
         self._other(piece.way).write(piece.raw)
         if piece.way is Way.TO_CLIENT:
             self.answered.add(piece.name)
+            self._recorder.news.set()
 
     def _hold(self, way: Way) -> None:
         self._late.setdefault(way, [])

@@ -64,14 +64,13 @@ class Range(NamedTuple):
 
 
 class Hello(NamedTuple):
-    """What M1 or M2 says in clear. `client` stands in M1 only, `code` and `reason` in M2 only."""
+    """What M1 or M2 says in clear. `client` stands in M1 only, `code` in M2 only."""
 
     boot_id: bytes
     client_stream: bytes
     hub_stream: bytes
-    client: str = ""
-    code: int = 0
-    reason: str = ""
+    client: str
+    code: int
 
 
 @dataclass
@@ -124,6 +123,12 @@ class Tap:
         """What came of a piece that is not whole."""
         return bytes(self._halves[way].pending)
 
+    @property
+    def proved(self) -> bool:
+        """True once M3 has begun to come."""
+        half = self._halves[Way.TO_HUB]
+        return half.nr_handshake > 1 or bool(half.pending)
+
     def _take(self, half: _Half, end: int) -> Piece:
         piece = Piece(half.way, half.nr_pieces, half.name, bytes(half.pending[:end]))
         if piece.is_handshake:
@@ -149,15 +154,15 @@ class Tap:
         self._used(Range(half.way, half.nr_pieces, half.name, start, start + length))
 
     def _learn(self, piece: Piece) -> None:
-        fields: list[Any] = []
-        if piece.name in ("M1", "M2"):
-            fields = msgpack.unpackb(piece.raw[LENGTH_BYTES:], strict_map_key=False)
+        if piece.name not in ("M1", "M2"):
+            return
+        fields: list[Any] = msgpack.unpackb(piece.raw[LENGTH_BYTES:], strict_map_key=False)
+        client, code = "", 0
         if piece.name == "M1":
             _, client, _, _, boot_id, _, _, holdings, *_ = fields
-            self.hellos[piece.way] = Hello(boot_id, *holdings[:2], client=client)
-        elif piece.name == "M2":
-            _, code, reason, boot_id, _, _, holdings, *_ = fields
-            self.hellos[piece.way] = Hello(boot_id, *holdings[:2], code=code, reason=reason)
+        else:
+            _, code, _, boot_id, _, _, holdings, *_ = fields
+        self.hellos[piece.way] = Hello(boot_id, holdings[0], holdings[1], client, code)
 
 
 def _first_field(pending: bytearray) -> int | None:

@@ -22,7 +22,7 @@ MAX_DELAY_S = 0.05
 class Fate(enum.Enum):
     """What becomes of a piece, and with it of its connection."""
 
-    PASS = "passes"
+    PASS = "passes"  # noqa: S105  no password
     DELAY = "is late, and all behind it"
     CUT = "passes, then the line is cut"
     LOSE_AND_CUT = "is lost, and the line is cut"
@@ -53,7 +53,7 @@ class Weather:
     """Faults at random, of a generator of its own. In `calm` weather there are none."""
 
     def __init__(self, seed: str, calm: bool = False) -> None:
-        self._random = random.Random(seed)
+        self._random = random.Random(seed)  # noqa: S311  repeatable on purpose
         self.calm = calm
         self._in_a_row: Counter[tuple[str, str]] = Counter()
         self.faults: Counter[str] = Counter()

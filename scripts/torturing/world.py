@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,25 +25,19 @@ MIN_NR_SHARES = 2
 PORTS = 2 * len(HUBS) + len(CLIENTS) + 1
 #: How long keys may take to flow again, on a machine that is very busy.
 FLOW_LIMIT_S = 30.0
-POLL_S = 0.01
+#: What waits for the recorder's news looks after this long in any case.
+POLL_S = 0.1
 
 SIMULATED, MEDIA = "simulated", "media"
 
 
-def window_bytes(first_bundle_bytes: int) -> int:
-    """WIN of proto/pools.md, section 2, by the bytes per pool of the first bundle."""
-    return min(max(first_bundle_bytes // 64, 16 * 1024), 1024 * 1024)
-
-
 class World:
-    """Everything that one round of torture is done to. Begun and ended by `async with`."""
+    """Everything that one round of torture is done to. `window`: WIN in bytes of pools that have one."""
 
-    def __init__(self, psrd: str, seed: str, base_port: int, first_bundle_bytes: int) -> None:
-        self.psrd = psrd
+    def __init__(self, psrd: str, seed: str, base_port: int, window: int | None = None) -> None:
+        self._psrd = psrd
         self.root = Path(tempfile.mkdtemp(prefix="dsked-torture-"))
         self._base_port = base_port
-        window = None if psrd == SIMULATED else window_bytes(first_bundle_bytes)
-        self.window = window
         self.ledger = Ledger(lambda client, hub: window)
         self.weather = Weather(f"weather {seed}")
         self.recorder = Recorder(self.ledger, self.weather)
@@ -50,7 +45,7 @@ class World:
         self.gateways: dict[str, Gateway] = {}
         configs = self._write_configs()
         self.nodes = {
-            name: Node(Place(self.root, configs[role], role, name))
+            name: Node(Place(self.root, self.root / "state", configs[role], role, name))
             for role, names in (("hub", HUBS), ("client", CLIENTS))
             for name in names
         }
@@ -80,7 +75,7 @@ class World:
 
     def _topology(self, port_of: Callable[[str], int]) -> dict[str, Any]:
         first_client = self._base_port + 2 * len(HUBS)
-        settings = {"share_timeout_secs": 5, "psrd": self.psrd, "min_nr_shares": MIN_NR_SHARES}
+        settings = {"share_timeout_secs": 5, "psrd": self._psrd, "min_nr_shares": MIN_NR_SHARES}
         hubs = [{"name": hub, "port": port_of(hub)} for hub in HUBS]
         clients = [
             {"name": client, "port": first_client + place, "encryptors": [{"name": ENCRYPTOR_OF[client]}]}
@@ -90,21 +85,43 @@ class World:
 
     # --- nodes ---
 
-    async def open_gateways(self) -> None:
-        """Listen in front of all hubs, which are down."""
+    async def begin(self) -> None:
+        """Start everything, and wait until keys flow everywhere."""
         for hub in HUBS:
             self.gateways[hub] = await self.recorder.serve(hub, self._recorder_port(hub))
+        await self.prepare()
+        await self.start(*self.nodes)
+        for near, far in (CLIENTS, CLIENTS[::-1]):
+            self.load.start(near, self.end(near), self.end(far))
+        await self.flows(*self.nodes)
+
+    async def prepare(self) -> None:
+        """What must be done before the first start."""
+
+    def end(self, client: str) -> tuple[Node, str]:
+        """A client with its encryptor."""
+        return self.nodes[client], ENCRYPTOR_OF[client]
+
+    async def launch(self, name: str) -> None:
+        """Start the process of a node that is down, and do not wait for anything."""
+        await self.nodes[name].start()
 
     async def start(self, *names: str) -> None:
         """Start nodes that are down, and open the way to those that are hubs."""
-        await asyncio.gather(*(self._start(self.nodes[name]) for name in names))
+        for name, opened in zip(names, await asyncio.gather(*map(self.try_start, names)), strict=True):
+            if not opened:
+                raise TortureError(f"{name} has ended instead of starting:\n{self.nodes[name].log_tail()}")
 
-    async def _start(self, node: Node) -> None:
+    async def try_start(self, name: str) -> bool:
+        """Start a node that is down. False where it has ended by itself."""
+        node = self.nodes[name]
         await node.start()
+        if not await node.opened():
+            await node.kill()
+            return False
         if node.role == "hub":
-            if not await node.ready():
-                raise TortureError(f"{node.name} has ended instead of starting:\n{node.log_tail()}")
-            self.gateways[node.name].set_ports(self.hub_port(node.name))
+            self.gateways[name].set_ports(self.hub_port(name))
+        return True
 
     async def kill(self, *names: str) -> None:
         """Kill nodes at once, and wait until they are gone."""
@@ -115,12 +132,6 @@ class World:
         for name in names:
             for stream in self.ledger.of(name):
                 stream.killed()
-
-    def start_load(self) -> None:
-        """Both clients ask for keys, and fetch each other's."""
-        for near, far in (CLIENTS, reversed(CLIENTS)):
-            ends = [(self.nodes[name], ENCRYPTOR_OF[name]) for name in (near, far)]
-            self.load.start(near, ends[0], ends[1])
 
     # --- what must hold ---
 
@@ -143,7 +154,9 @@ class World:
         try:
             async with asyncio.timeout(FLOW_LIMIT_S):
                 while not so():
-                    await asyncio.sleep(POLL_S)
+                    self.recorder.news.clear()
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self.recorder.news.wait(), POLL_S)
         except TimeoutError:
             raise TortureError(f"keys do not flow again: {why_not()}") from None
 
@@ -172,6 +185,17 @@ class World:
         for name, node in self.nodes.items():
             if node.has_ended:
                 raise TortureError(f"{name} has ended by itself:\n{node.log_tail()}")
+
+    def check_logs(self) -> None:
+        """Raise TortureError where a node has logged what no code of its own has caught."""
+        for name, node in self.nodes.items():
+            faults = [line for line in node.log_lines() if "Traceback" in line or self.is_false_alarm(line)]
+            if faults:
+                raise TortureError(f"{name} has logged: {faults}")
+
+    def is_false_alarm(self, line: str) -> bool:
+        """An error, where nothing has happened that would be one."""
+        return " ERROR " in line
 
     def explain(self, fault: Reuse | Waste) -> str:
         """A fault with the circumstances of all uses that it names."""

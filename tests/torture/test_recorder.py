@@ -1,4 +1,4 @@
-"""The recorder between a client and a hub of our own making: it writes down what was sent, whatever arrives."""
+"""The recorder between a client and a hub of our own: it writes down what was sent, whatever arrives."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ class Wire(NamedTuple):
 
     async def until_used(self, way: Way, nr_uses: int) -> None:
         """Wait until so many uses of a direction's stream are written down."""
-        while self.stream(way).nr_uses < nr_uses:
+        while self.stream(way).nr_uses < nr_uses:  # noqa: ASYNC110  a few turns of the loop
             await asyncio.sleep(0)
 
 
