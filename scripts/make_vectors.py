@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from vectors.bundles import bundle_vectors
 from vectors.frames import frame_vectors, refused_vectors
 from vectors.handshake import handshake_vectors, sealed_vectors
 from vectors.sharing import amd_vectors, dealing_vectors, gfp_vectors, shamir_vectors
@@ -29,6 +30,7 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "refused_frames": refused_vectors,
     "handshakes": handshake_vectors,
     "sealed": sealed_vectors,
+    "bundles": bundle_vectors,
 }
 
 
