@@ -7,17 +7,20 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import replace
+from typing import Any, Protocol, TypeVar
 
-from dsked.config.node import ClientSettings, ControlSettings, NodeSettings
+from dsked.config.node import ClientSettings, HubSettings, NodeSettings
 from dsked.delivery.access import AccessRules
 from dsked.delivery.control import ControlServer
 from dsked.delivery.sd_notify import notify
 from dsked.delivery.service import KeyService, Node
 from dsked.errors import DskedError, ExitStatus, exit_status
+from dsked.storage.running import RunningStore
 
 _log = logging.getLogger("dsked")
+SettingsT = TypeVar("SettingsT", HubSettings, ClientSettings)
 
 
 class _Closable(Protocol):
@@ -93,27 +96,43 @@ class _Daemon:
         if isinstance(self._settings, ClientSettings):
             await self._start_client(self._settings)
         else:
-            from dsked.net.hub_node import HubNode  # each role loads its own engine alone
-
-            hub = HubNode(self._settings, self.stopping.set)
-            await self._start_control(hub, None, self._settings.control)
-            await self._add(hub, hub.start())
-            self._node = hub
+            await self._start_hub(self._settings)
         self._tell_readiness()
+
+    def _open_store(self, role: str, peers: Mapping[str, int]) -> RunningStore:
+        """The node's state directory, which is its own from now on."""
+        store = RunningStore(self._settings.state_dir, role, self._settings.name, peers)
+        self._parts.append(store)
+        return store
+
+    async def _start_hub(self, settings: HubSettings) -> None:
+        from dsked.net.hub_node import HubNode  # each role loads its own engine alone
+
+        store = self._open_store("hub", dict.fromkeys(settings.owners or (), 0))
+        hub = HubNode(_with_gate_keys(settings, store), self.stopping.set, store.streams())
+        store.deliver_to(hub)
+        await self._start_control(hub, None, store)
+        await self._add(hub, hub.start())
+        self._node = hub
 
     async def _start_client(self, settings: ClientSettings) -> None:
         from dsked.net.client_node import ClientNode
 
-        client = ClientNode(settings, self.stopping.set, self._tell_readiness)
-        await self._start_control(client, client, settings.control)
+        store = self._open_store("client", {hub.name: hub.x for hub in settings.hubs})
+        client = ClientNode(
+            _with_gate_keys(settings, store), self.stopping.set, self._tell_readiness, store.streams()
+        )
+        store.deliver_to(client)
+        await self._start_control(client, client, store)
         if settings.port is not None:
             await self._start_etsi(client, settings.host, settings.port)
         await self._add(client, client.start())
         self._node = client
 
-    async def _start_control(self, node: Node, service: KeyService | None, settings: ControlSettings) -> None:
+    async def _start_control(self, node: Node, service: KeyService | None, store: RunningStore) -> None:
+        settings = self._settings.control
         rules = AccessRules.from_names(os.geteuid(), settings.users, settings.groups)
-        control = ControlServer(node, service, rules)
+        control = ControlServer(node, service, rules, None if self._settings.simulated else store)
         await self._add(control, control.start(settings.path, settings.group))
 
     async def _start_etsi(self, service: KeyService, host: str, port: int) -> None:
@@ -147,6 +166,11 @@ class _Daemon:
             _log.info("%s %s is stopping", self._node.role, self._node.name)
         while self._parts:
             await self._parts.pop().close()
+
+
+def _with_gate_keys(settings: SettingsT, store: RunningStore) -> SettingsT:
+    """Where PSRD comes on media, gate keys come with it."""
+    return settings if settings.simulated else replace(settings, gate_keys=store.gate_keys())
 
 
 def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

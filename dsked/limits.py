@@ -73,6 +73,11 @@ MAX_PARK_S = 1.0
 
 #: Marks run ahead of use by at most this fraction of what a pool still holds: a crash burns that much.
 RESERVED_POOL_FRACTION = 4
+#: A pool on media runs low below so many windows, and holds enough again above so many.
+LOW_PSRD_WINDOWS = 4
+ENOUGH_PSRD_WINDOWS = 8
+#: A pair with fewer bytes for ordinary frames is used up: key requests go to other hubs.
+USED_UP_BYTES = 1024
 #: The durable store reserves what about so many seconds use, and never less than this many bytes.
 RESERVATION_S = 1.0
 MIN_RESERVATION_BYTES = 4096
@@ -189,9 +194,8 @@ MAX_REMEMBERED_DELIVERIES = 1_048_576
 # Media.
 #: A bundle's blocks are cut to this size at most: 16 MiB of checksums while one is written.
 MAX_BLOCK_BYTES = 4 * 1024 * 1024 * 1024
-DEFAULT_BUNDLE_BYTES = 64 * 1024 * 1024  # of each pool
 MIN_PASSPHRASE_CHARACTERS = 12
-MAX_PASSPHRASE_BYTES = 1024
+MAX_PASSPHRASE_FILE_BYTES = 64 * 1024
 
 # Evidence against hubs (mismatches), and how long they are set aside.
 SET_ASIDE_FIRST_S = 10.0

@@ -13,13 +13,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any
 
+from dsked.client.dials import Dials
 from dsked.client.evidence import Evidence
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.initiator import Initiator
 from dsked.client.locator import Locator
+from dsked.client.provisioning import NEW_PSRD, Provisioning
 from dsked.client.refill import RefillSettings
 from dsked.client.requests import (
     LIMITS,
@@ -33,7 +36,7 @@ from dsked.client.responder import Responder
 from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
 from dsked.keys import Done, KeyLimits
 from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
-from dsked.psrd.pair import Pair, Side
+from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.report import pools_report
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
@@ -45,8 +48,17 @@ Random = Callable[[int], bytes]
 Notice = Callable[[int, str], None]
 
 
+def _nobody() -> None:
+    """The shell has not said yet whom to wake."""
+
+
 class ClientEngine:
-    """One client. `hubs`: (name, x-coordinate) in the configured order; `gate_keys`: by hub name."""
+    """One client. `hubs`: (name, x-coordinate) in the configured order.
+
+    `gate_keys` and `streams`: by hub name. Where PSRD is simulated every hub has a gate key and none has
+    streams; otherwise both come with a hub's first bundle, before the start or later (`deliver`).
+    `wake` is for the shell to set: it is called when a store has done something, and ends the turn soon.
+    """
 
     def __init__(
         self,
@@ -57,6 +69,7 @@ class ClientEngine:
         k: int,
         simulated: bool,
         gate_keys: Mapping[str, bytes],
+        streams: Mapping[str, Streams] = MappingProxyType({}),
         refill: RefillSettings,
         share_timeout_s: float,
         random: Random,
@@ -65,21 +78,28 @@ class ClientEngine:
         self.name = name
         self.encryptors = encryptors
         self.timers = Timers()
+        self.wake: Callable[[], None] = _nobody
         self._random = random
         self._notice = notice
         self._boot_id = random(BOOT_ID_BYTES)
         self._refill_settings = refill
         self._stopping = False
-        pairs = [Pair(name, hub, Side.CLIENT, gate_keys[hub], simulated) for hub, _ in hubs]
-        xs = [x for _, x in hubs]
-        peers = [HubPeer(*at, index, refill) for index, at in enumerate(zip(pairs, xs, strict=True))]
+        peers = [
+            HubPeer(Pair(name, hub, Side.CLIENT, gate_keys.get(hub, b""), simulated), x, index, refill)
+            for index, (hub, x) in enumerate(hubs)
+        ]
         self.hubs = Hubs(peers, k)
         self._evidence = Evidence()
         self._locator = Locator(name, encryptors, self.hubs, self.timers)
         self._initiator = Initiator(name, self.hubs, self._evidence, self.timers, share_timeout_s, random)
         self._responder = Responder(name, self.hubs, self._evidence, self.timers, share_timeout_s, notice)
-        self._to_dial: list[HubPeer] = list(self.hubs)
+        self._dials = Dials(self.timers)
         self._peer_of: dict[ClientConnection, HubPeer] = {}
+        self._provisioning = Provisioning(self._dials, notice, lambda: self.wake())
+        for hub in self.hubs:
+            if hub.name in streams:
+                self._provisioning.hold(hub, gate_keys[hub.name], streams[hub.name])
+            self._provisioning.dial(hub)
 
     # --- key requests ---
 
@@ -155,6 +175,16 @@ class ClientEngine:
         if self._stopping:
             raise ShuttingDownError(f"client {self.name} is stopping")
 
+    # --- PSRD on media ---
+
+    def deliver(self, hub: str, gate_key: bytes, streams: Streams) -> None:
+        """The pair with `hub` has its first streams, or new ones: a session on older ones ends."""
+        self._provisioning.deliver(self.hubs[hub], gate_key, streams)
+
+    def grown(self, hub: str) -> None:
+        """More bytes have been appended to the streams of the pair with `hub`."""
+        self._provisioning.grown(self.hubs[hub])
+
     # --- the shell's side ---
 
     def connected(self, hub: HubPeer) -> ClientConnection:
@@ -182,20 +212,21 @@ class ClientEngine:
         """The connection to `hub` is gone, or could not be made: it is dialled again after a while."""
         connection = hub.connection
         session = connection.session if connection is not None else None
-        if connection is not None and connection.stage is Stage.CLOSING:
-            problem = f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s"
+        problem = hub.closing or problem
         if session is not None and not self._stopping:
-            self._notice(logging.WARNING, f"hub {hub.name}: {problem}")
+            level = logging.INFO if problem == NEW_PSRD else logging.WARNING
+            self._notice(level, f"hub {hub.name}: {problem}")
         reached = connection is not None and connection.proved
         carried = session is not None and session.frames_received > 0
         if connection is not None:
             del self._peer_of[connection]
         hub.disconnected(now)
-        hub.problem = problem
-        if not self._stopping:
+        hub.problem = hub.obstacle or problem
+        self._dials.ended(hub)
+        if not self._stopping and not hub.obstacle:
             jitter = int.from_bytes(self._random(4), "big") / 2**32
             delay = hub.next_dial_delay(reached=reached, carried_frames=carried, jitter=jitter)
-            self.timers.at(now + delay, lambda now: self._to_dial.append(hub))
+            self._dials.later(hub, now + delay)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -215,10 +246,11 @@ class ClientEngine:
             if hub.changed:
                 hub.changed = False
                 hub.ask_for_blocks(now)
+                self._provisioning.look_at_supply(hub)
                 changed.append(connection)
                 if connection.stage is Stage.OPEN and hub.hangs(now):
-                    connection.stage = Stage.CLOSING  # the shell closes it
-        to_dial, self._to_dial = self._to_dial, []
+                    hub.close(f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s")
+        to_dial = self._dials.take_due()
         return [] if self._stopping else to_dial, changed
 
     def stop(self) -> None:
@@ -290,8 +322,7 @@ class ClientEngine:
     def _ends_held(connection: ClientConnection, message: Ping) -> None:
         streams = connection.streams
         if streams is not None and streams.local.window is not None:
-            held = min(message.client_end, streams.local.store.end)
-            streams.local.held_end = max(streams.local.held_end, held)
+            streams.local.peer_holds(max(streams.local.peer_end, message.client_end))
 
     # --- status ---
 
@@ -306,8 +337,9 @@ class ClientEngine:
         return None
 
     def _holds_enough(self, hub: HubPeer) -> bool:
+        """Where PSRD is simulated more of it is on its way; what media brought has been looked at."""
         streams = hub.pair.streams
-        least = self._refill_settings.start
+        least = self._refill_settings.start if hub.pair.simulated else 0
         return streams is not None and min(streams.local.unused, streams.peer.unused) >= least
 
     def status(self, now: float) -> dict[str, Any]:
@@ -324,8 +356,9 @@ class ClientEngine:
             "hub_name": hub.name,
             "x_coordinate": hub.x,
             "registered": hub.registered,
-            "problem": hub.problem or None,
+            "problem": hub.trouble or None,
             "late": hub.late,
+            "psrd_low": hub.supply is not None and hub.supply.low,
             "restored_state_seen": hub.pair.rewound,
             **self._evidence.report(hub.name, now),
             **pools_report(hub.connection.streams if hub.connection is not None else hub.pair.streams),

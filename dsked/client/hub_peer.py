@@ -10,6 +10,7 @@ from dsked.client.refill import Refill, RefillSettings
 from dsked.errors import LimitError
 from dsked.limits import (
     ANSWER_LIMIT_S,
+    HANDSHAKE_PAD_BYTES,
     MAX_KEYS_PER_FRAME,
     MAX_REMEMBERED_DONE_PER_HUB,
     MAX_SIMULATED_BLOCKS,
@@ -19,10 +20,11 @@ from dsked.limits import (
     RECONNECT_JITTER,
     RECONNECT_UNREACHABLE_MAX_S,
 )
-from dsked.psrd.pair import Pair, Side
+from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import in_memory
-from dsked.wire.connection import ClientConnection
+from dsked.psrd.supply import Supply, used_up
+from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 
 #: What a request ends in: an answer, or None when the session is lost before it came. More than one
@@ -30,6 +32,7 @@ from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 OnAnswer = Callable[[Message | None, float], bool]
 _MAX_REQUEST_ID = 0xFFFF_FFFF
 Confirmation = tuple[str, bytes]  # (initiator client, key ID)
+NO_PSRD = "no PSRD of this hub yet: import a bundle (dskectl psrd import)"
 
 
 class HubPeer:
@@ -45,8 +48,9 @@ class HubPeer:
         self.late = False
         self.changed = False  # something came in or was queued in this turn
         self.problem = "not connected yet"
-        self._unreachable_delay_s = RECONNECT_FIRST_S
-        self._handshake_delay_s = RECONNECT_FIRST_S
+        self.closing = ""  # why this side closes the connection
+        self.supply: Supply | None = None  # of a pair on media
+        self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
         self._refill_settings = refill
         self._refills: dict[Side, Refill] = {}
@@ -54,6 +58,30 @@ class HubPeer:
         self._calls: dict[int, OnAnswer] = {}
         self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
         self._done: deque[Confirmation] = deque(maxlen=MAX_REMEMBERED_DONE_PER_HUB)
+
+    @property
+    def trouble(self) -> str:
+        """Why no request can go to this hub now, or empty."""
+        if not self.registered:
+            return self.problem
+        return self.supply.problem if self.supply is not None else ""
+
+    @property
+    def obstacle(self) -> str:
+        """Why it is no use to dial this hub, or empty."""
+        streams = self.pair.streams
+        if self.pair.simulated:
+            return ""
+        if streams is None:
+            return NO_PSRD
+        left = min(streams.local.store.end - streams.local.next, streams.peer.unused)
+        return used_up(left) if left < HANDSHAKE_PAD_BYTES else ""
+
+    def deliver(self, gate_key: bytes, streams: Streams) -> None:
+        """The pair has got streams, its first ones or new ones."""
+        self.pair.deliver(gate_key, streams)
+        self.supply = Supply(streams, self._refill_settings.start, self._refill_settings.stop)
+        self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
 
     # --- requests ---
 
@@ -109,8 +137,14 @@ class HubPeer:
 
     def connected(self, connection: ClientConnection) -> None:
         """TCP is there; the handshake begins."""
-        self.connection, self.changed = connection, True
+        self.connection, self.changed, self.closing = connection, True, ""
         self._refills = {side: Refill(self._refill_settings) for side in Side}
+
+    def close(self, problem: str) -> None:
+        """End the connection when the turn ends."""
+        assert self.connection is not None
+        self.connection.stage = Stage.CLOSING
+        self.closing, self.changed = problem, True
 
     def disconnected(self, now: float) -> None:
         """The connection is gone: every request under way is told."""
@@ -177,7 +211,7 @@ class HubPeer:
             return False
         store.append(block.uuid, block.data)
         if owner is Side.CLIENT:
-            streams.local.held_end = streams.local.store.end
+            streams.local.peer_holds(store.end)
         self._refills[owner].arrived()
         return True
 

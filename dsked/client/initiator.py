@@ -173,7 +173,7 @@ class Initiator:
         if not hub.registered or session is None:
             self._wait(hub, items, now)
             return
-        if not hub.pair.simulated and not self._pads_suffice(hub, items, session.streams.local.unused):
+        if not hub.pair.simulated and not self._pads_suffice(hub, items, session.pads_left):
             return
         for message, in_flight in put_frames(items, session.max_pads, now):
             if hub.request(message, partial(self._answered, hub, in_flight)) is None:
@@ -196,9 +196,9 @@ class Initiator:
             self._sweeping = True
             self._timers.at(max(min(left), now) + _SWEEP_S, self._sweep)
 
-    def _pads_suffice(self, hub: HubPeer, items: list[PutItem], unused: int) -> bool:
+    def _pads_suffice(self, hub: HubPeer, items: list[PutItem], left: int) -> bool:
         """A media pool that is exhausted fails its part of the requests at once, and clearly."""
-        if sum(item.pad_bytes for item in items) <= unused:
+        if sum(item.pad_bytes for item in items) <= left:
             return True
         for request in {item.deal: None for item in items}:
             self._refused(request, hub, ErrorCode.POOL_EXHAUSTED)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dsked.errors import DskedError, ErrorCode, LimitError, PeerError
 from dsked.hub.answers import Found, shares_messages, what_fits
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot
+from dsked.hub.provisioning import Provisioning
 from dsked.hub.share_store import ShareStore, StoredShare
-from dsked.hub.simulated import BlockDelivery
+from dsked.hub.simulated import Deliveries
 from dsked.limits import (
     BOOT_ID_BYTES,
     GATE_KEY_BYTES,
@@ -27,7 +29,7 @@ from dsked.limits import (
     NONCE_BYTES,
     STREAM_ID_BYTES,
 )
-from dsked.psrd.pair import Pair, Side
+from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.report import pools_report
 from dsked.sharing.terms import responder_clients
 from dsked.timers import Timers
@@ -61,6 +63,10 @@ Handler = Callable[[HubConnection, int, Any, float], None]
 _NAMES_IN_LOG = 5
 
 
+def _nobody() -> None:
+    """The shell has not said yet whom to wake."""
+
+
 def _check_number(nr_keys: Iterable[int]) -> None:
     """A frame carries so many keys at most, in however many groups. Raises PeerError."""
     number = sum(nr_keys)
@@ -69,7 +75,12 @@ def _check_number(nr_keys: Iterable[int]) -> None:
 
 
 class HubEngine:
-    """One hub. `gate_keys`: client name to gate key; `owners` as in EncryptorDirectory."""
+    """One hub. `owners` as in EncryptorDirectory.
+
+    `gate_keys` and `streams`: by client name. Where PSRD is simulated every client has a gate key and none
+    has streams; otherwise both come with a client's first bundle, before the start or later (`deliver`).
+    `wake` is for the shell to set: it is called when a store has done something, and ends the turn soon.
+    """
 
     def __init__(
         self,
@@ -78,6 +89,7 @@ class HubEngine:
         simulated: bool,
         owners: Mapping[str, tuple[str, ...]] | None,
         gate_keys: Mapping[str, bytes],
+        streams: Mapping[str, Streams] = MappingProxyType({}),
         share_timeout_s: float,
         random: Random,
         notice: Notice,
@@ -86,9 +98,15 @@ class HubEngine:
         self.timers = Timers()
         self.directory = EncryptorDirectory(owners)
         self.shares = ShareStore(share_timeout_s)
+        self.wake: Callable[[], None] = _nobody
         self.pairs = {
-            client: Pair(client, name, Side.HUB, key, simulated) for client, key in gate_keys.items()
+            client: Pair(client, name, Side.HUB, key, simulated)
+            for client, key in gate_keys.items()
+            if simulated
         }
+        self._provisioning = Provisioning(name, self.pairs, notice, self._store_changed)
+        for client, own in streams.items():
+            self._provisioning.hold(client, gate_keys[client], own)
         self._random = random
         self._notice = notice
         self._dummy_key = random(GATE_KEY_BYTES)
@@ -96,7 +114,7 @@ class HubEngine:
         self._parking = ParkingLot()
         self._sessions: dict[str, HubConnection] = {}
         self._half_open: dict[str, HubConnection] = {}  # between M1 and M3
-        self._deliveries: dict[HubConnection, BlockDelivery] = {}
+        self._deliveries = Deliveries(random)
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
         self._told: dict[HubConnection, set[str]] = {}  # what the log says of a connection already
@@ -132,7 +150,7 @@ class HubEngine:
     def disconnected(self, connection: HubConnection) -> None:
         """The TCP connection is gone; streams, shares and registrations stay."""
         self._changed.pop(connection, None)
-        self._deliveries.pop(connection, None)
+        self._deliveries.forget(connection)
         self._told.pop(connection, None)
         for connections in (self._sessions, self._half_open):
             if connection.pair is not None and connections.get(connection.client) is connection:
@@ -155,9 +173,39 @@ class HubEngine:
             self._answer_parked(parked)
         for connection in self._changed:
             self._refill(connection)
+            if connection.pair is not None:
+                self._provisioning.look_at_supply(connection.client)
         changed, self._changed = list(self._changed), {}
         to_close, self._to_close = self._to_close, []
         return changed, to_close
+
+    # --- PSRD on media ---
+
+    def deliver(self, client: str, gate_key: bytes, streams: Streams) -> None:
+        """The pair with `client` has its first streams, or new ones: a session on older ones ends."""
+        half_open = self._half_open.pop(client, None)
+        if half_open is not None:
+            self._close(half_open)
+        self._end_session(client)
+        self._provisioning.hold(client, gate_key, streams)
+
+    def grown(self, client: str) -> None:
+        """More bytes have been appended to the streams of the pair with `client`."""
+        streams = self.pairs[client].streams
+        assert streams is not None
+        streams.local.grown()
+        for connection in self._connections(client):
+            connection.tell_ends()
+            self._changed[connection] = None
+        self._provisioning.look_at_supply(client)
+
+    def _store_changed(self, client: str) -> None:
+        self._changed.update(dict.fromkeys(self._connections(client)))
+        self.wake()
+
+    def _connections(self, client: str) -> list[HubConnection]:
+        found = (connections.get(client) for connections in (self._sessions, self._half_open))
+        return [connection for connection in found if connection is not None]
 
     # --- sessions ---
 
@@ -197,13 +245,12 @@ class HubEngine:
 
     def _refill(self, connection: HubConnection) -> None:
         """Simulated PSRD: an answer that finds too few bytes in the hub's pool brings them along."""
-        session = connection.session
-        if session is None or connection.stage is not Stage.OPEN:
+        if connection.session is None or connection.stage is not Stage.OPEN:
             return
-        if connection.pair is None or not connection.pair.simulated:
+        if not connection.delivers_blocks:
             return
         try:
-            for block in self._delivery(connection).push(session.pads_wanted):
+            for block in self._deliveries.of(connection).push(connection.session.pads_wanted):
                 connection.send_sealed(0, block)
         except DskedError as error:  # it does not read
             self._notice(logging.WARNING, f"client {connection.client}: {error}")
@@ -212,20 +259,13 @@ class HubEngine:
     def _psrd_request(
         self, connection: HubConnection, request_id: int, message: PsrdRequest, now: float
     ) -> None:
-        block = self._delivery(connection).answer(message)
+        block = self._deliveries.of(connection).answer(message)
         if block is not None:
             self._notice(
                 logging.DEBUG,
                 f"block {block.sequence} of {len(block.data)} bytes goes to client {connection.client}",
             )
             connection.send_sealed(request_id, block)
-
-    def _delivery(self, connection: HubConnection) -> BlockDelivery:
-        delivery = self._deliveries.get(connection)
-        if delivery is None:
-            assert connection.streams is not None
-            delivery = self._deliveries[connection] = BlockDelivery(connection.streams, self._random)
-        return delivery
 
     def _not_for_hubs(self, connection: HubConnection, request_id: int, message: Message, now: float) -> None:
         """A message of a later version, or one that only hubs send: an answer, and the session goes on."""
@@ -272,7 +312,7 @@ class HubEngine:
         self._confirm(connection.client, message.done, now)
         local = connection.session.streams.local if connection.session is not None else None
         if local is not None and local.window is not None:
-            local.held_end = max(local.held_end, min(message.hub_end, local.store.end))
+            local.peer_holds(max(local.peer_end, message.hub_end))
         if request_id and not message.reply:
             assert connection.session is not None
             answer = connection.session.ping()
@@ -360,7 +400,10 @@ class HubEngine:
         if session is None or connection.stage is not Stage.OPEN:
             return
         self._changed[connection] = None
-        given, later = what_fits(found, MAX_OUTBOX_BYTES - session.outbox_bytes)
+        room = MAX_OUTBOX_BYTES - session.outbox_bytes
+        if not connection.delivers_blocks:  # which would come along with the answer
+            room = min(room, session.pads_left)
+        given, later = what_fits(found, room)
         try:
             for answer in shares_messages(connection.client, given, missing + later, session.max_pads):
                 session.send(request_id, answer)
@@ -387,6 +430,7 @@ class HubEngine:
             "encryptor_names": sorted(self.directory.registered(pair.client)),
             "registered": self.directory.is_registered(pair.client),
             "connected": pair.client in self._sessions,
+            "psrd_low": self._provisioning.runs_low(pair.client),
             "restored_state_seen": pair.rewound,
             "nr_pending_shares": nr_shares,
             "nr_pending_share_bytes": nr_bytes,

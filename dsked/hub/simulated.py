@@ -13,6 +13,7 @@ from dsked.identifiers import uuid4
 from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_BLOCKS, MAX_SIMULATED_POOL_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.store import BlockInfo, in_memory
+from dsked.wire.connection import HubConnection
 from dsked.wire.messages import PsrdBlock, PsrdRequest
 
 #: `owner` of PSRD_REQUEST and PSRD_BLOCK.
@@ -80,6 +81,26 @@ class BlockDelivery:
         self._sent[owner] = info.sequence
         local = self._streams.local
         if owner is Side.HUB:
-            local.held_end = max(local.held_end, info.end)
+            local.peer_holds(max(local.peer_end, info.end))
         stream_id = self._streams.by_owner(Side.HUB, owner).stream_id
         return PsrdBlock(OWNER_NUMBER[owner], stream_id, info.sequence, info.uuid, data)
+
+
+class Deliveries:
+    """The deliveries of one hub, by connection; each is made when it is first asked for."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._of: dict[HubConnection, BlockDelivery] = {}
+
+    def of(self, connection: HubConnection) -> BlockDelivery:
+        """The delivery of a connection that has got as far as M2."""
+        delivery = self._of.get(connection)
+        if delivery is None:
+            assert connection.streams is not None
+            delivery = self._of[connection] = BlockDelivery(connection.streams, self._random)
+        return delivery
+
+    def forget(self, connection: HubConnection) -> None:
+        """The connection is gone."""
+        self._of.pop(connection, None)

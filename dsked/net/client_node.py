@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Literal
 
 from dsked.client.engine import ClientEngine
@@ -16,6 +17,7 @@ from dsked.errors import DskedError, LimitError
 from dsked.keys import Done, KeyLimits, Outcome
 from dsked.limits import MAX_REQUESTS_IN_FLIGHT, SHUTDOWN_GRACE_S
 from dsked.net.hub_dialer import HubDialer
+from dsked.psrd.pair import Streams
 
 _log = logging.getLogger("dsked.client")
 
@@ -29,8 +31,13 @@ class ClientNode:
     role: Literal["hub", "client"] = "client"
 
     def __init__(
-        self, settings: ClientSettings, on_stop: Callable[[], None], turn_ended: Callable[[], None]
+        self,
+        settings: ClientSettings,
+        on_stop: Callable[[], None],
+        turn_ended: Callable[[], None],
+        streams: Mapping[str, Streams] = MappingProxyType({}),
     ) -> None:
+        """`streams`: by hub, of those of which there is PSRD; none where it is simulated."""
         self.name = settings.name
         self.encryptors = settings.encryptors
         self._on_stop = on_stop
@@ -41,6 +48,7 @@ class ClientNode:
             k=settings.min_nr_shares,
             simulated=settings.simulated,
             gate_keys=settings.gate_keys,
+            streams=streams,
             refill=RefillSettings(
                 settings.start_request_psrd_threshold,
                 settings.stop_request_psrd_threshold,
@@ -69,6 +77,16 @@ class ClientNode:
                 await self._idle.wait()
         self._engine.unregister()
         await self._dialer.close()
+
+    def deliver(self, hub: str, gate_key: bytes, streams: Streams) -> None:
+        """The pair with `hub` has new streams."""
+        self._engine.deliver(hub, gate_key, streams)
+        self._dialer.touch()
+
+    def grown(self, hub: str) -> None:
+        """The streams of the pair with `hub` hold more bytes."""
+        self._engine.grown(hub)
+        self._dialer.touch()
 
     # --- KeyService ---
 

@@ -34,6 +34,7 @@ class HubDialer:
         self._addresses = addresses
         self._turn_ended = turn_ended
         self.turns = Turns(engine, self._end_turn)
+        engine.wake = self.touch
         self._protocols: OpenProtocols[ClientConnection] = OpenProtocols()
         self._hub_of: dict[ClientConnection, HubPeer] = {}
         self._said: dict[HubPeer, str] = {}  # the problem that the log tells of a hub

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Literal
 
 from dsked.config.node import HubSettings
 from dsked.hub.engine import HubEngine
 from dsked.net.hub_server import HubServer
+from dsked.psrd.pair import Streams
 
 _log = logging.getLogger("dsked.hub")
 
@@ -19,7 +21,13 @@ class HubNode:
 
     role: Literal["hub", "client"] = "hub"
 
-    def __init__(self, settings: HubSettings, on_stop: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        settings: HubSettings,
+        on_stop: Callable[[], None],
+        streams: Mapping[str, Streams] = MappingProxyType({}),
+    ) -> None:
+        """`streams`: by client, of those that have PSRD; none where it is simulated."""
         self.name = settings.name
         self._settings = settings
         self._on_stop = on_stop
@@ -29,6 +37,7 @@ class HubNode:
             simulated=settings.simulated,
             owners=settings.owners,
             gate_keys=settings.gate_keys,
+            streams=streams,
             share_timeout_s=settings.share_timeout_s,
             random=os.urandom,
             notice=_log.log,
@@ -49,6 +58,16 @@ class HubNode:
     async def close(self) -> None:
         """Close everything."""
         await self._server.close()
+
+    def deliver(self, client: str, gate_key: bytes, streams: Streams) -> None:
+        """The pair with `client` has new streams."""
+        self._engine.deliver(client, gate_key, streams)
+        self._server.touch()
+
+    def grown(self, client: str) -> None:
+        """The streams of the pair with `client` hold more bytes."""
+        self._engine.grown(client)
+        self._server.touch()
 
     def readiness(self) -> str | None:
         """None when ready, else why not."""

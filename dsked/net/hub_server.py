@@ -30,6 +30,7 @@ class HubServer:
     def __init__(self, engine: HubEngine) -> None:
         self._engine = engine
         self._turns = Turns(engine, self._end_turn)
+        engine.wake = self.touch
         self._outsiders = OutsiderLog(_log, self._turns.now)
         self._protocols: OpenProtocols[HubConnection] = OpenProtocols()
         self._strangers: Counter[str] = Counter()  # unauthenticated connections by address

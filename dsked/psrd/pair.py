@@ -83,6 +83,12 @@ class Pair:
     latest_hello: bytes = b""
     rewound: bool = False  # a rewind or a clone was proven: an alarm in status
 
+    def deliver(self, gate_key: bytes, streams: Streams) -> None:
+        """New streams, and the gate key that came with them: of these nothing is known of the peer yet."""
+        self.gate_key, self.streams = gate_key, streams
+        self.had_session, self.rewound = False, False
+        self.proved_boot, self.latest_hello = NO_BOOT, b""
+
     def may_prove(self, boot_id: bytes) -> None:
         """From now on the peer's process `boot_id` may send a proof: another one is not the last any more."""
         if self.proved_boot != boot_id:

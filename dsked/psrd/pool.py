@@ -49,6 +49,16 @@ class Pool:
         self._used = start
         self._renew_at = start
 
+    @property
+    def unused(self) -> int:
+        """Bytes that can still be used, whatever the window."""
+        raise NotImplementedError
+
+    @property
+    def left(self) -> int:
+        """Those of them that ordinary frames can have."""
+        return self.unused if self.window is None else max(self.unused - WINDOW_PING_RESERVE_BYTES, 0)
+
     def _reserve(self, used: int, at_most: int) -> None:
         """Have all up to `used` made durable, and more than that ahead of time. Raises StorageError."""
         self._used = used
@@ -83,7 +93,16 @@ class OwnerPool(Pool):
         super().__init__(stream_id, store, window, start)
         self.next = start
         self.acked = 0  # nothing was told to this process yet, and `start` may lie WIN beyond what was
-        self.held_end = 0
+        self.peer_end = self.held_end = store.end  # until the peer tells it, in every handshake
+
+    def peer_holds(self, end: int) -> None:
+        """The peer holds the stream up to `end`."""
+        self.peer_end = end
+        self.grown()
+
+    def grown(self) -> None:
+        """More bytes have come: what both sides hold can be used."""
+        self.held_end = min(self.peer_end, self.store.end)
 
     def limit(self, *, urgent: bool = False) -> int:
         """The furthest end that a frame may have now; PING alone (`urgent`) may use the last 1 KiB."""
@@ -98,7 +117,7 @@ class OwnerPool(Pool):
 
     @property
     def unused(self) -> int:
-        """Bytes that both sides hold and that are not allocated yet, whatever the window."""
+        """Bytes that both sides hold and that are not allocated yet."""
         return max(self.held_end - self.next, 0)
 
     def allocate(self, length: int, *, urgent: bool = False) -> tuple[int, bytes] | None:

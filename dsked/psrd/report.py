@@ -6,22 +6,25 @@ import uuid
 from typing import Any
 
 from dsked.psrd.pair import Streams
-from dsked.psrd.store import StreamStore
+from dsked.psrd.pool import Pool
 
 
 def pools_report(streams: Streams | None) -> dict[str, Any]:
-    """`local_pool` and `peer_pool` with the user guide's field names; sizes in bytes."""
+    """`local_pool` and `peer_pool` with the user guide's field names; sizes in bytes.
+
+    `window` is null where PSRD is simulated.
+    """
     if streams is None:
         return {"local_pool": _pool(None, 0, "local"), "peer_pool": _pool(None, 0, "peer")}
     return {
-        "local_pool": _pool(streams.local.store, streams.local.next, "local"),
-        "peer_pool": _pool(streams.peer.store, streams.peer.mark, "peer"),
+        "local_pool": _pool(streams.local, streams.local.next, "local"),
+        "peer_pool": _pool(streams.peer, streams.peer.mark, "peer"),
     }
 
 
-def _pool(store: StreamStore | None, used_to: int, owner: str) -> dict[str, Any]:
+def _pool(pool: Pool | None, used_to: int, owner: str) -> dict[str, Any]:
     blocks = []
-    for block in store.blocks() if store is not None else ():
+    for block in pool.store.blocks() if pool is not None else ():
         used = min(max(used_to - block.start, 0), block.size)
         blocks.append(
             {
@@ -31,4 +34,9 @@ def _pool(store: StreamStore | None, used_to: int, owner: str) -> dict[str, Any]
                 "nr_unused_bytes": block.size - used,
             }
         )
-    return {"blocks": blocks, "owner": owner}
+    return {
+        "blocks": blocks,
+        "owner": owner,
+        "nr_unused_bytes": max(pool.store.end - used_to, 0) if pool is not None else 0,
+        "window": pool.window if pool is not None else None,
+    }

@@ -59,6 +59,7 @@ class Connection:
         self._buffer = FrameBuffer(MAX_HANDSHAKE_BYTES)
         self._out: list[bytes] = []
         self._sealed_bytes = 0  # in _out
+        self._ends_grew = False  # since the handshake told them
         self._parts: dict[Stage, Callable[[bytes], None]] = {}
 
     @property
@@ -96,6 +97,12 @@ class Connection:
         assert self.session is not None
         self.session.send(request_id, message)
 
+    def tell_ends(self) -> None:
+        """More bytes of the streams have come: the peer is to know, as soon as there is a session."""
+        self._ends_grew = True
+        if self.session is not None:
+            self.session.ends_to_tell = True
+
     @property
     def delivers_blocks(self) -> bool:
         """True from M2 on, where both sides simulate PSRD: sealed frames may be sent."""
@@ -130,6 +137,7 @@ class Connection:
 
     def _open(self, session: Session) -> None:
         self.session = session
+        session.ends_to_tell = self._ends_grew
         self.stage = Stage.OPEN
         self._buffer.max_bytes = MAX_FRAME_BYTES
 

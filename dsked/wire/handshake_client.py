@@ -112,7 +112,7 @@ class ClientHandshake:
                 self.pair.streams = None
                 raise HandshakeRefusedError(ErrorCode.REWIND, "the hub's mark lies beyond our own position")
         if not self.pair.simulated:
-            streams.local.held_end = min(told.client_end, streams.local.store.end)
+            streams.local.peer_holds(told.client_end)
 
     @property
     def wants_blocks(self) -> bool:

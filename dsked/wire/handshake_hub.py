@@ -184,7 +184,8 @@ class HubHandshake:
         peer.advance(m3.position + HANDSHAKE_PAD_BYTES)
         self.pair.proved_boot = self.client_boot_id
         local.begins_session(self._m1.holdings.durable_mark)
-        local.held_end = m3.hub_end
+        told_end = 0 if self.pair.simulated else self._m1.holdings.hub_end  # perhaps more than M2 knew of
+        local.peer_holds(max(m3.hub_end, told_end))
         hash_key = pads[ONE_TIME_KEY_BYTES:]
         m4, own_hash_key = self._prove(self._transcript + raw)
         self.pair.streams, self.pair.had_session = self.streams, True

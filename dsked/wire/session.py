@@ -67,6 +67,12 @@ class Session:
         self.outbox_bytes = 0
         self.pads_wanted = 0  # bytes of the own pool that the waiting messages need
         self.frames_received = 0
+        self.ends_to_tell = False  # more bytes have come than the peer knows of
+
+    @property
+    def pads_left(self) -> int:
+        """Bytes of the own pool that no waiting message needs."""
+        return max(self.streams.local.left - self.pads_wanted, 0)
 
     # --- sending ---
 
@@ -93,9 +99,10 @@ class Session:
             self.outbox_bytes -= first.size
             self.pads_wanted -= MASK_BYTES + first.pads
             yield frame
-        if self.streams.peer.tell_now:
+        if self.ends_to_tell or self.streams.peer.tell_now:
             ping = self._seal(0, self.ping(), [], 0, urgent=True)
             if ping is not None:
+                self.ends_to_tell = False
                 yield ping
 
     def ping(self) -> Ping:

@@ -10,6 +10,7 @@ from dsked.hub.share_store import ShareStore, StoredShare
 from dsked.hub.simulated import BlockDelivery
 from dsked.limits import MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS
 from dsked.psrd.pair import Streams, simulated_streams
+from dsked.psrd.store import in_memory
 from dsked.sharing.terms import Party, Terms
 from dsked.wire.messages import Confirmed, Missing, Ping, PsrdRequest, PutShares, Register, encode_body
 from tests.attacks.attackers import KEY_ID, as_client, as_hub, connected, get, link_of, put, say, share
@@ -155,7 +156,7 @@ def test_a_client_that_does_not_read_cannot_fill_the_hub_with_repeated_blocks(wo
     client, hub = as_client(world, "carol"), as_hub(world, "carol")
     streams = client.streams
     assert streams is not None
-    sequence = streams.local.store.next_sequence
+    sequence = in_memory(streams.local.store).next_sequence
     request = PsrdRequest(0, streams.local.stream_id, sequence, 256 * 1024)
     for _ in range(1000):
         client.send_sealed(1, request)
@@ -169,7 +170,7 @@ def test_blocks_that_nobody_takes_end_at_a_limit(world: World, monkeypatch: pyte
     client, hub = as_client(world, "carol"), as_hub(world, "carol")
     streams = client.streams
     assert streams is not None
-    first = streams.local.store.next_sequence
+    first = in_memory(streams.local.store).next_sequence
     for sequence in range(first, first + 10):
         client.send_sealed(1, PsrdRequest(0, streams.local.stream_id, sequence, 256 * 1024))
     with pytest.raises(LimitError):
@@ -177,9 +178,7 @@ def test_blocks_that_nobody_takes_end_at_a_limit(world: World, monkeypatch: pyte
 
 
 def _streams() -> Streams:
-    streams = simulated_streams(b"h" * 16, b"c" * 16)
-    streams.local.held_end = 0
-    return streams
+    return simulated_streams(b"h" * 16, b"c" * 16)
 
 
 def test_tiny_blocks_end_at_a_number() -> None:
@@ -199,13 +198,13 @@ def test_tiny_blocks_end_at_a_number() -> None:
 def test_blocks_that_a_lost_connection_took_along_are_sent_again_first() -> None:
     streams = _streams()
     lost = list(BlockDelivery(streams, bytes).push(100))
-    streams.local.held_end = 0  # the new handshake: the client does not hold them
+    streams.local.peer_holds(0)  # the new handshake: the client does not hold them
     again = BlockDelivery(streams, bytes)
     *first, more = again.push(150)
     assert [(block.sequence, block.data) for block in first] == [(b.sequence, b.data) for b in lost]
     assert (more.sequence, len(more.data)) == (lost[-1].sequence + 1, 50)
     # And where the client has asked for them by itself, only the rest follows.
-    streams.local.held_end = 0
+    streams.local.peer_holds(0)
     asked = BlockDelivery(streams, bytes)
     assert asked.answer(PsrdRequest(1, b"h" * 16, lost[0].sequence, 1)) is not None
     assert [block.sequence for block in asked.push(150)] == [more.sequence]

@@ -17,6 +17,10 @@ class FakeSession:
     max_pads: int = 256 * 1024
     streams: Streams = field(default_factory=lambda: simulated_streams(b"c" * 16, b"h" * 16))
 
+    @property
+    def pads_left(self) -> int:
+        return self.streams.local.left
+
 
 @dataclass
 class FakeConnection:
@@ -47,6 +51,10 @@ class FakeHub:
     @property
     def name(self) -> str:
         return f"hub{self.x}"
+
+    @property
+    def trouble(self) -> str:
+        return "" if self.registered else self.problem
 
     @property
     def index(self) -> int:

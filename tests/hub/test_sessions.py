@@ -26,10 +26,9 @@ class Hub:
         self.simulated = simulated
         self.engine = HubEngine(
             "hank", simulated=simulated, owners={"carol": ("sam",)}, gate_keys={"carol": GATE},
+            streams={} if simulated else {"carol": media_streams(Side.HUB)},
             share_timeout_s=60.0, random=RANDOM, notice=lambda level, text: None,
         )  # fmt: skip
-        if not simulated:
-            self.engine.pairs["carol"].streams = media_streams(Side.HUB)
 
     def process(self, original: Pair | None = None) -> tuple[Pair, bytes]:
         """A process of carol, with its boot ID; it starts from the marks on the disk of `original`."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from dsked.errors import DskedError
 from dsked.keys import Key
 from dsked.net.client_node import ClientNode
 from dsked.net.hub_node import HubNode
+from dsked.psrd.pair import Streams
 
 LIMIT_S = 10.0  # a test that hangs fails
+NO_STREAMS: Mapping[str, Streams] = {}
 OWNERS = {"carol": ("sam",), "curtis": ("sunny",)}
 
 
@@ -26,6 +28,7 @@ class Nodes:
     """Makes nodes, and closes them all. Ports are the system's choice."""
 
     def __init__(self, directory: Path) -> None:
+        self._state_dir = directory / "state"
         self._control = ControlSettings(path=directory / "control.sock")
         self._open: list[HubNode | ClientNode] = []
         self._sockets: list[asyncio.StreamWriter] = []
@@ -35,6 +38,7 @@ class Nodes:
     def hub_settings(self, name: str = "hank", port: int = 0) -> HubSettings:
         return HubSettings(
             name=name, host="127.0.0.1", port=port, share_timeout_s=60.0, simulated=True, owners=OWNERS,
+            state_dir=self._state_dir / name,
             gate_keys={client: gate_key(client, name) for client in OWNERS}, control=self._control,
         )  # fmt: skip
 
@@ -46,7 +50,7 @@ class Nodes:
         settings = {
             "name": name, "host": "127.0.0.1", "port": None, "etsi_plain_http": False, "hubs": hubs,
             "min_nr_shares": k, "encryptors": OWNERS[name], "simulated": True, "control": self._control,
-            "gate_keys": {hub: gate_key(name, hub) for hub in ports},
+            "gate_keys": {hub: gate_key(name, hub) for hub in ports}, "state_dir": self._state_dir / name,
         }  # fmt: skip
         return ClientSettings(**{**settings, **other})
 
@@ -56,8 +60,11 @@ class Nodes:
         self._open.append(hub)
         return hub
 
-    async def client(self, name: str, ports: dict[str, int], **other: Any) -> ClientNode:
-        client = ClientNode(self.client_settings(name, ports, **other), lambda: None, self._turn.set)
+    async def client(
+        self, name: str, ports: dict[str, int], streams: Mapping[str, Streams] = NO_STREAMS, **other: Any
+    ) -> ClientNode:
+        settings = self.client_settings(name, ports, **other)
+        client = ClientNode(settings, lambda: None, self._turn.set, streams)
         await client.start()
         self._open.append(client)
         return client

@@ -10,7 +10,9 @@ from dsked.errors import ConfigurationError
 from dsked.hub.engine import HubEngine
 from dsked.net import hub_server, tcp
 from dsked.net.hub_node import HubNode
+from dsked.psrd.pair import Side
 from tests.net.nodes import LIMIT_S, Nodes
+from tests.wire.sides import media_streams
 
 
 def strangers(hub: HubNode) -> dict[str, int]:
@@ -211,7 +213,8 @@ async def test_a_peer_that_reads_nothing_does_not_hold_up_closing(nodes: Nodes, 
 
 async def test_a_refused_client_is_told_why_and_the_log_as_well(nodes: Nodes, caplog) -> None:
     hub = await nodes.hub()
-    client = await nodes.client("carol", {"hank": hub.port}, simulated=False)
+    streams = {"hank": media_streams(Side.CLIENT)}
+    client = await nodes.client("carol", {"hank": hub.port}, streams, simulated=False)
     [peer] = client._engine.hubs
     await nodes.until(lambda: "PSRD mode" in peer.problem or "simulates" in peer.problem)
     assert not peer.registered

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from dsked.limits import BOOT_ID_BYTES, GATE_KEY_BYTES, NONCE_BYTES, STREAM_ID_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
-from dsked.psrd.store import MemoryStream
+from dsked.psrd.store import MemoryStream, in_memory
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
@@ -105,8 +105,8 @@ class Ends:
         """One block of a simulated pool reaches both sides."""
         uuid, data = self.random.randbytes(16), self.random.randbytes(size)
         for side, streams in ((Side.CLIENT, near), (Side.HUB, far)):
-            streams.by_owner(side, owner).store.append(uuid, data)
-            streams.local.held_end = streams.local.store.end
+            in_memory(streams.by_owner(side, owner).store).append(uuid, data)
+            streams.local.peer_holds(streams.local.store.end)
 
     def proof(self) -> Parts:
         """M3 is made, and not delivered yet."""
