@@ -164,7 +164,10 @@ class DurableStream:
         self._failure = None
         ahead = self.used + self._reservation.ahead(self.used, self._clock())
         self.target = max(self.target, mark, min(ahead, at_most))
-        self._waiting.append((mark, durable))
+        if mark <= self.committed:  # an earlier request took the mark further than it was asked to
+            durable(self.committed)
+        else:
+            self._waiting.append((mark, durable))
         self._submit(self)
 
     def check(self) -> None:

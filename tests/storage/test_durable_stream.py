@@ -183,6 +183,22 @@ def test_what_waits_for_more_goes_on_waiting() -> None:
     assert told == ["first 100", "second 200"]
 
 
+def test_a_mark_that_became_durable_when_nobody_waited_is_told_to_who_asks_for_it() -> None:
+    """The disk may be asked for more while it works on less, by somebody whom the less is enough for."""
+    node, stream, _ = stream_of(*SIZES)
+    told: list[int] = []
+    stream.reserve(100, 100, told.append)
+    node.store.committer.commit()
+    stream.reserve(90, 3000, told.append)
+    node.run_posted()
+    assert told == [100, 100]
+    node.work()
+    assert stream.committed == 3000 and told == [100, 100]
+    stream.reserve(2000, 2000, told.append)
+    node.work()
+    assert told == [100, 100, 3000]
+
+
 def test_a_write_that_fails_is_tried_again_when_asked_again() -> None:
     node, stream, _ = stream_of(*SIZES)
     assert isinstance(node.files, SimulatedFiles)
