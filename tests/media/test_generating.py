@@ -1,0 +1,223 @@
+"""A hub's bundles: the same bytes in the hub's pools and on the medium, whatever comes between."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from pathlib import Path
+
+import pytest
+
+from dsked.errors import ConfigurationError, RequestError, ServiceError, StorageError
+from dsked.media import generating, manifest, medium, node, planning
+from dsked.media.planning import Order
+from dsked.psrd.pair import Side
+from dsked.storage.files import Files
+
+from .bundles import MIB, delivery, randomness
+from .nodes import (
+    Crash,
+    FailingFiles,
+    Unsynced,
+    client,
+    generate,
+    headers_in,
+    hub,
+    import_,
+    nothing_half,
+    pool,
+    same_pools,
+)
+
+
+@pytest.mark.parametrize("sealed", [False, True], ids=["plain", "sealed"])
+def test_both_sides_hold_the_same_bytes(tmp_path: Path, sealed: bool) -> None:
+    hank, carol = hub(tmp_path), client(tmp_path)
+    import_(carol, generate(hank, tmp_path / "a.psrd", size=MIB + 4097, sealed=sealed))
+    assert same_pools(hank, carol)
+    import_(carol, generate(hank, tmp_path / "b.psrd", size=70_000, sealed=sealed))
+    assert same_pools(hank, carol)
+    data = pool(carol, "hank", Side.CLIENT)
+    assert len(data) == MIB + 4097 + 70_000
+    assert data != pool(carol, "hank", Side.HUB)
+    assert len({data[at : at + 16] for at in range(0, len(data) - 16, 16)}) == (len(data) - 1) // 16
+    record = node.record(carol, "hank")
+    assert record is not None
+    assert record.terms == getattr(node.record(hank, "carol"), "terms", None)
+    assert record.terms.window == (MIB + 4097) // 64
+
+
+def test_one_file_for_several_clients(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    generate(hank, tmp_path / "all.psrd", "carol", "celia", "curtis")
+    assert [header.client for header in headers_in([tmp_path / "all.psrd"])] == ["carol", "celia", "curtis"]
+    records = node.records(hank)
+    assert len({record.terms.gate_key for record in records.values()}) == 3
+    assert len({pool(hank, name, owner) for name in records for owner in Side}) == 6
+
+
+def test_files_are_nobody_elses(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    out = generate(hank, tmp_path / "a.psrd")
+    for path in [out, *hank.blocks.iterdir(), *hank.pairs.iterdir()]:
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "a.psrd").write_text("something else")
+    with pytest.raises(RequestError, match="exists already"):
+        generate(hub(tmp_path), tmp_path / "a.psrd")
+    assert (tmp_path / "a.psrd").read_text() == "something else"
+
+
+def test_new_streams_erase_the_old_pools(tmp_path: Path) -> None:
+    hank, carol = hub(tmp_path), client(tmp_path)
+    import_(carol, generate(hank, tmp_path / "a.psrd"))
+    old = node.record(hank, "carol")
+    generate(hank, tmp_path / "b.psrd", new_streams=True)
+    with pytest.raises(RequestError, match=f"{2 * MIB} bytes, would be erased; if that is meant, say --repl"):
+        import_(carol, tmp_path / "b.psrd")
+    import_(carol, tmp_path / "b.psrd", replace=True)
+    assert same_pools(hank, carol)
+    new = node.record(hank, "carol")
+    assert old is not None and new is not None
+    assert old.terms.gate_key != new.terms.gate_key
+    assert {old.terms.client_stream, old.terms.hub_stream}.isdisjoint(
+        {new.terms.client_stream, new.terms.hub_stream}
+    )
+    for state in (hank, carol):
+        assert nothing_half(state)
+        assert not list(state.trash.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("order", "told"),
+    [
+        (Order(client="carol", size_bytes=MIB - 1), "at least 1048576 \\(1 MiB\\)"),
+        (Order(client="carol", size_bytes=0), "at least 1 is expected"),
+        (Order(client="carol", size_bytes=MIB, block_bytes=0), "a block of 0 bytes"),
+        (Order(client="carol", size_bytes=MIB, block_bytes=4 * 1024 * MIB + 1), "a block of 4294967297"),
+        (Order(client="carol", size_bytes=MIB, block_bytes=200), "5243 blocks for each pool"),
+    ],
+)
+def test_orders_that_cannot_be_met(order: Order, told: str) -> None:
+    with pytest.raises(RequestError, match=told):
+        planning.plan(order, "hank", 1, None, randomness("order"))
+
+
+def test_a_smaller_bundle_may_follow_and_keeps_the_window(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    generate(hank, tmp_path / "a.psrd", size=4 * MIB)
+    generate(hank, tmp_path / "b.psrd", size=1)
+    record = node.record(hank, "carol")
+    assert record is not None and record.terms.window == 4 * MIB // 64
+    assert record.client_stream.end == 4 * MIB + 1
+
+
+def test_another_x_coordinate_needs_new_streams(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    generate(hank, tmp_path / "a.psrd")
+    with pytest.raises(RequestError, match="x-coordinate 7 in its configuration, and 1 in the bundles"):
+        generate(hank, tmp_path / "b.psrd", x=7)
+    generate(hank, tmp_path / "b.psrd", x=7, new_streams=True)
+
+
+def test_blocks_are_cut_to_size() -> None:
+    brings = delivery(size=3 * MIB + 5, block=MIB)
+    assert [info.size for info in brings.hub_blocks] == [MIB, MIB, MIB, 5]
+    assert [info.start for info in brings.client_blocks] == [0, MIB, 2 * MIB, 3 * MIB]
+    assert manifest.pool_bytes(brings, Side.CLIENT) == 3 * MIB + 5
+
+
+def test_no_room(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="bytes are needed on its file system"):
+        generate(hub(tmp_path), tmp_path / "a.psrd", size=1 << 43)
+    assert not list(tmp_path.glob("*.psrd*"))
+
+
+def _consistent(place: Path, before: int = 0) -> None:
+    """After a run that was cut off and a second one: what is on the medium the hub has, each exactly once."""
+    hank = hub(place, files=Unsynced())
+    assert nothing_half(hank)
+    assert not list(place.glob("*.partial*"))
+    on_medium = [header.bundle for header in headers_in(place.glob("*.psrd"))]
+    adopted = [bundle for record in node.records(hank).values() for bundle in record.bundles[before:]]
+    assert sorted(on_medium) == sorted(adopted)
+
+
+@pytest.fixture(scope="module")
+def hub_with_pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The directory of a hub that shares something with two clients already: further bundles may be small."""
+    place = tmp_path_factory.mktemp("hub")
+    generate(hub(place), place / "first.psrd", "carol", "celia")
+    (place / "first.psrd").unlink()
+    return place
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["error", "kill"])
+def test_cut_off_at_every_call_and_run_again(tmp_path: Path, hub_with_pools: Path, crash: bool) -> None:
+    """Two clients, so that a run can end between the two adoptions."""
+    for number in itertools.count(1):
+        place = tmp_path / str(number)
+        shutil.copytree(hub_with_pools, place)
+        files = FailingFiles(number, crash=crash)
+        try:
+            generate(hub(place, files=files), place / "out.psrd", "carol", "celia", size=5000, files=files)
+        except (Crash, StorageError):
+            if not crash:
+                _check_after_an_error(place)
+            _run_again(place)
+        _consistent(place, before=1)
+        if files.calls < number:
+            break
+        shutil.rmtree(place)
+    assert number > 60
+
+
+def _check_after_an_error(place: Path) -> None:
+    """Nothing is left of a bundle that the hub has not adopted."""
+    hank = hub(place)
+    kept = headers_in(place.glob("*.psrd*"))
+    assert all(node.adopted(hank, header.bundle) for header in kept)
+
+
+def _run_again(place: Path) -> None:
+    """As the command does it: settle, and generate where nothing good was left."""
+    hank, files = hub(place, files=Unsynced()), Unsynced()
+    with node.deliveries(hank):
+        good = generating.settle(files, hank, place / "out.psrd")
+    if not good and not (place / "out.psrd").exists():
+        generate(hank, place / "out.psrd", "carol", "celia", size=5000, files=files)
+
+
+def test_what_another_hub_began_is_left_alone(tmp_path: Path) -> None:
+    files = FailingFiles(60, crash=True)
+    with pytest.raises(Crash):
+        generate(hub(tmp_path, "helen", files), tmp_path / "a.psrd", files=files)
+    partial = medium.partial_of(tmp_path / "a.psrd")
+    assert partial.exists()
+    hank = hub(tmp_path)
+    with pytest.raises(RequestError, match="was begun by hub helen"):
+        generate(hank, tmp_path / "a.psrd")
+    assert generating.begun(Files(), hank, tmp_path) == []
+    assert generating.begun(Files(), hub(tmp_path, "helen"), tmp_path) == [tmp_path / "a.psrd"]
+    assert partial.exists()
+
+
+def test_two_commands_at_once(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    with node.deliveries(hank), pytest.raises(ServiceError, match="another psrd command is at work"):
+        generate(hub(tmp_path), tmp_path / "a.psrd")
+
+
+def test_a_state_that_a_daemon_owns_is_not_adopted_into(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    generate(hank, tmp_path / "a.psrd")
+    lock = hank.lock()
+    try:
+        with pytest.raises(ConfigurationError, match="is in use by process"):
+            generate(hank, tmp_path / "b.psrd")
+    finally:
+        hank.files.close(lock)
+    generate(hank, tmp_path / "b.psrd")
+    _consistent(tmp_path)
