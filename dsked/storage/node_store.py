@@ -10,6 +10,7 @@ import logging
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from dsked.errors import RequestError, StorageError
@@ -200,25 +201,27 @@ class NodeStore:
     def _begin(self, delivery: Delivery, old: StoredPair | None) -> Adopted:
         """The first bundle of new streams, perhaps in the place of others."""
         slots = dict(zip(Side, self.free_slots(), strict=False))
+        self._slots.update(slots.values())  # whatever becomes of it: a failed attempt may turn out to stand
         assert self._marks is not None
         self._marks.write((slots[owner], Mark(delivery.terms.stream(owner), 0, 0)) for owner in Side)
         self._marks.sync()
         record = adoption.first_record(delivery, slots, old.record if old else None)
-        self._put_in_place(delivery, record)
-        self._slots.update(slots.values())
+        self._put_in_place(delivery, record, old)
         if old is not None:
-            self._retire(old)
+            self._attempt(partial(self._retire, old))
         return Adopted(delivery, record, self._open_pair(record))
 
     def _continue(self, delivery: Delivery, old: StoredPair) -> Adopted:
         """Further blocks of the streams that are here."""
         wiped = {owner: store.wiped for owner, store in old.stores.items()}
         record = adoption.longer_record(delivery, old.record, wiped)
-        self._put_in_place(delivery, record)
+        self._put_in_place(delivery, record, old)
         return Adopted(delivery, record, None)
 
-    def _put_in_place(self, delivery: Delivery, record: PairRecord) -> None:
+    def _put_in_place(self, delivery: Delivery, record: PairRecord, old: StoredPair | None) -> None:
         """Moves the blocks, then the record: from its renaming on the delivery is adopted."""
+        if old is not None:
+            remember(self.state, adoption.uuids_of(old.record))  # the new record may lack some of them
         staged = self.state.staged(delivery.bundle)
         for owner in Side:
             for info in delivery.blocks(owner):
@@ -229,9 +232,16 @@ class NodeStore:
         self.files.sync_directory(self.state.blocks)
         self.files.sync_directory(staged)  # no name of theirs may come back there, to be thrown away
         write_pair(self.files, self.state.pair(delivery.peer(self.side)), record)
-        remember(self.state, adoption.uuids_of(record))
-        self.files.remove(staged / DELIVERY_NAME)
-        self.files.remove_directory(staged)
+        self._attempt(partial(remember, self.state, adoption.uuids_of(record)))
+        self._attempt(partial(self.files.remove, staged / DELIVERY_NAME))
+        self._attempt(partial(self.files.remove_directory, staged))
+
+    def _attempt(self, step: Callable[[], None]) -> None:
+        """What the next start does where it fails now: the delivery is adopted all the same."""
+        try:
+            step()
+        except StorageError as error:
+            self._notice(logging.ERROR, f"after a delivery was taken over: {error}")
 
     def _retire(self, old: StoredPair) -> None:
         """Streams that others have replaced: what is left of them is overwritten."""

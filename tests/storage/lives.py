@@ -309,6 +309,7 @@ def write_staged(files: Files, state: StateDirectory, delivery: Delivery) -> Non
     for owner in Side:
         for info in delivery.blocks(owner):
             path = block_path(directory, info.uuid)
+            files.remove(path)  # of an attempt that was refused
             writer = BlockWriter(files, path, delivery.terms.stream(owner), info)
             writer.write(block_bytes(info.uuid, info.size))
             writer.finish()

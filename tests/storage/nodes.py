@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -21,7 +22,9 @@ OTHER = {Side.CLIENT: "hub", Side.HUB: "client"}
 
 def names(seed: str) -> Iterator[bytes]:
     """UUIDs and identities, 16 bytes each, the same for the same seed."""
-    return (f"{seed}{number:04}".encode().rjust(16, b".")[-16:] for number in range(10_000))
+    dice = random.Random(seed)
+    while True:
+        yield dice.randbytes(16)
 
 
 def terms_of(client: str, hub: str, x: int = 1, seed: str = "first") -> PairTerms:
