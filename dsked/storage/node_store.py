@@ -233,8 +233,11 @@ class NodeStore:
         self.files.sync_directory(staged)  # no name of theirs may come back there, to be thrown away
         write_pair(self.files, self.state.pair(delivery.peer(self.side)), record)
         self._attempt(partial(remember, self.state, adoption.uuids_of(record)))
-        self._attempt(partial(self.files.remove, staged / DELIVERY_NAME))
-        self._attempt(partial(self.files.remove_directory, staged))
+        self._attempt(partial(self._remove_staging, staged))
+
+    def _remove_staging(self, staged: Path) -> None:
+        self.files.remove(staged / DELIVERY_NAME)
+        self.files.remove_directory(staged)
 
     def _attempt(self, step: Callable[[], None]) -> None:
         """What the next start does where it fails now: the delivery is adopted all the same."""
