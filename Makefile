@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-full check lint format bench mutants bench-media lock clean
+.PHONY: help setup demo demo-media test test-full check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ setup: ## make .venv with all that is needed
 
 demo: setup ## establish a key across the example topology and compare both ends
 	@$(BIN)/python scripts/demo.py
+
+demo-media: setup ## the same with random data carried as files, and two nodes killed in between
+	@$(BIN)/python scripts/demo_media.py
 
 test: setup ## run the tests
 	@$(PYTEST) -m "not full"

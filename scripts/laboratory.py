@@ -137,6 +137,14 @@ class Laboratory:
             raise
         return self
 
+    @contextlib.contextmanager
+    def prepared(self) -> Iterator[Self]:
+        """The directory with the topology, nothing started; everything is removed as at the end of `with`."""
+        try:
+            yield self
+        finally:
+            self.__exit__(None, None, None)
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

@@ -32,8 +32,9 @@ The topology file is the one named with --config, else ./dske-config.yaml, else
 
 Logs: 'start' writes hub-NAME.out and client-NAME.out to the current directory, or to --log-dir.
 
-State (the gate keys) is in --state-dir, else state_dir of the file, else $DSKED_STATE_DIR, else
-/var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY. Control sockets are
+State (PSRD from media, gate keys) is in --state-dir, else state_dir of the file, else
+$DSKED_STATE_DIR, else /var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY; of it the
+directory ROLE-NAME is one node's own. Control sockets are
 TOPOLOGY/ROLE-NAME.sock in --runtime-dir, else $DSKED_RUNTIME_DIR, else /run/dsked for root,
 $XDG_RUNTIME_DIR/dsked or /tmp/dsked-UID. TOPOLOGY is the file's name with a hash of its path.
 

@@ -17,8 +17,9 @@ _EPILOG = """
 With --config a node finds its settings in the topology file by its own name; options win over
 the file. Without, a hub needs --port, a client --hubs, and both --psrd and (simulated) --gate-keys.
 
-State (gate keys) is kept in --state-dir, else state_dir of the file, else $DSKED_STATE_DIR, else
-/var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY. The control socket is
+State (PSRD from media, gate keys) is in --state-dir, else state_dir of the file, else
+$DSKED_STATE_DIR, else /var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY. Of it the
+directory ROLE-NAME is this node's own, as long as it runs. The control socket is
 TOPOLOGY/ROLE-NAME.sock in --runtime-dir, else $DSKED_RUNTIME_DIR, else /run/dsked for root,
 $XDG_RUNTIME_DIR/dsked or /tmp/dsked-UID. TOPOLOGY is the file's name with a hash of its path.
 The log goes to standard error.
