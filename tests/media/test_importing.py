@@ -1,0 +1,187 @@
+"""A client's imports: all of a bundle or nothing, once, and only what is meant for it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dsked.errors import RequestError, StorageError
+from dsked.media import header as headers
+from dsked.media import node, pools
+from dsked.media.header import BundleError
+from dsked.media.importing import open_bundle
+from dsked.psrd.pair import Side
+from dsked.storage.files import Files
+
+from .bundles import MIB, delivery, header_of
+from .nodes import (
+    HUBS,
+    Crash,
+    FailingFiles,
+    Unsynced,
+    client,
+    generate,
+    hub,
+    import_,
+    nothing_half,
+    pool,
+    same_pools,
+)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    """Of hank for carol, the first one."""
+    return generate(hub(tmp_path), tmp_path / "first.psrd")
+
+
+def refused(tmp_path: Path, path: Path, told: str, **options: object) -> None:
+    """The bundle is refused with this reason, and carol is as she was."""
+    carol = client(tmp_path)
+    before = node.records(carol) if carol.exists else {}
+    with pytest.raises(RequestError, match=told):
+        import_(carol, path, **options)  # type: ignore[arg-type]
+    assert node.records(carol) == before
+    assert nothing_half(carol)
+
+
+def test_twice(tmp_path: Path, bundle: Path) -> None:
+    import_(client(tmp_path), bundle)
+    refused(tmp_path, bundle, "client carol has imported this bundle already")
+
+
+def test_twice_with_pools_erased_in_between(tmp_path: Path, bundle: Path) -> None:
+    carol = client(tmp_path)
+    import_(carol, bundle)
+    pools.erase(carol, "hank", lambda length: None)
+    refused(tmp_path, bundle, "client carol has imported this bundle already")
+
+
+def test_for_another_client(tmp_path: Path) -> None:
+    path = generate(hub(tmp_path), tmp_path / "other.psrd", "curtis")
+    refused(tmp_path, path, "this bundle is for client curtis; this is client carol")
+
+
+def test_from_a_hub_that_it_does_not_know(tmp_path: Path, bundle: Path) -> None:
+    refused(
+        tmp_path, bundle, "from hub hank, and client carol has no such hub; it has helen", hubs={"helen": 2}
+    )
+
+
+def test_with_another_x_coordinate_than_configured(tmp_path: Path, bundle: Path) -> None:
+    refused(
+        tmp_path, bundle, "x-coordinate 1 in this bundle and 4 in this client's", hubs={"hank": 4, "helen": 2}
+    )
+
+
+def test_two_hubs_with_one_x_coordinate(tmp_path: Path, bundle: Path) -> None:
+    import_(client(tmp_path), generate(hub(tmp_path, "helen"), tmp_path / "h.psrd", x=1), hubs={"helen": 1})
+    refused(tmp_path, bundle, "as another hub of this client has", hubs={"hank": 1, "helen": 1})
+
+
+def test_before_the_one_that_it_continues(tmp_path: Path, bundle: Path) -> None:
+    later = generate(hub(tmp_path), tmp_path / "later.psrd", size=100)
+    refused(tmp_path, later, "import the earlier bundles first")
+    import_(client(tmp_path), bundle)
+    import_(client(tmp_path), later)
+    assert same_pools(hub(tmp_path), client(tmp_path))
+
+
+def test_of_another_life_of_the_hub(tmp_path: Path, bundle: Path) -> None:
+    """The hub's state was lost: it begins anew, and does not know that there was anything."""
+    import_(client(tmp_path), bundle)
+    shutil.rmtree(tmp_path / "hub-hank")
+    again = generate(hub(tmp_path), tmp_path / "again.psrd")
+    refused(tmp_path, again, "there are pools of the two already")
+
+
+def test_several_bundles_in_one_file(tmp_path: Path) -> None:
+    path = generate(hub(tmp_path), tmp_path / "all.psrd", "carol", "celia")
+    refused(tmp_path, path, "holds 2 bundles, for carol, celia; cut it first with: dskectl psrd split")
+
+
+def test_damaged_at_its_end(tmp_path: Path, bundle: Path) -> None:
+    raw = bytearray(bundle.read_bytes())
+    raw[-33] ^= 1  # the last checksum
+    bundle.write_bytes(raw)
+    refused(tmp_path, bundle, "damaged: block .* between byte 1044480 and byte 1048576")
+
+
+def test_a_wrong_passphrase(tmp_path: Path) -> None:
+    path = generate(hub(tmp_path), tmp_path / "sealed.psrd", sealed=True)
+    carol = client(tmp_path)
+    with pytest.raises(BundleError, match="wrong passphrase"):
+        import_(carol, path, passphrase="incorrect horse")
+    import_(carol, path)
+
+
+def test_seals_beyond_the_limits_are_not_even_asked_for(tmp_path: Path) -> None:
+    files = Files()
+    header = header_of(delivery(), sealed=True)
+    assert header.seal is not None
+    costly = replace(header, seal=replace(header.seal, log2_n=22))
+    (tmp_path / "costly.psrd").write_bytes(headers.encode(costly))
+
+    def ask(header: object) -> str:
+        raise AssertionError("a passphrase was asked for")
+
+    file = files.open(tmp_path / "costly.psrd")
+    with pytest.raises(BundleError, match=r"costly.psrd: its seal asks for scrypt with N = 2\^22"):
+        open_bundle(files, file, 0, costly, ask)
+    files.close(file)
+
+
+@pytest.fixture(scope="module")
+def place_with_pools(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Hub and client that share something, and a small bundle that goes on."""
+    place = tmp_path_factory.mktemp("pair")
+    import_(client(place), generate(hub(place), place / "first.psrd"))
+    generate(hub(place), place / "next.psrd", size=5000)
+    return place
+
+
+@pytest.mark.parametrize("crash", [False, True], ids=["error", "kill"])
+def test_cut_off_at_every_call_and_run_again(tmp_path: Path, place_with_pools: Path, crash: bool) -> None:
+    for number in itertools.count(1):
+        place = tmp_path / str(number)
+        shutil.copytree(place_with_pools, place)
+        files = FailingFiles(number, crash=crash)
+        try:
+            import_(client(place, files=files), place / "next.psrd", files=files)
+        except (Crash, StorageError):
+            _check_and_run_again(place, crash)
+        carol = client(place, files=Unsynced())
+        assert nothing_half(carol)
+        assert same_pools(hub(place), carol)
+        assert len(pool(carol, "hank", Side.CLIENT)) == MIB + 5000
+        if files.calls < number:
+            break
+        shutil.rmtree(place)
+    assert number > 25
+
+
+def _check_and_run_again(place: Path, crash: bool) -> None:
+    """What was cut off was imported whole or not at all; the same command again makes it whole."""
+    carol = client(place, files=Unsynced())
+    record = node.record(carol, "hank")
+    assert record is not None
+    assert record.client_stream.end in (MIB, MIB + 5000)
+    if record.client_stream.end == MIB:
+        if not crash:
+            assert not list(carol.staging.iterdir())
+        import_(carol, place / "next.psrd", files=Unsynced())
+    else:
+        with pytest.raises(RequestError, match="imported this bundle already"):
+            import_(carol, place / "next.psrd", files=Unsynced())
+
+
+def test_hubs_of_one_client_are_kept_apart(tmp_path: Path, bundle: Path) -> None:
+    carol = client(tmp_path)
+    import_(carol, bundle)
+    import_(carol, generate(hub(tmp_path, "helen"), tmp_path / "h.psrd"))
+    assert set(node.records(carol)) == set(HUBS)
+    assert same_pools(hub(tmp_path), carol) and same_pools(hub(tmp_path, "helen"), carol)
