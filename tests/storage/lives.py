@@ -224,7 +224,7 @@ class Life:
 
     def settle(self) -> None:
         """All that waits is done."""
-        for _ in range(30):
+        for _ in range(8):
             for work in (self.commit, self.run_posted, self.wipe):
                 self.attempt(work)
             while self.store.committer.do_chore():

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import copy
 import errno
+import itertools
 import re
+import traceback
+from collections.abc import Iterable
 from functools import partial
+from pathlib import Path
 
 import pytest
 
+from dsked import storage
 from dsked.errors import ConfigurationError, StorageError
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
 from tests.storage.simulated_disk import Luck
-from tests.storage.simulated_files import FALLIBLE, Call, Fault, fails_at, full_from, no_fault
+from tests.storage.simulated_files import CHANGES, FALLIBLE, Call, Fault, fails_at, full_from, no_fault
 
+STORAGE = str(Path(storage.__file__).parent)
 REASON = re.compile(r"^/state.*: cannot be \w+( \w+)?: (Input/output error|No space left on device)$")
 KINDS = {
     "EIO": partial(fails_at, error=errno.EIO),
@@ -85,22 +91,45 @@ def good_life(life: Life, *, failed_sync: bool) -> None:
     assert life.files.nr_open < 40
 
 
-def nr_calls() -> int:
-    """Calls of a life without faults."""
-    life = Life(new_disk(), Ledger(), 0)
+def calls_by_site() -> dict[tuple[str, ...], list[int]]:
+    """Numbers of the calls of a life without faults, by where in the store's code they come from."""
+    found: dict[tuple[str, ...], list[int]] = {}
+
+    def look(call: Call) -> None:
+        ours = (
+            f"{frame.f_code.co_name}:{line}"
+            for frame, line in traceback.walk_stack(None)
+            if frame.f_code.co_filename.startswith(STORAGE)
+        )
+        found.setdefault((call.name, *itertools.islice(ours, 2)), []).append(call.number)
+
+    life = Life(new_disk(), Ledger(), 0, look)
     bad_life(life)
-    return life.files.nr_calls
+    return found
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_an_error_at_every_call(kind: str) -> None:
+def run_all(kind: str, numbers: Iterable[int]) -> set[str]:
+    """Names of the calls that were hit."""
     hit: set[str] = set()
-    step = 1 if kind == "EIO" else 5
-    for number in range(0, nr_calls(), step):
+    for number in numbers:
         try:
             hit |= {call.name for call in errors_at(number, kind)}
         except BaseException as error:
             error.add_note(f"{kind} at call {number}")
             raise
-    if kind == "EIO":
-        assert hit == FALLIBLE
+    return hit
+
+
+@pytest.mark.parametrize("kind", ["EIO", "full, copy on write"])
+def test_an_error_at_every_place_in_the_code(kind: str) -> None:
+    sites = calls_by_site()
+    assert len(sites) > 60
+    wanted = FALLIBLE if kind == "EIO" else CHANGES - {"remove", "remove_directory"}
+    numbers = [found[len(found) // 2] for site, found in sites.items() if site[0] in wanted]
+    assert run_all(kind, numbers) >= wanted
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_error_at_every_call(kind: str) -> None:
+    run_all(kind, itertools.chain.from_iterable(calls_by_site().values()))
