@@ -84,13 +84,19 @@ class Committer:
         after = "these pools stay closed until the node is started anew" if lost else "it is tried again"
         self._say(logging.ERROR, f"{len(streams)} pools: {error}; {after}")
 
-    def wipe(self) -> None:
-        """Overwrites on the disk what is used, below the durable marks."""
+    def wipe(self, interrupted: Callable[[], bool] = lambda: False) -> bool:
+        """Overwrites on the disk what is used, below the durable marks.
+
+        False where it was `interrupted` between two streams: marks do not wait for it.
+        """
         for stream in tuple(self._asked):
             self._wipe(stream)
             del self._asked[stream]  # before the question: the other thread may put it back meanwhile
             if stream.target > stream.committed or stream.wiped < stream.used:
                 self._asked[stream] = None
+            if interrupted():
+                return False
+        return True
 
     def _wipe(self, stream: DurableStream) -> None:
         end = min(stream.used, stream.committed)
@@ -225,8 +231,7 @@ class CommitterThread:
         while self._jobs:
             self._jobs.popleft()()
         self._committer.do_chore()
-        if time.monotonic() >= self._next_wipe_s:
-            self._committer.wipe()
+        if time.monotonic() >= self._next_wipe_s and self._committer.wipe(lambda: self._is_told):
             self._next_wipe_s = time.monotonic() + WIPE_INTERVAL_S
 
     def _wait(self) -> None:
