@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import provision
 import uvloop
 from laboratory import free_ports
 from torturing.media_round import MediaRound
@@ -38,7 +39,7 @@ def make_round(psrd: str, seed: str, base_port: int, kills: int, told: Callable[
     """A round in a laboratory of its own, on PORTS free ports from `base_port` on."""
     if psrd == SIMULATED:
         return Round(World(SIMULATED, seed, base_port), seed, kills, told)
-    return MediaRound(MediaWorld(seed, base_port), seed, kills, told)
+    return MediaRound(MediaWorld(seed, base_port, provision.deliver), seed, kills, told)
 
 
 async def run_round(one: Round, result: Result, limit_s: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from contextlib import suppress
+from itertools import chain
 from typing import Any, cast
 
 import msgpack
@@ -16,8 +17,10 @@ from .nodes import Node
 KEYS_PER_REQUEST = 8
 KEY_BITS = 256
 REQUEST_LIMIT_S = 5.0
+#: Requests under way for each initiator: one may wait for a node that is down.
+WORKERS = 3
 #: Of a worker, between two requests: some 20 KB of each pool a second go to keys.
-PAUSE_S = 0.02
+PAUSE_S = 0.06
 
 
 class Link(asyncio.Protocol):
@@ -70,15 +73,21 @@ class Caller:
     def __init__(self, node: Node) -> None:
         self.node = node
         self._link: Link | None = None
+        self._connecting = asyncio.Lock()
 
     async def ask(self, op: Op, args: list[Any]) -> tuple[int, Any]:
         """Code and result of a request to the present process. Raises OSError where there is none."""
+        async with self._connecting:
+            link = await self._open_link()
+        return await link.ask(op, args)
+
+    async def _open_link(self) -> Link:
         if self._link is None or self._link.closed:
             path = self.node.socket
             if path is None:
                 raise ConnectionError(f"{self.node.name} has no control socket")
             _, self._link = await asyncio.get_running_loop().create_unix_connection(Link, str(path))
-        return await self._link.ask(op, args)
+        return self._link
 
     def close(self) -> None:
         """Be done with it."""
@@ -87,7 +96,7 @@ class Caller:
 
 
 class Load:
-    """Key pairs of encryptors of two nodes, one request after the other, until told to stop.
+    """Key pairs of encryptors of two nodes, a few requests at a time, until told to stop.
 
     `pairs`: key pairs that both ends hold alike, by initiator. `mismatches`: what must never happen.
     """
@@ -96,30 +105,32 @@ class Load:
         self.pairs: Counter[str] = Counter()
         self.refused: Counter[str] = Counter()
         self.mismatches: list[str] = []
-        self._workers: dict[str, asyncio.Task[None]] = {}
+        self._workers: dict[str, list[asyncio.Task[None]]] = {}
         self._callers: list[Caller] = []
 
     def start(self, label: str, initiator: tuple[Node, str], responder: tuple[Node, str]) -> None:
         """Begin to ask one node, in the name of an encryptor, for keys with the other's encryptor."""
         callers = Caller(initiator[0]), Caller(responder[0])
         self._callers += callers
-        task = asyncio.create_task(self._work(label, callers, initiator[1], responder[1]))
-        self._workers[label] = task
+        self._workers[label] = [
+            asyncio.create_task(self._work(label, callers, initiator[1], responder[1]))
+            for _ in range(WORKERS)
+        ]
 
     async def stop(self, *labels: str) -> None:
         """Stop these, or all. Raises what a worker has raised."""
         for label in labels or tuple(self._workers):
-            task = self._workers.pop(label)
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in self._workers.pop(label):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
         if not self._workers:
             for caller in self._callers:
                 caller.close()
 
     def check(self) -> None:
         """Raise what a worker has raised."""
-        for task in self._workers.values():
+        for task in chain.from_iterable(self._workers.values()):
             if task.done():
                 task.result()
 

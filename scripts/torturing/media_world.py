@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +22,8 @@ REFUSALS = 2
 CLONE = "clone"  # the load that a client's clone gets
 
 Pair = tuple[str, str]
+#: Arguments: a topology file, where its nodes keep their state, bytes for each pool.
+Provide = Callable[[Path, Path, int], None]
 PAIRS: tuple[Pair, ...] = tuple((client, hub) for client in CLIENTS for hub in HUBS)
 
 
@@ -30,17 +33,19 @@ def window_bytes(first_bundle_bytes: int) -> int:
 
 
 class MediaWorld(World):
-    """A world with `psrd: media`."""
+    """A world with `psrd: media`. `provide` brings the first bundles of all pairs, before any node runs."""
 
-    def __init__(self, seed: str, base_port: int) -> None:
+    def __init__(self, seed: str, base_port: int, provide: Provide) -> None:
         super().__init__(MEDIA, seed, base_port, window_bytes(BUNDLE_BYTES))
         self.operator = Operator(self.root, self.nodes)
+        self._provide = provide
         self._nr_clones = 0
         self._restored = False
 
     async def prepare(self) -> None:
-        """The first bundles of all pairs, while no node runs."""
-        await asyncio.gather(*(self.operator.deliver(pair, BUNDLE_BYTES) for pair in PAIRS))
+        place = self.nodes[HUBS[0]].place
+        await asyncio.to_thread(self._provide, place.config, place.state_base, BUNDLE_BYTES)
+        self.operator.held = dict.fromkeys(PAIRS, BUNDLE_BYTES)
 
     def low(self) -> list[Pair]:
         """The pairs of which a pool runs low."""

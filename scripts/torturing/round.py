@@ -19,7 +19,7 @@ MAX_PEACE_S = 0.25
 #: A node that is killed while it starts has come so far, at most.
 MAX_START_S = 0.5
 KILLED_WHILE_STARTING = 0.2
-KILLED_TOGETHER = (1, 1, 2, 3)
+KILLED_TOGETHER = (1, 1, 2, 3, 5)
 
 Step = Callable[[], Coroutine[Any, Any, None]]
 
