@@ -1,0 +1,358 @@
+"""`dskectl psrd`: what is printed, what is refused, and with which exit status."""
+
+from __future__ import annotations
+
+import json
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dsked.cli.psrd_options import show_size, size
+from dsked.media import medium, node
+from dsked.storage.files import Files
+from dsked.storage.state_dir import StateDirectory
+
+from .conftest import Dskectl, Ran
+
+MIB = 1024 * 1024
+TOPOLOGY = """\
+psrd: media
+min_nr_shares: 2
+hubs: [{name: hank}, {name: helen}]
+clients:
+  - {name: carol, encryptors: [{name: sam}]}
+  - {name: curtis, encryptors: [{name: sunny}]}
+  - {name: chloe, host: 192.0.2.7}
+"""
+FOR_CAROL = ["generate", "--hub", "hank", "--client", "carol"]
+PASSPHRASE = "correct horse battery\n"
+
+
+@pytest.fixture
+def lab(call: Dskectl, directory: Path) -> Dskectl:
+    """Commands for a topology whose PSRD comes on media, in its own directory, with `usb` and `pw` beside."""
+    (directory / "dske-config.yaml").write_text(TOPOLOGY)
+    (directory / "usb").mkdir()
+    (directory / "pw").write_text(PASSPHRASE)
+    return lambda *arguments: call("psrd", *arguments)
+
+
+def generate(lab: Dskectl, *arguments: str, hub: str = "hank", client: str = "carol") -> Path:
+    """The file of a bundle of 1 MiB for each pool."""
+    clients = [word for name in client.split() for word in ("--client", name)]
+    ran = lab("generate", "--hub", hub, *clients, "--out", "usb", "--size", "1M", "--json", *arguments)
+    assert (ran.status, ran.err) == (0, "")
+    return Path(json.loads(ran.out)["file"])
+
+
+def refused(ran: Ran, told: str, status: int = 4) -> None:
+    """One line on standard error, nothing else."""
+    assert (ran.status, ran.out) == (status, "")
+    assert re.fullmatch(f"dskectl: .*{told}.*\n", ran.err), ran.err
+
+
+def test_from_a_hub_to_a_client(lab: Dskectl) -> None:
+    ran = lab(*FOR_CAROL, "--out", "usb/a.psrd", "--size", "2M")
+    assert ran.status == 0
+    assert re.fullmatch(r"usb/a.psrd: 4\.0 MiB in \d+\.\d s; hub hank has its copy", ran.lines[0])
+    assert ran.lines[1] == "  for client carol: 2.0 MiB for each pool, from block 0 on, not sealed"
+    ran = lab("verify", "usb/a.psrd")
+    assert ran == (0, "usb/a.psrd: hub hank for client carol: 2.0 MiB and 2.0 MiB: good\n", "")
+    ran = lab("import", "usb/a.psrd")
+    assert ran.status == 0
+    told = r"client carol has 2\.0 MiB more for each direction, shared with hub hank \(\d+\.\d s\)\n"
+    assert re.fullmatch(told, ran.out)
+    assert ran.err == "dskectl: usb/a.psrd holds the same pads; erase it: dskectl psrd erase usb/a.psrd\n"
+    for role, name, peer in (("--hub", "hank", "carol"), ("--client", "carol", "hank")):
+        assert lab("verify", role, name).out == (
+            f"{role[2:]} {name}: pools with {peer}: 4.0 MiB unread: good\n"
+        )
+    mine, theirs = lab("list", "--client", "carol").lines, lab("list", "--hub", "hank").lines
+    assert mine[0].split() == ["PEER", "POOL", "BLOCK", "SIZE", "UNREAD", "UUID"]
+    assert [line.split()[1:] for line in mine[1:]] == [line.split()[1:] for line in theirs[1:]]
+    assert [line.split()[:5] for line in mine[1:]] == [
+        ["hank", owner, "0", "2.0", "MiB"] for owner in ("client", "hub")
+    ]
+
+
+def test_json(lab: Dskectl) -> None:
+    ran = lab(*FOR_CAROL, "--out", "usb", "--size", "1M", "--json")
+    made = json.loads(ran.out)
+    [bundle] = made["bundles"]
+    assert made["file"] == f"usb/hank-carol-{bundle['bundle'][:8]}.psrd"
+    assert (bundle["hub"], bundle["client"], bundle["sealed"], bundle["replace"]) == (
+        "hank", "carol", False, False,
+    )  # fmt: skip
+    assert (bundle["x_coordinate"], bundle["window_bytes"]) == (1, 16384)
+    assert [pool["bytes"] for pool in bundle["pools"].values()] == [MIB, MIB]
+    verified = json.loads(lab("verify", made["file"], "--json").out)
+    assert verified == {"file": made["file"], "bundles": [bundle]}
+    taken = json.loads(lab("import", made["file"], "--erase", "--json").out)
+    assert taken == {**bundle, "file": made["file"], "erased": True}
+    assert not Path(made["file"]).exists()
+    listed = json.loads(lab("list", "--client", "carol", "--json").out)
+    [pair] = listed["pairs"]
+    assert (listed["role"], listed["name"], pair["peer"]) == ("client", "carol", "hank")
+    [block] = pair["pools"]["hub"]["blocks"]
+    assert block == {**bundle["pools"]["hub"]["blocks"][0], "unread_bytes": MIB}
+    assert json.loads(lab("verify", "--client", "carol", "--json").out)["verified_bytes"] == 2 * MIB
+
+
+def test_no_secret_is_ever_printed(lab: Dskectl, directory: Path) -> None:
+    path = str(generate(lab))
+    printed = [lab("verify", path), lab("import", path), lab("list", path), lab("list", "--client", "carol")]
+    [state] = (directory / "state").glob("client-carol")
+    found = node.record(StateDirectory(Files(), state, "client", "carol"), "hank")
+    assert found is not None
+    assert not any(found.terms.gate_key.hex() in ran.out + ran.err for ran in printed)
+
+
+def test_sealed_and_split(lab: Dskectl) -> None:
+    path = generate(lab, "--passphrase-file", "pw", client="carol curtis")
+    assert re.fullmatch(r"usb/hank-2-clients-[0-9a-f]{8}\.psrd", str(path))
+    refused(lab("import", str(path)), "holds 2 bundles, for carol, curtis; cut it first with: dskectl psrd")
+    ran = lab("split", str(path), "--out", "usb", "--erase")
+    assert ran.status == 0
+    assert not path.exists()
+    assert [re.sub("-[0-9a-f]{8}.psrd", "", line) for line in ran.lines] == [
+        "usb/hank-carol", "usb/hank-curtis",
+    ]  # fmt: skip
+    listed = lab("list", *ran.lines)
+    assert listed.lines[0].split() == ["HUB", "CLIENT", "SIZE", "SEALED", "BUNDLE", "FILE"]
+    assert [line.split()[:5] for line in listed.lines[1:]] == [
+        ["hank", name, "2.0", "MiB", "yes"] for name in ("carol", "curtis")
+    ]
+    for line in ran.lines:
+        assert lab("verify", line, "--passphrase-file", "pw").status == 0
+        assert lab("import", line, "--passphrase-file", "pw", "--erase").status == 0
+    assert not list(Path("usb").iterdir())
+
+
+def test_a_passphrase_for_each_client(lab: Dskectl, directory: Path) -> None:
+    (directory / "two").write_text(f"{PASSPHRASE}another long passphrase\n")
+    generate(lab, "--passphrase-per-client", "--passphrase-file", "two", client="carol curtis")
+    [path] = Path("usb").iterdir()
+    carol, curtis = lab("split", str(path), "--out", "usb").lines
+    refused(lab("import", curtis, "--passphrase-file", "pw"), "wrong passphrase")
+    assert lab("import", carol, "--passphrase-file", "pw").status == 0
+    refused(lab("verify", str(path), "--passphrase-file", "two"), "wrong passphrase")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"short\n", "at least 12 characters"),
+        (b"", "1 line with a passphrase expected"),
+        (b"\n\n", "1 line with a passphrase expected"),
+        (b"\xff\xfe\n", "text in UTF-8"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_passphrases_that_are_none(lab: Dskectl, directory: Path, content: bytes | None, told: str) -> None:
+    if content is not None:
+        (directory / "bad").write_bytes(content)
+    ran = lab(*FOR_CAROL, "--out", "usb", "--passphrase-file", "bad")
+    refused(ran, told, status=2)
+    assert not list(Path("usb").iterdir())
+
+
+def test_without_a_terminal_nothing_is_asked(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(generate(lab, "--passphrase-file", "pw"))
+    refused(lab("import", path), "There is no terminal to ask for a passphrase", status=2)
+    refused(lab("erase", path), "There is no terminal to ask; say --yes", status=2)
+    refused(lab("erase", "--hub", "hank", "--peer", "carol"), "There is no terminal to ask", status=2)
+
+
+def test_imported_twice(lab: Dskectl) -> None:
+    path = str(generate(lab))
+    assert lab("import", path).status == 0
+    refused(lab("import", path), "client carol has imported this bundle already; every bundle is good")
+
+
+def test_for_somebody_else(lab: Dskectl) -> None:
+    path = str(generate(lab))
+    refused(
+        lab("import", path, "--client", "curtis"), "this bundle is for client carol; this is client curtis"
+    )
+    path = str(generate(lab, client="chloe"))
+    refused(
+        lab("import", path), "client chloe is on 192.0.2.7, which is no address of this machine", status=2
+    )
+    assert lab("import", path, "--client", "chloe").status == 0
+
+
+def test_replacing_what_is_there(lab: Dskectl) -> None:
+    assert lab("import", str(generate(lab)), "--erase").status == 0
+    ran = lab(
+        "generate", "--hub", "hank", "--client", "carol", "--out", "usb", "--size", "1M", "--new-streams"
+    )
+    assert ran.err == "dskectl: 2.0 MiB of unread pads of hub hank with carol are given up\n"
+    assert ran.lines[1].endswith("; import with --replace")
+    [path] = Path("usb").iterdir()
+    refused(lab("import", str(path)), "2097152 bytes, would be erased; if that is meant, say --replace")
+    assert lab("import", str(path), "--replace").status == 0
+
+
+def test_erase(lab: Dskectl) -> None:
+    path = generate(lab)
+    assert lab("import", str(path)).status == 0
+    assert lab("erase", str(path), "--yes").out == f"Erased {path}: 2.0 MiB\n"
+    assert not path.exists()
+    ran = lab("erase", "--client", "carol", "--peer", "hank", "--yes", "--json")
+    assert json.loads(ran.out) == {"erased": "the pools of client carol with hank", "bytes": 2 * MIB}
+    refused(
+        lab("erase", "--client", "carol", "--peer", "hank", "--yes"), "client carol keeps no pools with hank"
+    )
+    assert lab("list", "--client", "carol").out.startswith("client carol has no PSRD: bring it with")
+    refused(lab("erase", "dske-config.yaml", "--yes"), "no bundle of PSRD; it is left as it is")
+    assert Path("dske-config.yaml").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["list"], "Say FILE, or --hub NAME, or --client NAME"),
+        (["verify", "pw", "--hub", "hank"], "Say FILE, or --hub NAME, or --client NAME"),
+        (["erase", "--hub", "hank"], "Say which pools with --peer NAME"),
+        (["erase", "pw", "--peer", "x"], "--peer is for --hub NAME or --client NAME"),
+        (["list", "--hub", "harry"], "there is no hub 'harry'; it has hank, helen"),
+        (["generate", "--hub", "hank", "--client", "eve", "--out", "x"], "there is no client 'eve'; it has"),
+        ([*FOR_CAROL, "--out", "no/x"], "no: there is no such directory"),
+        ([*FOR_CAROL, "--out", "x", "--size", "1MB"], "'1MB' is no size"),
+        ([*FOR_CAROL, "--out", "x", "--x-coordinate", "9"], "hub hank has x-coordinate 1 there, not 9"),
+        ([*FOR_CAROL, "--out", "x", "--entropy-raw"], "name its path"),
+        (["import", "nothing"], "'nothing' does not exist"),
+        (["verify", "usb"], "'usb' is a directory"),
+    ],
+)  # fmt: skip
+def test_wrong_command_lines(lab: Dskectl, arguments: list[str], told: str) -> None:
+    refused(lab(*arguments), re.escape(told), status=2)
+
+
+def test_options_in_front_are_for_other_commands(call: Dskectl, lab: Dskectl) -> None:
+    refused(call("--hub", "hank", "psrd", "list", "--hub", "hank"), "say them behind: dskectl psrd", status=2)
+
+
+def test_not_where_psrd_is_simulated(call: Dskectl) -> None:
+    ran = call("psrd", "generate", "--hub", "hank", "--client", "carol", "--out", "x")
+    refused(ran, "psrd is 'simulated': its nodes take no blocks from media; expected 'media'", status=2)
+
+
+def test_without_a_topology_file(lab: Dskectl) -> None:
+    Path("dske-config.yaml").unlink()
+    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
+    refused(lab(*command), "--x-coordinate: missing", status=2)
+    assert lab(*command, "--x-coordinate", "7").status == 0
+    [path] = Path("usb").iterdir()
+    assert lab("import", str(path)).status == 0
+    [pair] = json.loads(lab("list", "--client", "carol", "--json").out)["pairs"]
+    assert pair["x_coordinate"] == 7
+
+
+def test_a_run_that_was_cut_off_is_completed(lab: Dskectl) -> None:
+    """Between the hub's adoption and the new name: the same command again finishes it."""
+    path = generate(lab)
+    path.rename(medium.partial_of(path))
+    ran = lab(*FOR_CAROL, "--out", "usb", "--size", "1M")
+    assert (ran.status, ran.out) == (0, "")
+    assert ran.err == f"dskectl: completed {path}, which an earlier run had made; hub hank has its copy\n"
+    assert [str(one) for one in Path("usb").iterdir()] == [str(path)]
+    assert lab("import", str(path)).status == 0
+
+
+def test_a_run_that_was_cut_off_before_is_begun_again(lab: Dskectl) -> None:
+    path = generate(lab)
+    assert lab("erase", "--hub", "hank", "--peer", "carol", "--yes").status == 0
+    Path("usb/a.psrd.partial").write_bytes(path.read_bytes()[:-1])
+    path.unlink()
+    ran = lab(*FOR_CAROL, "--out", "usb/a.psrd", "--size", "1M")
+    assert ran.status == 0
+    assert [one.name for one in Path("usb").iterdir()] == ["a.psrd"]
+
+
+def test_a_source_of_entropy(lab: Dskectl) -> None:
+    Path("zeros").write_bytes(bytes(MIB))
+    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
+    ran = lab(*command, "--entropy", "zeros")
+    assert (ran.status, ran.out) == (1, "")
+    assert "zeros" in ran.err
+    Path("few").write_bytes(os.urandom(MIB))
+    ran = lab(*command, "--entropy", "few")
+    assert ran.status == 1
+    assert not list(Path("usb").iterdir()), "nothing is left, and nothing was filled with zeros"
+    Path("enough").write_bytes(os.urandom(2 * MIB + 65536))
+    ran = lab(*command, "--entropy", "enough")
+    assert ran.status == 0
+    assert (
+        ran.err
+        == "dskectl: enough: bytes that can be read again; never use them for other blocks, erase them\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "nr_bytes"),
+    [
+        ("1", 1),
+        ("64K", 65536),
+        ("64k", 65536),
+        ("64KiB", 65536),
+        ("4G", 1 << 32),
+        ("1 TiB", 1 << 40),
+        ("7B", 7),
+    ],
+)
+def test_sizes(text: str, nr_bytes: int) -> None:
+    assert size(text) == nr_bytes
+
+
+@pytest.mark.parametrize(
+    ("nr_bytes", "text"),
+    [(0, "0 bytes"), (1023, "1023 bytes"), (1024, "1.0 KiB"), (65536 + 6554, "70.4 KiB"),
+     (1 << 32, "4.0 GiB"), ((1 << 50) * 3, "3072.0 TiB")],
+)  # fmt: skip
+def test_sizes_for_people(nr_bytes: int, text: str) -> None:
+    assert show_size(nr_bytes) == text
+
+
+def on_a_terminal(arguments: list[str], keys: bytes) -> tuple[int, str]:
+    """What a real dskectl shows on a terminal of 80 columns when somebody types."""
+    leader, follower = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
+    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", *arguments]
+    process = subprocess.Popen(
+        program, stdin=follower, stdout=follower, stderr=follower, env=environment, start_new_session=True
+    )
+    os.close(follower)
+    shown = b""
+    while select.select([leader], [], [], 30)[0]:
+        try:
+            shown += os.read(leader, 65536)
+        except OSError:  # the last one that had it open is gone
+            break
+        if keys and shown.endswith(b": "):  # the space comes once it takes no notice of what was typed before
+            line, _, keys = keys.partition(b"\n")
+            os.write(leader, line + b"\n")
+    os.close(leader)
+    return process.wait(30), shown.decode()
+
+
+def test_on_a_terminal(lab: Dskectl) -> None:
+    """A bar with rate and time left; passphrases asked for and not shown."""
+    command = ["psrd", "generate", "--hub", "hank", "--client", "carol", "--out", "usb", "--size", "4M"]
+    secret = PASSPHRASE.encode()
+    status, shown = on_a_terminal([*command, "--seal"], 2 * secret)
+    assert status == 0, shown
+    assert "Passphrase for the bundle:" in shown and "Repeat for confirmation:" in shown
+    assert "Generating" in shown and "8.0/8.0 MiB" in shown and "B/s" in shown
+    assert PASSPHRASE.strip() not in shown
+    [path] = Path("usb").iterdir()
+    status, shown = on_a_terminal(["psrd", "import", str(path), "--erase"], secret)
+    assert status == 0, shown
+    assert f"Passphrase of {path}:" in shown and "Importing" in shown and "Erasing" in shown
+    assert PASSPHRASE.strip() not in shown
