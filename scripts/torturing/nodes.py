@@ -62,6 +62,7 @@ class Node:
         self.place = place
         self.role, self.name = place.role, place.name
         self._arguments = [] if port is None else ["--port", str(port)]
+        self.wrapper: list[str] = []  # a program that starts the daemon as itself, with its arguments
         self._process: asyncio.subprocess.Process | None = None
         self._notify: socket.socket | None = None
         place.runtime.mkdir(parents=True, exist_ok=True)
@@ -93,7 +94,7 @@ class Node:
         self._notify.bind(str(path))
         with self.place.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-P", "-m", "dsked", "--role", self.role, self.name,
+                *self.wrapper, sys.executable, "-P", "-m", "dsked", "--role", self.role, self.name,
                 *self.place.options, *self._arguments,
                 stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
                 env={**os.environ, "NOTIFY_SOCKET": str(path)},
