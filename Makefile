@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo demo-media test test-full check lint format bench mutants bench-media lock clean
+.PHONY: help setup test-setup demo demo-media test test-full check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,10 +21,13 @@ demo: setup ## establish a key across the example topology and compare both ends
 demo-media: setup ## the same with random data carried as files, and two nodes killed in between
 	@$(BIN)/python scripts/demo_media.py
 
-test: setup ## run the tests
+test-setup: setup
+	@scripts/setup.sh --tests
+
+test: test-setup ## run the tests
 	@$(PYTEST) -m "not full"
 
-test-full: setup ## run the longer tests, which `make test` leaves out
+test-full: test-setup ## run the longer tests, which `make test` leaves out
 	@$(PYTEST) -m full $(NONE_IS_FINE)
 
 check: lint test ## all that must pass before a commit: lint and test

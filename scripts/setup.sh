@@ -1,7 +1,8 @@
 #!/bin/bash
 # Makes .venv in the checkout, with every locked package and the project itself, editable. Does nothing
 # when that is already so. Installs what the system lacks for it (Debian's python3-venv) when run by root or
-# by a user who has sudo. PYTHON=/path/to/python chooses the interpreter.
+# by a user who has sudo. PYTHON=/path/to/python chooses the interpreter. With --tests it also sees to the
+# programs that only the tests need.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -80,6 +81,11 @@ make_venv() {
     wanted >"$stamp"
     say "done"
 }
+
+# strace makes the system calls of real daemons fail.
+if [ "${1:-}" = --tests ] && ! command -v strace >/dev/null; then
+    (install_packages strace) || say "going on: the tests that inject faults will fail without strace"
+fi
 
 if ! up_to_date; then
     exec 9>.setup.lock # two make commands at once: the second waits, then finds it done
