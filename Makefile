@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full check lint format bench mutants bench-media lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ test: test-setup ## run the tests
 
 test-full: test-setup ## run the longer tests, which `make test` leaves out
 	@$(PYTEST) -m full $(NONE_IS_FINE)
+
+torture: setup ## kill daemons 2,000 times under load, and see that no byte is used twice
+	@$(BIN)/python scripts/torture.py
 
 check: lint test ## all that must pass before a commit: lint and test
 
