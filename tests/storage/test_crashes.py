@@ -9,9 +9,16 @@ from functools import partial
 
 import pytest
 
+from dsked.errors import DskedError
+from dsked.storage import node_store
+from dsked.storage.block_file import HEADER_BYTES
+from dsked.storage.committer import Committer
+from dsked.storage.durable_stream import DurableStream
+from dsked.storage.files import OpenFile
+from dsked.storage.marks import Mark, MarkFile
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
 from tests.storage.simulated_disk import Disk, Luck
-from tests.storage.simulated_files import CHANGES, Call
+from tests.storage.simulated_files import CHANGES, Call, SimulatedFiles
 
 
 class Watch:
@@ -25,6 +32,10 @@ class Watch:
         self._outcomes = outcomes
 
     def __call__(self, call: Call) -> None:
+        if call.name == "remove" and call.path.suffix == ".block":
+            file = dict(self.disk.files()).get(str(call.path))
+            left = file.durable[HEADER_BYTES:] if file else b""
+            assert not any(left), "a file is removed, and its bytes are still on the disk"
         if call.name in CHANGES:
             for _ in range(self._outcomes):
                 self.crash(call)
@@ -75,6 +86,56 @@ def live(seed: int, outcomes: int, lives: int = 3) -> tuple[int, int]:
 def test_a_crash_at_every_change(seed: int) -> None:
     nr_crashes, nr_left = live(seed, outcomes=1, lives=2)
     assert nr_crashes > 500 and nr_left > 10_000
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+def _sync_only_marks(files: SimulatedFiles, file: OpenFile) -> None:
+    if file.path.name == "marks":
+        SimulatedFiles.sync(files, file)
+
+
+def _told_before_it_is_durable(committer: Committer) -> None:
+    asked = [
+        (stream, stream.target) for stream in tuple(committer._asked) if stream.target > stream.committed
+    ]
+    for stream, target in asked:
+        stream.committed = target
+        stream.is_durable()
+    committer.marks.write((stream.slot, Mark(stream.stream_id, target, 0)) for stream, target in asked)
+    committer.marks.sync()
+
+
+def _wiped_above_the_mark(committer: Committer, stream: DurableStream) -> None:
+    before, stream.committed = stream.committed, stream.used
+    try:
+        _WIPE(committer, stream)
+    finally:
+        stream.committed = before
+
+
+_WIPE = Committer._wipe
+
+#: Faults of the store that a crash must bring to light: what is replaced, and by what.
+MUTANTS: dict[str, tuple[object, str, object]] = {
+    "marks are not synced": (MarkFile, "sync", _nothing),
+    "a mark is told before it is durable": (Committer, "commit", _told_before_it_is_durable),
+    "bytes are overwritten above the mark": (Committer, "_wipe", _wiped_above_the_mark),
+    "no sync of files": (SimulatedFiles, "sync", _nothing),
+    "no sync of directories": (SimulatedFiles, "sync_directory", _nothing),
+    "UUIDs are not remembered": (node_store, "remember", _nothing),
+    "zeros are not synced": (SimulatedFiles, "sync_data", _sync_only_marks),
+}
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_store_with_a_fault_does_not_pass(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*MUTANTS[name])
+    with pytest.raises((AssertionError, DskedError)):
+        for seed in range(4):
+            live(seed, outcomes=1, lives=2)
 
 
 @pytest.mark.full

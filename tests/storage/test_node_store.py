@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,10 +13,11 @@ from dsked.errors import RequestError, StorageError
 from dsked.limits import MAX_OPEN_BLOCK_FILES
 from dsked.psrd.pair import Side
 from dsked.psrd.pool import OwnerPool, ReceiverPool
-from dsked.storage.block_file import HEADER_BYTES
-from dsked.storage.files import Files
+from dsked.storage.block_file import HEADER_BYTES, encode_header, file_bytes
+from dsked.storage.files import Files, OpenFile
 from dsked.storage.known_uuids import known_uuids
 from dsked.storage.open_blocks import block_path
+from dsked.storage.records import Delivery, write_delivery
 from tests.storage.lives import block_bytes
 from tests.storage.nodes import Node
 from tests.storage.simulated_disk import DiskFile
@@ -263,12 +266,56 @@ def test_slots_of_a_failed_attempt_are_not_given_to_others(node: Node) -> None:
 # -- size --------------------------------------------------------------------------------------------
 
 
+class CountingFiles(Files):
+    """The real files, and how many bytes were read and looked for."""
+
+    def __init__(self) -> None:
+        self.nr_read = self.nr_calls = 0
+
+    def read_at(self, file: OpenFile, length: int, offset: int) -> bytes:
+        self.nr_read += length
+        self.nr_calls += 1
+        return super().read_at(file, length, offset)
+
+
+def sparse(node: Node, size: int) -> Delivery:
+    """A staged delivery of one block per pool, of which only the headers were ever written."""
+    delivery = node.first(size)
+    directory = node.state.staged(delivery.bundle)
+    node.files.make_directory(directory)
+    for owner in Side:
+        for info in delivery.blocks(owner):
+            path = block_path(directory, info.uuid)
+            path.write_bytes(encode_header(delivery.terms.stream(owner), info))
+            os.truncate(path, file_bytes(info.size))
+    write_delivery(node.files, directory, delivery)
+    return delivery
+
+
+def test_to_open_a_node_costs_the_same_whatever_its_pools_hold(tmp_path: Path) -> None:
+    costs = []
+    for size in (1 << 20, 64 << 20, 4 << 30):
+        path = tmp_path / f"of {size}"
+        node = Node(Files(), path)
+        node.store.take(node.store.adopt(sparse(node, size).bundle, None))
+        node.store.close()
+        files = CountingFiles()
+        tracemalloc.start()
+        node = Node(files, path)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert node.stream().end == size and peak < 1 << 20
+        costs.append((files.nr_calls, files.nr_read // 1000))
+        node.store.close()
+    assert costs[0] == costs[1] == costs[2]
+
+
 def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
 def test_a_node_of_hundreds_of_pairs_has_few_open_files(tmp_path: Path) -> None:
-    path, pairs = tmp_path / "hub-hank", 300
+    path, pairs = tmp_path / "hub-hank", 120
     before = open_files()
     hub = Node(Files(), path, role="hub", name="hank")
     for number in range(pairs):
