@@ -18,6 +18,7 @@ from .world import CLIENTS, HUBS
 #: So much of a round passes before state is restored or cloned.
 HONEST_SHARE = 0.3
 MAX_CLONE_S = 0.8
+KILLED_BESIDE_A_CLONE = 0.4
 MAX_COPIES = 3
 
 
@@ -54,10 +55,11 @@ class MediaRound(Round):
         if not self._copies.get(name):
             await self._keep_copy(name)
             await asyncio.sleep(self.random.uniform(0, MAX_PEACE_S))
-        copy = self.random.choice(self._copies[name])
         await self.kill_now(name)
+        if self.random.random() < 0.5:
+            await self._keep_copy(name)  # of a node that is down
         since = len(self.world.recorder.lines)
-        if not await self.world.start_restored(name, copy):
+        if not await self.world.start_restored(name, self.random.choice(self._copies[name])):
             self.done["copies refused"] += 1
         await self._recover(name, since)
 
@@ -71,6 +73,8 @@ class MediaRound(Round):
             self.done["copies refused"] += 1
         else:
             await asyncio.sleep(self.random.uniform(0, MAX_CLONE_S))
+            if self.random.random() < KILLED_BESIDE_A_CLONE:
+                await self._kill_beside()
             await self.world.end_clone(clone)
             self.count_kills(1)
             if self.random.random() < 0.5:
@@ -78,6 +82,13 @@ class MediaRound(Round):
             shutil.rmtree(clone.place.root)
         since = self.world.cut(name)
         await self._recover(name, since)
+
+    async def _kill_beside(self) -> None:
+        """Kill any node while a clone runs."""
+        victim = self.random.choice(list(self.world.nodes))
+        await self.kill_now(victim)
+        await self.world.start(victim)
+        await asyncio.sleep(self.random.uniform(0, MAX_CLONE_S))
 
     async def change_sides(self) -> None:
         """An epoch ends: from now on the other side's state may be copied."""

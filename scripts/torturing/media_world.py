@@ -16,8 +16,8 @@ from .world import CLIENTS, ENCRYPTOR_OF, HUBS, MEDIA, POLL_S, World
 BUNDLE_BYTES = MIB
 #: Below this a pool gets more: a start passes over 24 KiB, and clones that fight begin often.
 LOW_BYTES = 400 * 1024
-#: A pair is left behind once one side has refused the other on so many connections.
-REFUSALS = 2
+#: A pair is left behind for good once one side has refused the other on so many connections.
+REFUSALS = 3
 
 CLONE = "clone"  # the load that a client's clone gets
 

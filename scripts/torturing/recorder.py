@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import cast
 
+from .gateway import Gateway
 from .ledger import Ledger, Origin, Use
 from .tap import REFUSED_REWIND, Hello, Piece, Range, Tap, Way
 from .weather import Fate, Forecast, Weather
@@ -54,30 +55,6 @@ class Recorder:
         task = asyncio.get_running_loop().create_task(line.dial())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-
-class Gateway:
-    """Where a hub can be reached just now: at none of `ports`, at its own, or at those of its clones."""
-
-    server: asyncio.Server
-
-    def __init__(self) -> None:
-        self.ports: list[int] = []
-        self._turn = 0
-        self._changed = asyncio.Event()
-
-    def set_ports(self, *ports: int) -> None:
-        """From now on new connections go to these in turn."""
-        self.ports = list(ports)
-        self._changed.set()
-
-    async def port(self) -> int:
-        """The next one; waits while there is none."""
-        while not self.ports:
-            self._changed.clear()
-            await self._changed.wait()
-        self._turn += 1
-        return self.ports[self._turn % len(self.ports)]
 
 
 class End(asyncio.Protocol):

@@ -11,10 +11,11 @@ from typing import Any
 
 import yaml
 
+from .gateway import Gateway
 from .ledger import Ledger, Reuse, Use, Waste
 from .load import Load
 from .nodes import Node, Place, TortureError
-from .recorder import Gateway, Recorder
+from .recorder import Recorder
 from .weather import Weather
 
 HUBS = ("hank", "helen", "hilary")

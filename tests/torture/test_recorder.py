@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 import pytest
 
+from scripts.torturing.gateway import Gateway
 from scripts.torturing.ledger import HANDSHAKE_BYTES, Ledger, Reuse, Stream
-from scripts.torturing.recorder import Gateway, Line, Recorder
+from scripts.torturing.recorder import Line, Recorder
 from scripts.torturing.tap import Piece, Way
 from scripts.torturing.weather import Fate, Forecast, Weather
 
