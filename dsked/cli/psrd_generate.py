@@ -14,7 +14,7 @@ from dsked import limits
 from dsked.cli.output import json_option, show
 from dsked.cli.progress import progress
 from dsked.cli.psrd_documents import delivery_document
-from dsked.cli.psrd_node import ChosenNode, check_delivered_on_media, choose, topology
+from dsked.cli.psrd_node import ChosenNode, check_delivered_on_media, check_own_host, choose, topology
 from dsked.cli.psrd_options import Passphrases, passphrase_options, show_size, size
 from dsked.cli.target import Target
 from dsked.entropy.sources import open_source
@@ -66,7 +66,7 @@ class _Entropy(NamedTuple):
 )
 @click.option("--new-streams", is_flag=True, help="Begin both pools anew, and give up what is left in them.")
 @click.option("--seal", is_flag=True, help="Seal with a passphrase.")
-@click.option("--passphrase-per-client", is_flag=True, help="Another one for each client: a line each.")
+@click.option("--passphrase-per-client", is_flag=True, help="One for each client, in the file a line each.")
 @passphrase_options
 @click.option(
     "--entropy",
@@ -130,6 +130,7 @@ def _chosen(target: Target, hub: str, clients: Sequence[str], x: int | None) -> 
     network = topology(target)
     check_delivered_on_media(network)
     chosen = choose(target, network, "hub", hub)
+    check_own_host(network, chosen)
     for client in clients:
         if network:
             network.client(client)

@@ -73,7 +73,7 @@ def _chosen(target: Target, header: Header, client: str | None) -> ChosenNode:
     check_delivered_on_media(network)
     chosen = choose(target, network, "client", client or header.client)
     if client is None:
-        check_own_host(network, header.client)
+        check_own_host(network, chosen)
     return chosen
 
 

@@ -80,12 +80,15 @@ def check_delivered_on_media(network: Topology | None) -> None:
         )
 
 
-def check_own_host(network: Topology | None, client: str) -> None:
-    """Raises ConfigurationError where a bundle would be imported on the host of another client."""
-    if network and not surroundings.is_own_host(network.client(client).host):
+def check_own_host(network: Topology | None, chosen: ChosenNode) -> None:
+    """Raises ConfigurationError where state would be made for a node that is another machine's."""
+    if network is None or chosen.state.exists:
+        return
+    role, name = chosen.state.role, chosen.state.name
+    host = network.hub(name).host if role == "hub" else network.client(name).host
+    if not surroundings.is_own_host(host):
         raise ConfigurationError(
-            f"client {client} is on {network.client(client).host}, which is no address of this machine; "
-            f"import the bundle there, or say --client {client} if it is meant"
+            f"{role} {name} is on {host}, which is no address of this machine: run this there"
         )
 
 

@@ -16,7 +16,7 @@ from typing import Protocol
 from dsked import limits
 from dsked.errors import RequestError, StorageError
 from dsked.media import header as headers
-from dsked.media import manifest, medium, node, seal
+from dsked.media import manifest, medium, node, seal, splitting
 from dsked.media.bundle import BundleWriter
 from dsked.media.header import BundleError, Header, Seal
 from dsked.media.medium import Advance, Placed
@@ -88,7 +88,7 @@ def generate(
     for one in planned:
         try:
             adopt(one.delivery.bundle)
-        except (RequestError, StorageError):
+        except node.SETTLED:
             _give_up(files, state, planned, out)
             raise
     settle(files, state, out)
@@ -110,9 +110,7 @@ def settle(files: Files, state: StateDirectory, out: Path) -> list[Path]:
         if good and len(good) == len(placed):
             medium.complete(files, out)
             return [out]
-        targets = [out.with_name(medium.file_name(one.header)) for one in good]
-        for one, target in zip(good, targets, strict=True):
-            medium.copy(files, file, one, target, lambda length: None)
+        targets = splitting.write_out(files, file, good, out.parent, lambda length: None)
     block_file.erase(files, partial)
     return targets
 

@@ -101,7 +101,7 @@ def import_bundle(state: StateDirectory, reader: BundleReader, adopt: Adopt, adv
         raise
     try:
         adopt(reader.delivery.bundle)
-    except (RequestError, StorageError):
+    except node.SETTLED:
         _give_up(state, staged)
         raise
 

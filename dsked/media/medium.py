@@ -65,13 +65,18 @@ def partial_of(path: Path) -> Path:
 
 def create_partial(files: Files, path: Path) -> OpenFile:
     """A new file, mode 0600, that shall become `path` by `complete`. Raises RequestError, StorageError."""
-    if files.exists(path):
-        raise RequestError(f"{path} exists already; choose another name")
+    _check_free(files, path)
     return files.create(partial_of(path))
 
 
+def _check_free(files: Files, path: Path) -> None:
+    if files.exists(path):
+        raise RequestError(f"{path} exists already; choose another name")
+
+
 def complete(files: Files, path: Path) -> None:
-    """Gives the partial file its name, durably."""
+    """Gives the partial file its name, durably. Raises RequestError, StorageError."""
+    _check_free(files, path)
     files.rename(partial_of(path), path)
     files.sync_directory(path.parent)
 

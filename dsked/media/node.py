@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from dsked.errors import ServiceError
+from dsked.errors import ConfigurationError, RequestError, ServiceError, StorageError
 from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
 from dsked.storage import adoption, block_file
@@ -23,6 +23,9 @@ from dsked.storage.records import Delivery, PairRecord, read_pair
 from dsked.storage.state_dir import StateDirectory
 
 _log = logging.getLogger(__name__)
+
+#: Errors of `Adopt` after which it is certain what was adopted: the records tell. Any other leaves it open.
+SETTLED = (ConfigurationError, RequestError, StorageError)
 
 #: Makes the state's owner adopt the staged delivery of a bundle (its UUID). Raises DskedError.
 Adopt = Callable[[bytes], None]

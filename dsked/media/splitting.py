@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from dsked.errors import RequestError
@@ -19,19 +20,24 @@ def split(files: Files, path: Path, directory: Path, advance: Advance) -> list[P
     StorageError, RequestError where a file of that name holds something else.
     """
     with medium.opened(files, path) as file:
-        placed = medium.scan(files, file)
-        targets = [directory / medium.file_name(one.header) for one in placed]
-        missing = [
-            pair for pair in zip(placed, targets, strict=True) if not _there(files, file, *pair, advance)
-        ]
-        medium.check_space((directory, one.header.total_bytes) for one, _ in missing)
-        for one, target in missing:
-            _discard_partial(files, target)
-            medium.copy(files, file, one, target, advance)
+        return write_out(files, file, medium.scan(files, file), directory, advance)
+
+
+def write_out(
+    files: Files, source: OpenFile, placed: Sequence[Placed], directory: Path, advance: Advance
+) -> list[Path]:
+    """The same for some bundles of an open file."""
+    targets = [directory / medium.file_name(one.header) for one in placed]
+    pairs = zip(placed, targets, strict=True)
+    missing = [(one, target) for one, target in pairs if not _there(files, one, target, advance)]
+    medium.check_space((directory, one.header.total_bytes) for one, _ in missing)
+    for one, target in missing:
+        _discard_partial(files, target)
+        medium.copy(files, source, one, target, advance)
     return targets
 
 
-def _there(files: Files, source: OpenFile, placed: Placed, target: Path, advance: Advance) -> bool:
+def _there(files: Files, placed: Placed, target: Path, advance: Advance) -> bool:
     """Whether an earlier run has made this file."""
     if not files.exists(target):
         return False

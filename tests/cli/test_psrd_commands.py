@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 TOPOLOGY = """\
 psrd: media
 min_nr_shares: 2
-hubs: [{name: hank}, {name: helen}]
+hubs: [{name: hank}, {name: helen}, {name: holly, host: 192.0.2.8}]
 clients:
   - {name: carol, encryptors: [{name: sam}]}
   - {name: curtis, encryptors: [{name: sunny}]}
@@ -187,6 +187,12 @@ def test_for_somebody_else(lab: Dskectl) -> None:
     assert lab("import", path, "--client", "chloe").status == 0
 
 
+def test_not_at_the_hub_of_another_machine(lab: Dskectl, directory: Path) -> None:
+    ran = lab("generate", "--hub", "holly", "--client", "carol", "--out", "usb")
+    refused(ran, "hub holly is on 192.0.2.8, which is no address of this machine: run this there", status=2)
+    assert not (directory / "state").exists()
+
+
 def test_replacing_what_is_there(lab: Dskectl) -> None:
     assert lab("import", str(generate(lab)), "--erase").status == 0
     ran = lab(
@@ -221,7 +227,7 @@ def test_erase(lab: Dskectl) -> None:
         (["verify", "pw", "--hub", "hank"], "Say FILE, or --hub NAME, or --client NAME"),
         (["erase", "--hub", "hank"], "Say which pools with --peer NAME"),
         (["erase", "pw", "--peer", "x"], "--peer is for --hub NAME or --client NAME"),
-        (["list", "--hub", "harry"], "there is no hub 'harry'; it has hank, helen"),
+        (["list", "--hub", "harry"], "there is no hub 'harry'; it has hank, helen, holly"),
         (["generate", "--hub", "hank", "--client", "eve", "--out", "x"], "there is no client 'eve'; it has"),
         ([*FOR_CAROL, "--out", "no/x"], "no: there is no such directory"),
         ([*FOR_CAROL, "--out", "x", "--size", "1MB"], "'1MB' is no size"),

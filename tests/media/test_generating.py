@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from dsked.errors import ConfigurationError, RequestError, ServiceError, StorageError
-from dsked.media import generating, manifest, medium, node, planning
+from dsked.media import generating, manifest, medium, node, planning, pools
 from dsked.media.planning import Order
 from dsked.psrd.pair import Side
 from dsked.storage.files import Files
 
-from .bundles import MIB, delivery, randomness
+from .bundles import MIB, delivery, nothing, randomness
 from .nodes import (
     Crash,
     FailingFiles,
@@ -188,6 +188,29 @@ def _run_again(place: Path) -> None:
         good = generating.settle(files, hank, place / "out.psrd")
     if not good and not (place / "out.psrd").exists():
         generate(hank, place / "out.psrd", "carol", "celia", size=5000, files=files)
+
+
+def test_cut_off_while_it_is_settled(tmp_path: Path, hub_with_pools: Path) -> None:
+    """One of two bundles adopted; then settling itself is cut off, again and again."""
+    place = tmp_path / "place"
+    shutil.copytree(hub_with_pools, place)
+    generate(hub(place), place / "out.psrd", "carol", "celia", size=5000)
+    (place / "out.psrd").rename(place / "out.psrd.partial")
+    pools.erase(hub(place), "celia", nothing)
+    (place / "hub-hank" / "uuids").write_bytes(b"")  # as if the hub had never known celia's
+    kept: list[Path] = []
+    for number in itertools.count(1):
+        files = FailingFiles(number, crash=True)
+        hank = hub(place, files=Unsynced())
+        try:
+            with node.deliveries(hank):
+                kept = generating.settle(files, hank, place / "out.psrd")
+            break
+        except Crash:
+            continue
+    assert number > 5
+    assert [header.client for header in headers_in(kept)] == ["carol"]
+    assert list(place.glob("*.psrd*")) == kept
 
 
 def test_what_another_hub_began_is_left_alone(tmp_path: Path) -> None:
