@@ -220,6 +220,7 @@ class ClientEngine:
         carried = session is not None and session.frames_received > 0
         if connection is not None:
             del self._peer_of[connection]
+        self._sound_alarm(hub)
         hub.disconnected(now)
         hub.problem = hub.obstacle or problem
         self._dials.ended(hub)
@@ -280,11 +281,15 @@ class ClientEngine:
 
     def _opened(self, connection: ClientConnection) -> None:
         hub = self._peer_of[connection]
-        if hub.pair.rewound:
-            self._notice(logging.ERROR, f"hub {hub.name} shows restored or cloned state")
+        self._sound_alarm(hub)
         hub.problem = "not registered yet"
         if not self._stopping:
             self._register(hub, connection)
+
+    def _sound_alarm(self, hub: HubPeer) -> None:
+        alarm = hub.pair.take_alarm()
+        if alarm:
+            self._notice(logging.ERROR, f"hub {hub.name} {alarm}")
 
     def _register(self, hub: HubPeer, connection: ClientConnection) -> None:
         def answered(message: Message | None, now: float) -> bool:

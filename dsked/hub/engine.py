@@ -156,6 +156,7 @@ class HubEngine:
             if connection.pair is not None and connections.get(connection.client) is connection:
                 del connections[connection.client]
         self._parking.forget(connection)
+        self._sound_alarm(connection)
 
     def tick(self, now: float) -> None:
         """Do what is due."""
@@ -228,9 +229,12 @@ class HubEngine:
             del self._half_open[connection.client]
         self._end_session(connection.client)
         self._sessions[connection.client] = connection
-        pair = connection.pair
-        if pair is not None and pair.rewound:
-            self._notice(logging.ERROR, f"client {pair.client} shows restored or cloned state")
+        self._sound_alarm(connection)
+
+    def _sound_alarm(self, connection: HubConnection) -> None:
+        alarm = connection.pair.take_alarm() if connection.pair is not None else ""
+        if alarm:
+            self._notice(logging.ERROR, f"client {connection.client} {alarm}")
 
     def _end_session(self, client: str) -> None:
         old = self._sessions.pop(client, None)

@@ -82,12 +82,31 @@ class Pair:
     proved_boot: bytes = NO_BOOT
     latest_hello: bytes = b""
     rewound: bool = False  # a rewind or a clone was proven: an alarm in status
+    alarm: bool = False  # the same, until it is taken for the log
 
     def deliver(self, gate_key: bytes, streams: Streams) -> None:
         """New streams, and the gate key that came with them: of these nothing is known of the peer yet."""
         self.gate_key, self.streams = gate_key, streams
         self.had_session, self.rewound = False, False
         self.proved_boot, self.latest_hello = NO_BOOT, b""
+
+    def sound_alarm(self) -> None:
+        """The peer remembers more of this side than this side does."""
+        self.rewound = self.alarm = True
+
+    def take_alarm(self) -> str:
+        """What is to be logged, once: words that follow the peer's name."""
+        alarm, self.alarm = self.alarm, False
+        return RESTORED if alarm else ""
+
+    def catch_up(self, owner_next: int) -> None:
+        """The peer says that it stands there on its own pool: follow it if this side was left behind.
+
+        Raises StorageError.
+        """
+        assert self.streams is not None
+        if self.streams.peer.catch_up(owner_next):
+            self.sound_alarm()
 
     def may_prove(self, boot_id: bytes) -> None:
         """From now on the peer's process `boot_id` may send a proof: another one is not the last any more."""
@@ -112,17 +131,13 @@ def begin_position(
     was_the_last = proved_boot == boot_id and exact_mark <= pool.next
     if was_the_last and pool.next + HANDSHAKE_PAD_BYTES <= window_end:
         return pool.next
-    if is_left_behind(pool, durable_mark):
+    if pool.next > window_end:
         raise HandshakeRefusedError(ErrorCode.REWIND, LEFT_BEHIND)
     return window_end
 
 
-LEFT_BEHIND = "a side's state is older than its peer's by more than a window: deliver new PSRD to both"
-
-
-def is_left_behind(pool: OwnerPool, durable_mark: int) -> bool:
-    """True when a peer that tells this mark has forgotten more than a window of what this side used."""
-    return pool.window is not None and pool.next > durable_mark + pool.window
+RESTORED = "remembers more of this node than the node itself: its state was restored or cloned"
+LEFT_BEHIND = "one side's state is older than the other's by more than a window: it was restored or cloned"
 
 
 class Promises:
@@ -151,8 +166,3 @@ class Promises:
         """True when all of them are durable."""
         self._marks = [(pool, mark) for pool, mark in self._marks if pool.durable < mark]
         return not self._marks
-
-
-def mark_to_tell(pool: ReceiverPool) -> int:
-    """The mark to tell in M1 or M2: the smallest that is at least 48 above every mark or ack told before."""
-    return max(pool.told + HANDSHAKE_PAD_BYTES, pool.mark)

@@ -218,6 +218,22 @@ class ReceiverPool(Pool):
         ahead = self.unused // RESERVED_POOL_FRACTION
         return self.mark + (ahead if self.window is None else min(ahead, self.window // 2))
 
+    @property
+    def mark_to_tell(self) -> int:
+        """The mark for M1 or M2: the smallest that is at least 48 above every mark or ack told before."""
+        return max(self.told + HANDSHAKE_PAD_BYTES, self.mark)
+
+    def catch_up(self, owner_next: int) -> bool:
+        """True where the owner says that it stands more than a window beyond what can be told.
+
+        This side's state is older than what it has once told, then: restored, or cloned. Everything up to
+        a window before the owner is given up, so that the next mark told reaches it. Raises StorageError.
+        """
+        if self.window is None or owner_next <= self.mark_to_tell + self.window:
+            return False
+        self.promise(max(min(owner_next - self.window, self.store.end), self.told))
+        return True
+
     def promise(self, mark: int) -> None:
         """`mark` is told, in a message that must not leave before `durable` has reached it.
 

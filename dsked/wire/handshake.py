@@ -26,7 +26,7 @@ from dsked.limits import (
     NONCE_BYTES,
     TAG_BYTES,
 )
-from dsked.psrd.pair import NO_STREAM, Pair, Promises, Side, Streams, mark_to_tell
+from dsked.psrd.pair import NO_STREAM, Pair, Promises, Side, Streams
 from dsked.wire.frame import LENGTH_BYTES
 from dsked.wire.messages import NodeName, StreamId, Uint8, Uint32, Uint64
 
@@ -35,8 +35,11 @@ Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
 BootId = Annotated[bytes, Meta(min_length=BOOT_ID_BYTES, max_length=BOOT_ID_BYTES)]
 Mac = Annotated[bytes, Meta(min_length=GATE_MAC_BYTES, max_length=GATE_MAC_BYTES)]
 Tag = Annotated[bytes, Meta(min_length=TAG_BYTES, max_length=TAG_BYTES)]
-#: Optional fields by number, for later additions; a receiver ignores those it does not know.
+#: Optional fields by number; a receiver ignores those it does not know.
 Optional = Annotated[dict[Uint32, bytes], Meta(max_length=8)]
+#: The one that is defined: the sender's own `next` on its own pool, in M1 and in a REWIND (media only).
+NEXT_FIELD = 1
+_NEXT_BYTES = 8
 
 
 class Flag(IntFlag):
@@ -183,8 +186,23 @@ def holdings_of(pair: Pair, streams: Streams | None, promises: Promises) -> Hold
     client, hub = (local, peer) if pair.side is Side.CLIENT else (peer, local)
     return Holdings(
         client.stream_id, hub.stream_id, client.store.end, hub.store.end,
-        peer.mark, promises.tell(peer, mark_to_tell(peer)),
+        peer.mark, promises.tell(peer, peer.mark_to_tell),
     )  # fmt: skip
+
+
+def tell_next(streams: Streams | None) -> dict[int, bytes]:
+    """The optional field that tells where the own pool stands, for a peer that was left behind."""
+    if streams is None or streams.local.window is None:
+        return {}
+    return {NEXT_FIELD: streams.local.next.to_bytes(_NEXT_BYTES, "big")}
+
+
+def next_told(optional: dict[int, bytes]) -> int:
+    """The peer's `next` on its own pool; 0 where it does not tell. Raises FrameError."""
+    field = optional.get(NEXT_FIELD, bytes(_NEXT_BYTES))
+    if len(field) != _NEXT_BYTES:
+        raise FrameError(f"a position of {len(field)} bytes")
+    return int.from_bytes(field, "big")
 
 
 def base_flags(pair: Pair) -> Flag:

@@ -27,6 +27,8 @@ from dsked.wire.handshake import (
     base_flags,
     decode_part,
     holdings_of,
+    next_told,
+    tell_next,
     verify_proof,
     with_mac,
     with_tag,
@@ -70,18 +72,23 @@ class ClientHandshake:
         m1 = M1(
             PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id,
             self.pair.proved_boot, int(flags), holdings_of(self.pair, self.streams, self.promises),
-            MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
+            MAX_FRAME_PAD_BYTES, tell_next(self.streams), bytes(GATE_MAC_BYTES),
         )  # fmt: skip
         signed = with_mac(m1, self.pair.gate_key, b"M1", raw)
         self._transcript = raw + signed
         return signed
 
     def answer(self, raw: bytes) -> None:
-        """Take M2. Raises TagError, HandshakeRefusedError; afterwards `streams` are the session's."""
+        """Take M2; afterwards `streams` are the session's.
+
+        Raises FrameError, TagError, HandshakeRefusedError, StorageError.
+        """
         m2 = decode_part(M2, raw)
         verify_gate_mac(
             self.pair.gate_key, b"M2", self._transcript + raw[:-GATE_MAC_BYTES], raw[-GATE_MAC_BYTES:]
         )
+        if m2.code == ErrorCode.REWIND and not self.pair.simulated:
+            self.pair.catch_up(next_told(m2.optional))
         if m2.code != ErrorCode.OK:
             raise HandshakeRefusedError(m2.code, one_line(m2.reason))
         if m2.version != PROTOCOL_VERSION:
@@ -107,7 +114,7 @@ class ClientHandshake:
         ):
             raise HandshakeRefusedError(ErrorCode.STREAM_UNKNOWN, "the hub holds other streams")
         if told.exact_mark > streams.local.next and not m2.flags & Flag.JUST_STARTED:
-            self.pair.rewound = True
+            self.pair.sound_alarm()
             if self.pair.simulated:  # in memory nothing can be restored: begin anew at the next try
                 self.pair.streams = None
                 raise HandshakeRefusedError(ErrorCode.REWIND, "the hub's mark lies beyond our own position")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dsked.auth.tags import GATE_MAC_BYTES, verify_gate_mac
-from dsked.errors import ErrorCode, FrameError, TagError, WindowError
+from dsked.errors import ErrorCode, FrameError, HandshakeRefusedError, TagError, WindowError
 from dsked.limits import (
     HANDSHAKE_PAD_BYTES,
     MAX_FRAME_PAD_BYTES,
@@ -16,16 +16,15 @@ from dsked.limits import (
     TAG_BYTES,
 )
 from dsked.psrd.pair import (
-    LEFT_BEHIND,
     NO_BOOT,
     Pair,
     Promises,
     Side,
     Streams,
     begin_position,
-    is_left_behind,
     simulated_streams,
 )
+from dsked.psrd.pool import OwnerPool
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -41,6 +40,8 @@ from dsked.wire.handshake import (
     decode_part,
     encode_part,
     holdings_of,
+    next_told,
+    tell_next,
     verify_proof,
     with_mac,
     with_tag,
@@ -102,26 +103,34 @@ class HubHandshake:
 
     def _m2(self, pair: Pair, m1: M1) -> M2:
         flags = base_flags(pair)
-        holdings, proved_boot = NO_HOLDINGS, NO_BOOT
+        holdings, proved_boot, optional = NO_HOLDINGS, NO_BOOT, {}
         reason = self._reason_to_refuse(pair, m1)
         if not reason:
             self._note_rewind(pair, m1)
-            reason = self._left_behind(pair, m1)
+            reason = self._out_of_reach(pair, m1)
         if not reason:
-            if pair.simulated and self._begin_anew(pair, m1):
-                flags |= Flag.BEGIN_ANEW
-                client_stream, hub_stream = self.new_stream_ids()
-                self.streams = simulated_streams(hub_stream, client_stream)
-            else:
-                self.streams = pair.streams
+            flags |= self._choose_streams(pair, m1)
             pair.latest_hello = self.nonce
             pair.may_prove(m1.boot_id)  # the client answers M2 with its proof, even if that is lost
             holdings, proved_boot = holdings_of(pair, self.streams, self.promises), pair.proved_boot
+        elif self.refusal == ErrorCode.REWIND:
+            optional = tell_next(pair.streams)
         self.reason, code = reason, self.refusal or ErrorCode.OK
         return M2(
             PROTOCOL_VERSION, int(code), reason, self.boot_id, proved_boot, int(flags), holdings,
-            MAX_FRAME_PAD_BYTES, {}, bytes(GATE_MAC_BYTES),
+            MAX_FRAME_PAD_BYTES, optional, bytes(GATE_MAC_BYTES),
         )  # fmt: skip
+
+    def _choose_streams(self, pair: Pair, m1: M1) -> Flag:
+        """Set the handshake's streams, new ones perhaps; on media, follow a client that is ahead."""
+        if not pair.simulated:
+            pair.catch_up(next_told(m1.optional))
+        elif self._begin_anew(pair, m1):
+            client_stream, hub_stream = self.new_stream_ids()
+            self.streams = simulated_streams(hub_stream, client_stream)
+            return Flag.BEGIN_ANEW
+        self.streams = pair.streams
+        return Flag(0)
 
     def _reason_to_refuse(self, pair: Pair, m1: M1) -> str:
         """Sets `refusal` and gives its text; empty if there is none."""
@@ -139,12 +148,29 @@ class HubHandshake:
             return "the two sides hold different streams: deliver new PSRD to both"
         return ""
 
-    def _left_behind(self, pair: Pair, m1: M1) -> str:
-        """As `_reason_to_refuse`, of a client whose state is too old for M4 to reach."""
-        if pair.streams is None or not is_left_behind(pair.streams.local, m1.holdings.durable_mark):
+    def _out_of_reach(self, pair: Pair, m1: M1) -> str:
+        """As `_reason_to_refuse`, where M4 could not stand anywhere that the client takes."""
+        if pair.simulated or pair.streams is None:
             return ""
-        self.refusal = ErrorCode.REWIND
-        return LEFT_BEHIND
+        pool, told = pair.streams.local, m1.holdings
+        try:
+            position = self._proof_position(pool, m1)
+        except HandshakeRefusedError as refused:
+            self.refusal = ErrorCode(refused.refusal)
+            return str(refused)
+        if position + HANDSHAKE_PAD_BYTES > min(pool.store.end, told.hub_end):
+            self.refusal = ErrorCode.POOL_EXHAUSTED
+            return "the hub's PSRD for this client is used up: deliver new blocks"
+        return ""
+
+    def _proof_position(self, pool: OwnerPool, m1: M1) -> int:
+        return begin_position(
+            pool,
+            boot_id=self.boot_id,
+            proved_boot=m1.proved_boot,
+            exact_mark=m1.holdings.exact_mark,
+            durable_mark=m1.holdings.durable_mark,
+        )
 
     @staticmethod
     def _begin_anew(pair: Pair, m1: M1) -> bool:
@@ -166,7 +192,7 @@ class HubHandshake:
         if pair.streams is None or m1.flags & Flag.JUST_STARTED or not _same_streams(pair, m1.holdings):
             return
         if m1.holdings.exact_mark > pair.streams.local.next:
-            pair.rewound = True
+            pair.sound_alarm()
 
     def verify(self, raw: bytes) -> tuple[bytes, SessionKeys]:
         """Take M3, give M4 and the session's keys. Raises FrameError, TagError, ReplayError, WindowError."""
@@ -193,14 +219,8 @@ class HubHandshake:
 
     def _prove(self, transcript: bytes) -> tuple[bytes, bytes]:
         assert self.pair is not None and self.streams is not None and self._m1 is not None
-        local, told = self.streams.local, self._m1
-        position = begin_position(
-            local,
-            boot_id=self.boot_id,
-            proved_boot=told.proved_boot,
-            exact_mark=told.holdings.exact_mark,
-            durable_mark=told.holdings.durable_mark,
-        )
+        local = self.streams.local
+        position = self._proof_position(local, self._m1)
         pads = self.promises.proof_bytes(local, position)
         self.proof_end = position + HANDSHAKE_PAD_BYTES
         peer = self.streams.peer

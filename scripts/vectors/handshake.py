@@ -38,6 +38,7 @@ class Told(NamedTuple):
     own_next: int = 0
     last_ack: int = 0  # the last ack received inside a session
     proved_boot: bytes = NO_BOOT
+    told_before: int | None = None  # the mark told last on the other's pool; else 48 less than now
 
 
 class Case(NamedTuple):
@@ -50,7 +51,7 @@ class Case(NamedTuple):
     ends: tuple[int, int] = (0, 0)
     ack: int = 0
     hub_asked: str = HUB
-    optional: dict[int, bytes] = {}  # noqa: RUF012, never changed
+    later: dict[int, bytes] = {}  # noqa: RUF012, never changed
     refusal: tuple[ErrorCode, str] = (ErrorCode.OK, "")
     proofs: bool = True
 
@@ -90,6 +91,12 @@ def _cases() -> list[Case]:
             (2000, 3000), both, 18_048,
         ),
         Case(
+            "media, the hub was left behind by 10 windows: it follows the client's next position",
+            Told(hs.Flag(0), media(3000, 20_000), 11 * WINDOW_BYTES, 16_000),
+            Told(started, media(0, 10 * WINDOW_BYTES + 48), 3000, told_before=500),
+            (11 * WINDOW_BYTES + 48, 20_000 + WINDOW_BYTES), both, 11 * WINDOW_BYTES + 96,
+        ),
+        Case(
             "simulated, begun anew: blocks come between M2 and M3",
             Told(started | simulated | hs.Flag.BEGIN_ANEW, nothing),
             Told(started | simulated | hs.Flag.BEGIN_ANEW, anew),
@@ -99,7 +106,7 @@ def _cases() -> list[Case]:
             "M1 with optional fields of a later addition: ignored",
             Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
-            optional={1: b"\x01", 4_000_000_000: b"later"}, proofs=False,
+            later={2: b"\x01", 4_000_000_000: b"later"}, proofs=False,
         ),
         Case(
             "refused: the client has forgotten more than a window of the hub pool",
@@ -155,12 +162,14 @@ class Transcript:
         self._add("M0", Side.HUB, hs.encode_part(hs.M0(hs.MAGIC, [PROTOCOL_VERSION], nonces[Side.HUB])))
         self._signed("M1", Side.CLIENT, hs.M1(
             PROTOCOL_VERSION, CLIENT, case.hub_asked, nonces[Side.CLIENT], BOOT_ID, case.client.proved_boot,
-            int(case.client.flags), case.client.holdings, MAX_FRAME_PAD_BYTES, case.optional, _NO_MAC,
+            int(case.client.flags), case.client.holdings, MAX_FRAME_PAD_BYTES,
+            _own_next(case.client) | case.later, _NO_MAC,
         ))  # fmt: skip
         code, reason = case.refusal
         self._signed("M2", Side.HUB, hs.M2(
             PROTOCOL_VERSION, int(code), reason, HUB_BOOT_ID, case.hub.proved_boot, int(case.hub.flags),
-            case.hub.holdings, MAX_FRAME_PAD_BYTES, {}, _NO_MAC,
+            case.hub.holdings, MAX_FRAME_PAD_BYTES,
+            _own_next(case.hub) if code == ErrorCode.REWIND else {}, _NO_MAC,
         ))  # fmt: skip
         if case.proofs:
             (client_at, hub_at), ends = case.positions, case.ends
@@ -169,9 +178,15 @@ class Transcript:
             self._proved("M4", Side.HUB, hs.M4(hub_at, case.ack, _NO_TAG))
 
 
+def _own_next(told: Told) -> dict[int, bytes]:
+    """The optional field 1 of a side whose PSRD came on media."""
+    return {} if told.flags & hs.Flag.SIMULATED else {1: told.own_next.to_bytes(8, "big")}
+
+
 def _side(told: Told, position: int, pads: bytes) -> dict[str, Any]:
+    before = max(told.holdings.durable_mark - 48, 0) if told.told_before is None else told.told_before
     return {
-        "own_next": told.own_next, "last_ack": told.last_ack,
+        "own_next": told.own_next, "last_ack": told.last_ack, "told_before": before,
         "pool_position": position, "pool_bytes": pads.hex(),
     }  # fmt: skip
 

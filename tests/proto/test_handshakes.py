@@ -7,9 +7,10 @@ from typing import Any, TypeVar
 import msgspec
 import pytest
 
-from dsked.errors import HandshakeRefusedError, PeerError, TagError
+from dsked.errors import ErrorCode, HandshakeRefusedError, PeerError, TagError
 from dsked.psrd.pair import NO_STREAM, Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
+from dsked.psrd.store import in_memory
 from dsked.wire import handshake as hs
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
@@ -68,7 +69,7 @@ class Play:
         local = OwnerPool(*of[side], window, start=own["own_next"])
         local.acked, local.durable = own["last_ack"], own["own_next"]
         peer = ReceiverPool(*of[side.other], window, start=holdings.exact_mark)
-        peer.durable, peer.told = holdings.durable_mark, max(holdings.durable_mark - 48, 0)
+        peer.durable, peer.told = holdings.durable_mark, own["told_before"]
         return Streams(local, peer)
 
     def _store(self, state: str, end: int) -> GivenStream:
@@ -78,7 +79,7 @@ class Play:
     def hello(self) -> None:
         """M0 to M2."""
         assert self.hub.greeting() == self.raw["M0"]
-        if not self.m1.optional and self.m1.hub == self.case["hub"]:
+        if self.m1.optional.keys() <= {hs.NEXT_FIELD} and self.m1.hub == self.case["hub"]:
             assert self.client.greet(self.raw["M0"]) == self.raw["M1"]
         assert self.hub.answer(self.raw["M1"]) == self.raw["M2"]
 
@@ -90,8 +91,9 @@ class Play:
             assert streams is not None
             for owner, end in ((Side.CLIENT, m3.client_end), (Side.HUB, m3.hub_end)):
                 pads = bytes.fromhex(self.case[f"{owner.name.lower()}_state"]["pool_bytes"])
-                streams.by_owner(side, owner).store.append(bytes(16), pads.ljust(end, b"\0"))
-            streams.local.held_end = streams.local.store.end
+                store = in_memory(streams.by_owner(side, owner).store)
+                store.append(bytes(16), pads.ljust(end, b"\0"))
+            streams.local.peer_holds(streams.local.store.end)
 
 
 def _proof(case: dict[str, Any]) -> Any:
@@ -113,6 +115,10 @@ def test_hello(case: dict[str, Any]) -> None:
         with pytest.raises(HandshakeRefusedError) as caught:
             play.client.answer(play.raw["M2"])
         assert (caught.value.refusal, str(caught.value)) == (play.m2.code, play.m2.reason)
+        if play.m2.code == ErrorCode.REWIND:
+            assert play.client_pair.streams is not None
+            peer = play.client_pair.streams.peer
+            assert peer.mark_to_tell + case["window_bytes"] >= case["hub_state"]["own_next"]
 
 
 @pytest.mark.parametrize(
@@ -184,5 +190,5 @@ def test_a_wrong_proof_moves_no_mark(name: str) -> None:
 
 def test_no_part_is_longer_than_its_limit() -> None:
     longest = hs.M1(1, "c" * 64, "h" * 64, bytes(16), bytes(16), bytes(16), 255, hs.Holdings(
-        bytes(16), bytes(16), *[2**64 - 1] * 4), 2**32 - 1, {}, bytes(32))  # fmt: skip
+        bytes(16), bytes(16), *[2**64 - 1] * 4), 2**32 - 1, {1: bytes(8)}, bytes(32))  # fmt: skip
     assert len(msgspec.msgpack.encode(longest)) < 512

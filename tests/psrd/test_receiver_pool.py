@@ -6,7 +6,7 @@ import pytest
 
 from dsked.errors import ReplayError, StorageError, WindowError
 from dsked.limits import HANDSHAKE_PAD_BYTES
-from dsked.psrd.pair import Promises, mark_to_tell
+from dsked.psrd.pair import Promises
 from dsked.psrd.pool import ReceiverPool, window_bytes
 
 from .stores import DiskStream, filled, memory_of, stream_bytes
@@ -42,7 +42,7 @@ def test_a_verified_frame_burns_the_gap_before_it_and_is_wiped() -> None:
 
 def tell_durable(pool: ReceiverPool) -> int:
     """What a handshake tells, as soon as it may leave."""
-    return Promises().tell(pool, mark_to_tell(pool))
+    return Promises().tell(pool, pool.mark_to_tell)
 
 
 @pytest.mark.parametrize("position", [0, 999, 1000, 1099])
@@ -176,7 +176,7 @@ def test_only_a_durable_mark_is_told() -> None:
 def test_every_handshake_tells_48_more_which_leaves_once_it_is_durable() -> None:
     pool, store = receiver(WIN, slow=True)
     promises = Promises()
-    assert [promises.tell(pool, mark_to_tell(pool)) for _ in range(3)] == [48, 96, 144]
+    assert [promises.tell(pool, pool.mark_to_tell) for _ in range(3)] == [48, 96, 144]
     assert not promises.kept
     assert (pool.told, pool.durable) == (144, 0)
     store.work()
@@ -200,12 +200,12 @@ def test_a_full_disk_keeps_no_promise_until_it_is_asked_again() -> None:
     pool, store = receiver(WIN)
     store.full = True
     promises = Promises()
-    promises.tell(pool, mark_to_tell(pool))
+    promises.tell(pool, pool.mark_to_tell)
     assert not promises.kept
     assert pool.durable == 0
     store.full = False
     again = Promises()
-    again.tell(pool, mark_to_tell(pool))
+    again.tell(pool, pool.mark_to_tell)
     assert again.kept and promises.kept
 
 

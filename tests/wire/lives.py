@@ -4,8 +4,9 @@ A run plays client and hub processes over one pair of streams: frames and handsh
 never, handshakes of several processes that cross each other, connections that break, processes that crash
 while their disks are at work and what they say is held back, and one side's state restored from an old copy
 or run several times at once. Whatever leaves a process is read off the wire, whether it arrives or not, and
-noted in a ledger of the stream, which all copies share; a byte used twice fails the run. So does a process
-that takes a byte of its own pool twice, even if the first did not leave it.
+noted in a ledger of the stream, which all copies share; a byte used twice fails the run. So do a process
+that takes a byte of its own pool twice, even if the first did not leave it, and anything that leaves before
+the disk holds the marks that it uses or tells.
 """
 
 from __future__ import annotations
@@ -13,17 +14,18 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import msgspec
 
-from dsked.errors import DskedError, PoolExhaustedError
+from dsked.errors import DskedError, ErrorCode, HandshakeRefusedError
 from dsked.limits import HANDSHAKE_PAD_BYTES, MASK_BYTES, MAX_FRAME_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
 from dsked.wire.connection import ClientConnection, HubConnection
-from dsked.wire.frame import LENGTH_BYTES, FrameBuffer, Header
-from dsked.wire.handshake import M3, M4
+from dsked.wire.frame import LENGTH_BYTES, FrameBuffer, Header, decode_header
+from dsked.wire.handshake import M1, M2, M3, M4, decode_part
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
 
@@ -31,13 +33,17 @@ from ..psrd.stores import stream_bytes
 from .sides import CLIENT_STREAM, GATE, HUB_STREAM, WIN, put
 
 SIZE = 1024 * 1024
-NR_M3_FIELDS, NR_M4_FIELDS = (len(kind.__struct_fields__) for kind in (M3, M4))
-NR_FRAME_FIELDS = len(Header._fields) + 2  # and body and tag
+#: What travels, by its number of fields; a frame has a body and a tag besides its header.
+KINDS = {len(kind.__struct_fields__): kind for kind in (M1, M2, M3)} | {len(Header._fields) + 2: Header}
 BYTES = {Side.CLIENT: stream_bytes(SIZE, 21), Side.HUB: stream_bytes(SIZE, 22)}
 
 
 class Reuse(AssertionError):
     """Bytes of a stream were taken twice."""
+
+
+class TooEarly(AssertionError):
+    """Something left a process before the mark that it uses or tells was durable."""
 
 
 class Ledger:
@@ -135,15 +141,29 @@ class Process:
         self.writing.clear()
 
 
-def used_bytes(data: bytes) -> Iterator[tuple[int, int]]:
-    """(position, length) of the pool bytes that stand behind each piece of what leaves a process."""
+class Said(NamedTuple):
+    """What a piece that leaves a process uses of the own pool, and tells of the other one."""
+
+    position: int = 0
+    length: int = 0
+    told: int = 0  # a durable mark, or an ack
+
+
+def what_is_said(data: bytes) -> Iterator[Said]:
+    """The pieces of a write, read off the wire."""
     for piece in FrameBuffer(MAX_FRAME_BYTES).feed(data):
         fields = msgspec.msgpack.decode(piece[LENGTH_BYTES:])
-        if len(fields) == NR_M3_FIELDS or (len(fields) == NR_M4_FIELDS and isinstance(fields[0], int)):
-            yield fields[0], HANDSHAKE_PAD_BYTES
-        elif len(fields) == NR_FRAME_FIELDS:
-            _, _, position, pads, *_ = fields
-            yield position, MASK_BYTES + pads
+        kind = KINDS.get(len(fields))
+        if kind is M1 or kind is M2:
+            yield Said(told=decode_part(kind, piece).holdings.durable_mark)
+        elif kind is M3:
+            yield Said(decode_part(M3, piece).position, HANDSHAKE_PAD_BYTES)
+        elif kind is Header:
+            header = decode_header(piece)
+            yield Said(header.position, MASK_BYTES + header.pads, header.ack)
+        elif isinstance(fields[0], int):  # M4 has as many fields as M0
+            m4 = decode_part(M4, piece)
+            yield Said(m4.position, HANDSHAKE_PAD_BYTES, m4.ack)
 
 
 class Link:
@@ -186,9 +206,16 @@ class Link:
         for side in Side:
             data = self.end(side).data_to_send() if self.ends_open[side] else b""
             if data:
-                for position, length in used_bytes(data):
-                    self.client.world.ledgers[side].take(position, length)
+                for said in what_is_said(data):
+                    self._leaves(side, said)
                 self.under_way[side.other].append(data)
+
+    def _leaves(self, side: Side, said: Said) -> None:
+        process = self.client if side is Side.CLIENT else self.hub
+        process.world.ledgers[side].take(said.position, said.length)
+        end = said.position + said.length
+        if process.disk.marks[side] < end or process.disk.marks[side.other] < said.told:
+            raise TooEarly(f"{said} leaves the {side.name}, whose disk holds {process.disk.marks}")
 
     def arrive(self, receiver: Side) -> None:
         """What is under way to one end arrives."""
@@ -277,10 +304,9 @@ class World:
         """What raises closes the connection: at the end that noticed, until the other learns of it."""
         try:
             action()
-        except Reuse:
-            raise
-        except (PoolExhaustedError, DskedError) as error:
-            self.exhausted |= isinstance(error, PoolExhaustedError)
+        except DskedError as error:
+            refusal = error.refusal if isinstance(error, HandshakeRefusedError) else error.code
+            self.exhausted |= refusal == ErrorCode.POOL_EXHAUSTED
             for side in sides:
                 link.ends_open[side] = False
 

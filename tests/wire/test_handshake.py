@@ -22,10 +22,10 @@ from dsked.errors import (
     WindowError,
 )
 from dsked.limits import HANDSHAKE_PAD_BYTES, MAX_HANDSHAKE_BYTES, MIN_FRAME_PAD_BYTES
-from dsked.psrd.pair import NO_BOOT, Pair, Promises, Side, Streams
+from dsked.psrd.pair import NO_BOOT, RESTORED, Pair, Promises, Side, Streams
 from dsked.psrd.store import in_memory
 from dsked.wire import handshake, handshake_hub
-from dsked.wire.handshake import M0, M1, M2, M3, M4, Flag, decode_part, encode_part
+from dsked.wire.handshake import M0, M1, M2, M3, M4, NEXT_FIELD, Flag, decode_part, encode_part
 from dsked.wire.messages import Error
 
 from ..psrd.stores import DiskStream
@@ -203,18 +203,79 @@ def test_an_m3_counts_only_on_the_newest_m2() -> None:
 
 
 @pytest.mark.parametrize("side", Side)
-def test_a_peer_that_forgot_more_than_a_window_is_refused_with_a_reason(side: Side) -> None:
+def test_a_peer_that_forgot_more_than_a_window_catches_up(side: Side) -> None:
+    """The hub before it answers M1, the client at the next attempt."""
     ends = Ends()
     ends.sessions()
     near, far = both(ends)
-    ahead = near if side is Side.CLIENT else far
-    ahead.local.next = ahead.local.durable = ahead.local.next + 2 * WIN
+    ahead, behind = (near, far) if side is Side.CLIENT else (far, near)
+    ahead.local.next = ahead.local.durable = ahead.local.next + 5 * WIN
     before = ahead.local.next
-    with pytest.raises(HandshakeRefusedError) as refused:
-        ends.proof()
-    assert refused.value.refusal == ErrorCode.REWIND
-    assert "new PSRD" in str(refused.value)
-    assert ahead.local.next == before
+    if side is Side.HUB:
+        with pytest.raises(HandshakeRefusedError) as refused:
+            ends.proof()
+        assert refused.value.refusal == ErrorCode.REWIND
+        assert "restored or cloned" in str(refused.value)
+        assert ahead.local.next == before
+    ends.sessions()
+    assert before <= behind.peer.mark - HANDSHAKE_PAD_BYTES <= before + 3 * HANDSHAKE_PAD_BYTES
+    pair = ends.hub if side is Side.CLIENT else ends.client
+    assert pair.rewound
+    assert pair.take_alarm() == RESTORED
+    assert pair.take_alarm() == ""
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_peer_that_forgot_bytes_that_it_does_not_hold_any_more_is_refused(side: Side) -> None:
+    """A copy from before a delivery: it gives up all that it holds and no more."""
+    ends = Ends()
+    ends.sessions()
+    near, far = both(ends)
+    ahead, behind = (near, far) if side is Side.CLIENT else (far, near)
+    in_memory(ahead.local.store).append(bytes(16), bytes(SIZE))
+    ahead.local.next = ahead.local.durable = SIZE + 2 * WIN
+    for _ in range(3):
+        with pytest.raises(HandshakeRefusedError) as refused:
+            ends.proof()
+        assert refused.value.refusal == ErrorCode.REWIND
+    assert SIZE <= behind.peer.told <= SIZE + 10 * HANDSHAKE_PAD_BYTES
+    assert behind.peer.mark < SIZE
+
+
+@pytest.mark.parametrize("field", [b"", bytes(7), bytes(9)])
+def test_a_position_of_another_length_is_refused(field: bytes) -> None:
+    ends = Ends()
+    parts = greeted(ends)
+    before = hub_state(ends)
+    with pytest.raises(FrameError):
+        parts.far.answer(changed_m1(parts, optional={NEXT_FIELD: field}))
+    assert hub_state(ends) == before
+
+
+@pytest.mark.parametrize("optional", [{}, {7: b"later"}, {NEXT_FIELD: bytes(8)}])
+def test_a_client_that_does_not_tell_where_it_stands_is_taken_as_it_is(optional: dict[int, bytes]) -> None:
+    ends = Ends()
+    ends.sessions()
+    parts = greeted(ends)
+    m2 = decode_part(M2, parts.far.answer(changed_m1(parts, optional=optional)))
+    assert (m2.code, m2.optional) == (ErrorCode.OK, {})
+    assert not ends.hub.rewound
+
+
+def test_a_refusal_under_another_key_makes_nobody_catch_up() -> None:
+    ends = Ends()
+    parts = greeted(ends)
+    parts.m2 = parts.far.answer(parts.m1)
+    near, _ = both(ends)
+    before = state(near)
+    field = {NEXT_FIELD: (5 * WIN).to_bytes(8, "big")}
+    forged = changed_m2(parts, code=int(ErrorCode.REWIND), optional=field)
+    with pytest.raises(TagError):
+        parts.near.answer(forged[:-1] + bytes([forged[-1] ^ 1]))
+    assert state(near) == before
+    with pytest.raises(HandshakeRefusedError):
+        parts.near.answer(forged)
+    assert near.peer.told == 4 * WIN
 
 
 # --- simulated streams are begun anew ---
@@ -699,6 +760,12 @@ def test_an_exhausted_pool_ends_the_handshake(owner: Side) -> None:
         else:
             assert pool is streams.peer
             streams.peer.advance(SIZE - 47)
+    before = hub_state(ends)
     with pytest.raises(DskedError) as ended:
         ends.sessions()
-    assert isinstance(ended.value, PoolExhaustedError)
+    if owner is Side.HUB:  # which knows before it answers M1
+        assert isinstance(ended.value, HandshakeRefusedError)
+        assert ended.value.refusal == ErrorCode.POOL_EXHAUSTED
+        assert hub_state(ends) == before
+    else:
+        assert isinstance(ended.value, PoolExhaustedError)
