@@ -6,6 +6,7 @@ import json
 import os
 import pty
 import re
+import resource
 import select
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from dsked.cli.psrd_options import show_size, size
 from dsked.media import medium, node
 from dsked.storage.files import Files
 from dsked.storage.state_dir import StateDirectory
+from scripts.laboratory import wait_until
 
 from .conftest import Dskectl, Ran
 
@@ -299,6 +301,33 @@ def test_a_source_of_entropy(lab: Dskectl) -> None:
         ran.err
         == "dskectl: enough: bytes that can be read again; never use them for other blocks, erase them\n"
     )
+
+
+def test_killed_in_the_middle_and_run_again(lab: Dskectl, directory: Path) -> None:
+    """A device that gives no more keeps the command waiting, half done."""
+    os.mkfifo("device")
+    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
+    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", "psrd", *command, "--entropy", "device"]
+    with subprocess.Popen(program) as process, Path("device").open("wb") as device:
+        device.write(os.urandom(MIB + MIB // 2))
+        device.flush()
+        staging = directory / "state" / "hub-hank" / "staging"
+        wait_until(lambda: len(list(staging.rglob("*.block"))) == 2, "both blocks are begun")
+        process.kill()
+    [partial] = Path("usb").iterdir()
+    assert partial.name.endswith(".psrd.partial")
+    assert lab("list", "--hub", "hank").out.startswith("hub hank has no PSRD")
+    assert lab(*command).status == 0
+    [path] = Path("usb").iterdir()
+    assert not list(staging.iterdir())
+    assert lab("import", str(path)).status == 0
+
+
+def test_no_core_dumps(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    set_limits: list[object] = []
+    monkeypatch.setattr(resource, "setrlimit", lambda *limit: set_limits.append(limit))
+    assert lab("list", "--hub", "hank").status == 0
+    assert set_limits == [(resource.RLIMIT_CORE, (0, 0))]
 
 
 @pytest.mark.parametrize(
