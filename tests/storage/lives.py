@@ -223,12 +223,14 @@ class Life:
             self.files.fault = self.fault
 
     def settle(self) -> None:
-        """All that waits is done."""
-        for _ in range(8):
-            for work in (self.commit, self.run_posted, self.wipe):
-                self.attempt(work)
-            while self.store.committer.do_chore():
-                pass
+        """All that waits is done; in the end the loop does nothing more beside it."""
+        committer = self.store.committer
+        busy: list[Callable[[], object]] = [self.commit, self.run_posted, self.wipe]
+        quiet: list[Callable[[], object]] = [committer.commit, self.run_posted, committer.wipe]
+        for work in (*busy, *busy, *quiet, *quiet):
+            self.attempt(work)
+        while committer.do_chore():
+            pass
 
     def close(self) -> None:
         """An orderly end."""
