@@ -19,8 +19,8 @@ KEY_BITS = 256
 REQUEST_LIMIT_S = 5.0
 #: Requests under way for each initiator: one may wait for a node that is down.
 WORKERS = 3
-#: Of a worker, between two requests: some 20 KB of each pool a second go to keys.
-PAUSE_S = 0.06
+#: Of a worker, between two requests: some 15 KB of each pool a second go to keys, about WIN.
+PAUSE_S = 0.1
 
 
 class Link(asyncio.Protocol):

@@ -13,7 +13,8 @@ from .nodes import Node, TortureError
 from .operator import MIB, Operator
 from .world import CLIENTS, ENCRYPTOR_OF, HUBS, MEDIA, POLL_S, World
 
-BUNDLE_BYTES = MIB
+FIRST_BYTES = MIB  # the smallest there is, for the smallest window
+MORE_BYTES = 3 * MIB
 #: Below this a pool gets more: a start passes over 24 KiB, and clones that fight begin often.
 LOW_BYTES = 400 * 1024
 #: A pair is left behind for good once one side has refused the other on so many connections.
@@ -36,7 +37,7 @@ class MediaWorld(World):
     """A world with `psrd: media`. `provide` brings the first bundles of all pairs, before any node runs."""
 
     def __init__(self, seed: str, base_port: int, provide: Provide) -> None:
-        super().__init__(MEDIA, seed, base_port, window_bytes(BUNDLE_BYTES))
+        super().__init__(MEDIA, seed, base_port, window_bytes(FIRST_BYTES))
         self.operator = Operator(self.root, self.nodes)
         self._provide = provide
         self._nr_clones = 0
@@ -44,8 +45,8 @@ class MediaWorld(World):
 
     async def prepare(self) -> None:
         place = self.nodes[HUBS[0]].place
-        await asyncio.to_thread(self._provide, place.config, place.state_base, BUNDLE_BYTES)
-        self.operator.held = dict.fromkeys(PAIRS, BUNDLE_BYTES)
+        await asyncio.to_thread(self._provide, place.config, place.state_base, FIRST_BYTES)
+        self.operator.held = dict.fromkeys(PAIRS, FIRST_BYTES)
 
     def low(self) -> list[Pair]:
         """The pairs of which a pool runs low."""
@@ -53,7 +54,7 @@ class MediaWorld(World):
 
     async def deliver(self, pair: Pair) -> None:
         """One more bundle, while the nodes run or not."""
-        await self.operator.deliver(pair, BUNDLE_BYTES)
+        await self.operator.deliver(pair, MORE_BYTES)
 
     def _left(self, pair: Pair) -> int:
         highest = max((stream.highest for stream in self.ledger.newest(*pair)), default=0)
@@ -152,7 +153,7 @@ class MediaWorld(World):
             while not flowing.done():
                 for pair in self._left_behind(name, since, renewed):
                     renewed[pair] = len(self.recorder.lines)
-                    await self.operator.deliver(pair, BUNDLE_BYTES, new_streams=True)
+                    await self.operator.deliver(pair, FIRST_BYTES, new_streams=True)
                 await asyncio.wait({flowing}, timeout=POLL_S)
             flowing.result()
         finally:
