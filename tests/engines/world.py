@@ -40,7 +40,11 @@ class Link:
         """Put what both ends have to say on the wire."""
         if not self.open:
             return
-        to_hub, to_client = self.near.data_to_send(), self.far.data_to_send()
+        try:
+            to_hub, to_client = self.near.data_to_send(), self.far.data_to_send()
+        except DskedError as error:
+            self.close(str(error))
+            return
         if to_hub:
             self.frames_to_hub.append(to_hub)
             self.world.after(DELAY_S, lambda: self._to_hub(to_hub), self.hub)

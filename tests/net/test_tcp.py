@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from dsked.errors import DskedError, FrameError
+from dsked.errors import DskedError, FrameError, StorageError
 from dsked.net.tcp import DskeProtocol, peer_address, reason
 from dsked.wire.connection import Stage
 
@@ -99,6 +99,17 @@ def test_a_peer_that_breaks_the_protocol_is_cut_off(protocol, owner) -> None:
     assert protocol.transport.aborted
     protocol.data_received(b"more")
     assert len(owner.events) == 3, "nothing more is read"
+
+
+@pytest.mark.parametrize("how", ["flush", "resume_writing"])
+def test_a_pool_that_fails_closes_its_connection(protocol, owner, monkeypatch, how: str) -> None:
+    def fails() -> bytes:
+        raise StorageError("the disk is gone")
+
+    monkeypatch.setattr(protocol.connection, "data_to_send", fails)
+    getattr(protocol, how)()
+    assert protocol.transport.aborted
+    assert [str(event[2]) for event in owner.events if event[0] == "failed"] == ["the disk is gone"]
 
 
 def test_output_is_one_write(protocol) -> None:

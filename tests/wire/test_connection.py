@@ -14,14 +14,15 @@ from dsked.errors import (
 )
 from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES
 from dsked.psrd.pair import Side, Streams
+from dsked.psrd.store import in_memory
 from dsked.wire.connection import ClientConnection, Connection, HubConnection, Stage
 from dsked.wire.frame import Header, encode_untagged
 from dsked.wire.gate import Sealer
 from dsked.wire.handshake import M4, encode_part
-from dsked.wire.messages import Error, PsrdBlock, PsrdRequest
+from dsked.wire.messages import Error, Ping, PsrdBlock, PsrdRequest
 
 from ..psrd.stores import DiskStream
-from .sides import GATE, Ends, deliver_all, put
+from .sides import GATE, SIZE, Ends, deliver_all, put
 
 Both = tuple[ClientConnection, HubConnection]
 
@@ -223,6 +224,22 @@ def test_a_handshake_is_held_back_until_its_marks_are_durable() -> None:
     assert near.data_to_send() == b""  # it has told the mark, and now wants a mark of its own
     disks_work(near.streams)
     assert deliver_all(near, far) == [(1, Error(0, "the first frame acknowledges M4"))]
+
+
+@pytest.mark.parametrize("nr_messages", [1, 4, 5])
+def test_bytes_that_come_in_the_middle_of_a_handshake_are_told_once_it_is_over(nr_messages: int) -> None:
+    ends = Ends()
+    (near, far), _ = up_to(ends, nr_messages)
+    assert ends.client.streams is not None
+    in_memory(ends.client.streams.peer.store).append(bytes(16), bytes(4096))
+    near.tell_ends()
+    for number in range(nr_messages, 5):
+        if number == 3:
+            near.prove()
+        deliver_all(*((far, near), (near, far))[number % 2])
+    (told,) = deliver_all(near, far)
+    assert told == (0, Ping(False, SIZE, SIZE + 4096, []))
+    assert near.data_to_send() == b""
 
 
 @pytest.mark.parametrize("owner", Side)

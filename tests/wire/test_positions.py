@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 import pytest
 
-from dsked.psrd.pair import Side
-from dsked.psrd.pool import OwnerPool
+from dsked.errors import PoolExhaustedError
+from dsked.psrd.pair import Promises, Side
+from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.wire import handshake_client, handshake_hub
 
-from .lives import ALL, CLONES, CROSSED, RESTORES, Process, Reuse, Steps, World
+from .lives import ALL, CLONES, CROSSED, RESTORES, Process, Reuse, Steps, TooEarly, World
 from .sides import WIN
 
-NR_RUNS = 30
+NR_RUNS = 20
 NR_STEPS = 100
 
 
-def lives(steps: Steps, copied: Side) -> tuple[int, list[str]]:
-    """(messages that arrived, what was taken twice) in NR_RUNS lives."""
+def lives(steps: Steps, copied: Side, seeds: Iterable[int] = range(NR_RUNS)) -> tuple[int, list[str]]:
+    """(messages that arrived, what was taken twice) in as many lives as there are seeds."""
     nr_messages, reuses = 0, []
-    for seed in range(NR_RUNS):
+    for seed in seeds:
         world = World(seed, copied)
         try:
             world.live(steps, NR_STEPS)
@@ -46,6 +50,14 @@ def test_a_copied_side_never_uses_a_position_twice(steps: Steps, copied: Side) -
     nr_messages, reuses = lives(steps, copied)
     assert not reuses
     assert nr_messages > NR_RUNS
+
+
+@pytest.mark.full
+@pytest.mark.parametrize("copied", Side)
+@pytest.mark.parametrize("steps", [RESTORES, CLONES, ALL], ids=["restored", "cloned", "all"])
+def test_a_thousand_lives_more(steps: Steps, copied: Side) -> None:
+    _, reuses = lives(steps, copied, range(NR_RUNS, NR_RUNS + 1000))
+    assert not reuses
 
 
 @pytest.mark.parametrize("copied", Side)
@@ -181,3 +193,65 @@ def test_the_lives_show_what_is_wrong_with_a_naive_rule(
     for machine in (handshake_client, handshake_hub):
         monkeypatch.setattr(machine, "begin_position", _go_on_at_the_larger_mark)
     assert len(lives(CLONES, copied)[1]) > NR_RUNS // 10
+
+
+def _whatever_the_acks(pool: OwnerPool, *, urgent: bool = False) -> int:
+    return pool.held_end
+
+
+def _the_exact_mark(pool: ReceiverPool) -> int:
+    return pool.mark
+
+
+def _a_proof_that_is_taken_again(pool: OwnerPool, position: int, length: int) -> bytes:
+    """M3 was lost: the next attempt stands where it stood."""
+    pool._need(position + length, position + length)
+    return pool.store.read(position, length)
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "broken"),
+    [
+        (OwnerPool, "limit", _whatever_the_acks),
+        (OwnerPool, "allocate_at", _a_proof_that_is_taken_again),
+        (ReceiverPool, "mark_to_tell", property(_the_exact_mark)),
+        (ReceiverPool, "mark_to_tell", property(lambda pool: max(pool.told, pool.mark))),
+    ],
+    ids=["no limit by acks", "a lost proof's position again", "the exact mark told", "the same mark again"],
+)
+def test_the_lives_show_each_rule_that_is_broken(
+    of: type, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of, name, broken)
+    with pytest.raises(AssertionError):
+        for copied in Side:
+            for steps in (CLONES, RESTORES, ALL):
+                assert not lives(steps, copied)[1]
+
+
+def _kept_at_once(promises: Promises) -> bool:
+    return True
+
+
+def _sent_before_it_is_reserved(pool: OwnerPool, length: int, *, urgent: bool = False) -> tuple[int, bytes]:
+    end = pool.next + length
+    if end > pool.limit(urgent=urgent):
+        raise PoolExhaustedError("the window is full")
+    pool._reserve(end, end)
+    return pool._take(pool.next, length)
+
+
+@pytest.mark.parametrize(
+    ("of", "name", "broken"),
+    [
+        (Promises, "kept", property(_kept_at_once)),
+        (OwnerPool, "allocate", _sent_before_it_is_reserved),
+    ],
+    ids=["handshakes that are not held back", "frames before their reservation"],
+)
+def test_the_lives_show_what_leaves_before_the_disk_has_it(
+    of: type, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of, name, broken)
+    with pytest.raises(TooEarly):
+        World(1, Side.CLIENT).live(CROSSED, NR_STEPS)

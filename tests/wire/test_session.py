@@ -20,6 +20,7 @@ from dsked.errors import (
 from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, WINDOW_PING_RESERVE_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
+from dsked.psrd.store import in_memory
 from dsked.wire.frame import Header, body_of, decode_header, encode_untagged
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Error, Located, Message, MessageType, Ping, PutShares, Unknown, encode_body
@@ -303,9 +304,29 @@ def test_two_full_windows_do_not_wait_for_each_other(media: Sessions) -> None:
 
 def test_a_ping_tells_the_ends_held(media: Sessions) -> None:
     client, hub = media
-    hub.streams.local.store.append(bytes(16), bytes(100))
+    in_memory(hub.streams.local.store).append(bytes(16), bytes(100))
     assert client.ping() == Ping(False, SIZE, SIZE, [])
     assert hub.ping() == Ping(False, SIZE, SIZE + 100, [])
+
+
+def test_new_ends_are_told_even_by_a_used_up_pool_and_open_it_again(media: Sessions) -> None:
+    client, hub = media
+    frames(client, Error(0, "the first frame"))
+    local = client.streams.local
+    local.next = local.durable = local.held_end - WINDOW_PING_RESERVE_BYTES
+    local.acked = hub.streams.peer.told = local.next
+    client.send(7, Error(0, "waits for pads"))
+    assert list(client.seal_ready()) == []
+    for side in media:
+        for pool in (side.streams.local, side.streams.peer):
+            in_memory(pool.store).append(bytes(16), bytes(4096))
+        side.streams.local.grown()
+        side.ends_to_tell = True
+    (told,) = client.seal_ready()
+    assert hub.open(told) == (0, Ping(False, SIZE + 4096, SIZE + 4096, []))
+    local.peer_holds(SIZE + 4096)
+    assert hub.open(next(client.seal_ready())) == (7, Error(0, "waits for pads"))
+    assert not client.ends_to_tell
 
 
 def test_the_first_frame_of_the_client_acknowledges_the_hubs_handshake(media: Sessions) -> None:

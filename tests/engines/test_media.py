@@ -1,0 +1,282 @@
+"""Engines whose PSRD came on media: disks that are never waited for, deliveries, exhaustion, failures."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from dsked.errors import TooFewHubsError
+from dsked.limits import WINDOW_PING_RESERVE_BYTES
+from dsked.psrd.pair import Side, Streams
+
+from .media_world import MediaWorld
+from .world import DELAY_S
+
+ROUND_TRIP_S = 2 * DELAY_S
+NO_PSRD = "no PSRD of this hub yet: import a bundle (dskectl psrd import)"
+
+
+@pytest.fixture
+def world() -> MediaWorld:
+    world = MediaWorld()
+    world.start()
+    return world
+
+
+def hub_status(world: MediaWorld, client: str, hub: str) -> dict[str, object]:
+    (status,) = [
+        peer for peer in world.clients[client].status(world.now)["peer_hubs"] if peer["hub_name"] == hub
+    ]
+    return dict(status)
+
+
+def client_status(world: MediaWorld, hub: str, client: str) -> dict[str, object]:
+    (status,) = [peer for peer in world.hubs[hub].status()["peer_clients"] if peer["client_name"] == client]
+    return dict(status)
+
+
+def usable(world: MediaWorld, client: str) -> list[str]:
+    return [hub.name for hub in world.clients[client].hubs.usable()]
+
+
+def streams_of(world: MediaWorld, client: str, hub: str) -> Streams:
+    streams = world.clients[client].hubs[hub].pair.streams
+    assert streams is not None
+    return streams
+
+
+def use_up(world: MediaWorld, client: str, hub: str, *, left: int) -> None:
+    """The client's pool with this hub has so many bytes left for ordinary frames."""
+    pool = streams_of(world, client, hub).local
+    pool.next = pool.held_end - WINDOW_PING_RESERVE_BYTES - left
+    at_hub = world.hubs[hub].pairs[client].streams
+    assert at_hub is not None
+    follower = at_hub.peer
+    follower.advance(pool.next)
+    follower.durable = follower.told = max(follower.durable, pool.next)
+    pool.acknowledged(pool.next)
+
+
+def alarms(world: MediaWorld) -> list[str]:
+    return [text for level, text in world.notices if level >= logging.ERROR]
+
+
+def test_a_key_request_never_waits_for_a_disk(world: MediaWorld) -> None:
+    """Not even for the first one, and over many reservations."""
+    world.pair()
+    for _ in range(300):
+        before = world.now
+        world.get_keys("carol", "sam", ["sunny"], 20)
+        assert world.now - before < ROUND_TRIP_S + DELAY_S / 4
+    assert world.nr_wakes > 10
+    assert not world.warnings()
+
+
+def test_ordinary_reconnects_and_restarts_raise_no_alarm(world: MediaWorld) -> None:
+    for number in range(12):
+        world.pair()
+        world.ask_keys("carol", "sam", ["sunny"], 5)
+        world.step()  # in the middle of it
+        if number % 3 == 0:
+            world.cut()
+        elif number % 3 == 1:
+            world.restart_client("carol")
+        else:
+            world.stop_hub("hub2")
+            world.start_hub("hub2")
+        world.start()
+    world.pair()
+    assert not alarms(world)
+    for client in world.clients:
+        assert not any(hub_status(world, client, hub)["restored_state_seen"] for hub in world.hub_names)
+    assert not any(client_status(world, hub, "carol")["restored_state_seen"] for hub in world.hub_names)
+
+
+@pytest.mark.parametrize("restored", Side)
+def test_keys_flow_again_after_an_older_copy_was_restored_and_it_is_told(
+    world: MediaWorld, restored: Side
+) -> None:
+    held = {key: store for key, store in world.stores.items() if key[:3] == ("carol", "hub1", restored)}
+    old = {key: store.mark for key, store in held.items()}
+    for _ in range(60):
+        world.get_keys("carol", "sam", ["sunny"], 20)
+    for key in held:
+        world.stores[key].mark = old[key]
+    if restored is Side.CLIENT:
+        world.restart_client("carol")
+    else:
+        world.stop_hub("hub1")
+        world.start_hub("hub1")
+    world.start()
+    assert len(usable(world, "carol")) == 5
+    world.pair()
+    peer = "hub hub1" if restored is Side.CLIENT else "client carol"
+    what = "remembers more of this node than the node itself: its state was restored or cloned"
+    assert alarms(world) == [f"{peer} {what}"] * len(alarms(world))
+    assert 1 <= len(alarms(world)) <= 2
+    seen = hub_status(world, "carol", "hub1"), client_status(world, "hub1", "carol")
+    assert [status["restored_state_seen"] for status in seen] == [
+        restored is Side.CLIENT,
+        restored is Side.HUB,
+    ]
+
+
+# --- deliveries ---
+
+
+def test_a_hub_without_psrd_is_not_dialled_until_it_is_delivered() -> None:
+    world = MediaWorld(without=("hub4", "hub5"))
+    world.run_until(lambda: all(client.readiness() is None for client in world.clients.values()))
+    world.run_for(3.0)
+    assert usable(world, "carol") == ["hub1", "hub2", "hub3"]
+    assert hub_status(world, "carol", "hub4")["problem"] == NO_PSRD
+    assert not any(link.hub in world.without for link in world.links)
+    world.deliver("hub4")
+    world.run_until(lambda: "hub4" in usable(world, "carol"), 0.1)
+    world.pair()
+    assert not world.warnings()
+
+
+def test_a_hub_answers_a_client_without_psrd_with_silence() -> None:
+    world = MediaWorld(without=("hub5",))
+    world.clients["carol"].deliver("hub5", bytes(32), world.streams("carol", "hub5", Side.CLIENT))
+    world.run_for(3.0)
+    assert "does not verify" in str(hub_status(world, "carol", "hub5")["problem"])
+    assert "carol" not in world.hubs["hub5"].pairs
+
+
+def test_new_streams_replace_the_old_ones_and_the_session_begins_anew(world: MediaWorld) -> None:
+    world.pair()
+    link = next(link for link in world.links if (link.client, link.hub) == ("carol", "hub1"))
+    old = streams_of(world, "carol", "hub1")
+    world.deliver("hub1")
+    world.run_until(lambda: not link.open, 0.1)
+    world.run_until(lambda: all(len(c.hubs.usable()) == 5 for c in world.clients.values()), 1.0)
+    assert streams_of(world, "carol", "hub1") is not old
+    assert streams_of(world, "carol", "hub1").local.next < 3 * world.window
+    world.pair()
+    assert not alarms(world)
+
+
+def test_a_delivery_ends_the_wait_for_the_next_attempt() -> None:
+    world = MediaWorld()
+    world.down.add("hub1")
+    world.run_for(30.0)
+    peer = world.clients["carol"].hubs["hub1"]
+    world.down.clear()
+    peer._unreachable_delay_s = 60.0
+    world.run_until(lambda: peer.connection is None and "refused" in peer.problem)
+    world.deliver("hub1")
+    world.run_until(lambda: "hub1" in usable(world, "carol"), 0.1)
+
+
+# --- used up, running low ---
+
+
+def test_a_hub_whose_psrd_is_used_up_is_left_out_and_comes_back_with_new_blocks(world: MediaWorld) -> None:
+    link = next(link for link in world.links if (link.client, link.hub) == ("carol", "hub1"))
+    use_up(world, "carol", "hub1", left=1000)
+    problem = "its PSRD is used up: 1000 bytes are left; deliver new blocks"
+    assert hub_status(world, "carol", "hub1")["problem"] == problem
+    assert usable(world, "carol") == ["hub2", "hub3", "hub4", "hub5"]
+    before = world.now
+    world.pair()
+    assert world.now - before < 10 * DELAY_S
+    world.grow("carol", "hub1", 1024 * 1024)
+    world.run_until(lambda: len(usable(world, "carol")) == 5, 0.1)
+    assert link.open, "on the same session"
+    world.pair()
+    for owner in Side:
+        assert hub_status(world, "carol", "hub1")["problem"] is None
+        pool = streams_of(world, "carol", "hub1").by_owner(Side.CLIENT, owner)
+        assert pool.left > 1024 * 1024
+
+
+def test_where_too_few_have_psrd_left_requests_fail_at_once_and_say_why(world: MediaWorld) -> None:
+    for hub in ("hub1", "hub2", "hub3"):
+        use_up(world, "carol", hub, left=16)
+    before = world.now
+    with pytest.raises(TooFewHubsError, match="hub2: its PSRD is used up: 16 bytes are left"):
+        world.get_keys("carol", "sam", ["sunny"])
+    assert world.now == before
+    assert "used up" in str(world.clients["carol"].readiness())
+
+
+def test_a_request_larger_than_what_a_hub_has_left_goes_to_the_others(world: MediaWorld) -> None:
+    use_up(world, "carol", "hub1", left=5000)
+    assert len(usable(world, "carol")) == 5
+    before = world.now
+    world.get_keys("carol", "sam", ["sunny"], 4, 65_536)
+    assert world.now - before < 1.0
+    assert hub_status(world, "carol", "hub1")["problem"] is None
+
+
+def test_a_pair_that_cannot_afford_a_handshake_is_not_dialled_until_it_grows(world: MediaWorld) -> None:
+    pool = streams_of(world, "carol", "hub1").local
+    pool.next = pool.held_end - 40
+    world.cut(client="carol", hub="hub1")
+    world.run_for(3.0)
+    problem = "its PSRD is used up: 40 bytes are left; deliver new blocks"
+    assert hub_status(world, "carol", "hub1")["problem"] == problem
+    assert not any((link.client, link.hub) == ("carol", "hub1") for link in world.links)
+    world.grow("carol", "hub1", 64 * 1024)
+    world.run_until(lambda: len(usable(world, "carol")) == 5, 0.1)
+
+
+def test_running_low_is_told_once_and_so_is_its_end(world: MediaWorld) -> None:
+    use_up(world, "carol", "hub1", left=4 * world.window - 100)
+    for _ in range(5):
+        world.get_keys("carol", "sam", ["sunny"])
+    low = [text for text in world.warnings() if "runs low" in text]
+    assert len(low) == 2
+    assert low[0].startswith("hub hub1: its PSRD runs low: ")
+    assert low[1].startswith("client carol: its PSRD runs low: ")
+    assert hub_status(world, "carol", "hub1")["psrd_low"] is True
+    assert client_status(world, "hub1", "carol")["psrd_low"] is True
+    world.grow("carol", "hub1", 2 * world.window)  # more, and not enough
+    assert hub_status(world, "carol", "hub1")["psrd_low"] is True
+    world.grow("carol", "hub1", 8 * world.window)
+    world.pair()
+    assert hub_status(world, "carol", "hub1")["psrd_low"] is False
+    assert client_status(world, "hub1", "carol")["psrd_low"] is False
+    assert (logging.INFO, "hub hub1: enough PSRD again") in world.notices
+    assert (logging.INFO, "client carol: enough PSRD again") in world.notices
+    assert len([text for text in world.warnings() if "runs low" in text]) == 2
+
+
+# --- disks that fail ---
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_lost_disk_ends_one_session_and_the_others_go_on(world: MediaWorld, side: Side) -> None:
+    lost = [store for key, store in world.stores.items() if key[:3] == ("carol", "hub1", side)]
+    for store in lost:
+        store.lose()
+    world.pair()
+    world.run_until(lambda: "hub1" not in usable(world, "carol"), 1.0)
+    if side is Side.CLIENT:
+        assert hub_status(world, "carol", "hub1")["problem"] == "the disk has failed"
+    world.run_for(5.0)
+    assert usable(world, "carol") == ["hub2", "hub3", "hub4", "hub5"]
+    world.pair()
+    assert len(usable(world, "curtis")) == 5
+    assert not alarms(world)
+
+
+@pytest.mark.parametrize("side", Side)
+def test_a_full_disk_hands_out_no_key_unsafely_and_recovers_by_itself(world: MediaWorld, side: Side) -> None:
+    full = [store for key, store in world.stores.items() if key[:3] == ("carol", "hub1", side)]
+    for store in full:
+        store.full = True
+    for _ in range(200):  # until a reservation has to be renewed
+        world.get_keys("carol", "sam", ["sunny"], 20)
+        if len(usable(world, "carol")) < 5:
+            break
+    assert "hub1" not in usable(world, "carol")
+    world.run_for(3.0)
+    assert "hub1" not in usable(world, "carol")
+    for store in full:
+        store.full = False
+    world.run_until(lambda: len(usable(world, "carol")) == 5, 5.0)
+    world.pair()
