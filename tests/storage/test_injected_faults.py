@@ -134,7 +134,7 @@ async def test_killed_while_a_delivery_is_taken_over() -> None:
 @pytest.mark.parametrize(("call", "where"), KILLS)
 async def test_killed_at_each_of_the_first_calls(name: str, call: str, where: str) -> None:
     async with world(f"kill at {call} {name}") as one:
-        for when in (1, 2, 3, 4, 5, 6, 8, 10, 13):
+        for when in (1, 2, 3, 5, 8):  # of one thread; a hub opens its four blocks twice
             await kill_at(one, name, call, where, when)
 
 
