@@ -108,8 +108,8 @@ class HubDialer:
         self._timeouts.pop(connection).cancel()
         self._protocols.lost(connection)
         hub = self._hub_of.pop(connection)
-        problem = self._problems.pop(connection, None) or _why_lost(connection, error)
-        if connection.session is None:
+        problem = self._problems.pop(connection, None) or hub.closing or _why_lost(connection, error)
+        if connection.session is None and not hub.closing:
             self._say(hub, problem)
         else:
             self._said.pop(hub, None)

@@ -47,7 +47,7 @@ class Pool:
         self.durable = start
         self._asked = start  # what the request under way makes sure of
         self._used = start
-        self._renew_at = start
+        self._reserve_at = start  # from here on it is time to ask again: never beyond `durable`
 
     @property
     def unused(self) -> int:
@@ -60,11 +60,11 @@ class Pool:
         return self.unused if self.window is None else max(self.unused - WINDOW_PING_RESERVE_BYTES, 0)
 
     def _reserve(self, used: int, at_most: int) -> None:
-        """Have all up to `used` made durable, and more than that ahead of time. Raises StorageError."""
+        """Have all up to `used` made durable, now or soon, and more ahead of time. Raises StorageError."""
         self._used = used
         if used > self.durable:
             self._need(used, at_most)
-        elif used >= self._renew_at and self._asked <= self.durable < at_most:
+        elif self._asked <= self.durable < at_most:
             self._need(self.durable + 1, at_most)
 
     def _need(self, mark: int, at_most: int) -> None:
@@ -76,7 +76,7 @@ class Pool:
         self.durable = max(self.durable, mark)
         if mark < self._asked:  # the disk has failed, or does the larger of two requests later
             self._asked = self.durable
-        self._renew_at = self.durable - max(self.durable - self._used, 0) // 2
+        self._reserve_at = self.durable - max(self.durable - self._used, 0) // 2
 
     def recover(self) -> None:
         """Ask a store that has failed once more: a new handshake begins. Raises StorageError."""
@@ -129,9 +129,11 @@ class OwnerPool(Pool):
         limit, end = self.limit(urgent=urgent), self.next + length
         if end > limit:
             raise PoolExhaustedError(f"{length} bytes are needed, {max(limit - self.next, 0)} are left")
-        self._reserve(end, min(limit, end + (self.held_end - end) // RESERVED_POOL_FRACTION))
-        if end > self.durable:
-            return None
+        if end > self._reserve_at:
+            self._reserve(end, min(limit, end + (self.held_end - end) // RESERVED_POOL_FRACTION))
+            if end > self.durable:
+                return None
+        assert end <= self.durable
         return self._take(self.next, length)
 
     def allocate_at(self, position: int, length: int) -> bytes:
@@ -210,7 +212,8 @@ class ReceiverPool(Pool):
         assert end >= self.mark
         self.mark = end
         self.store.wipe(end)
-        self._reserve(end, self._at_most)
+        if end > self._reserve_at:
+            self._reserve(end, self._at_most)
 
     @property
     def _at_most(self) -> int:
