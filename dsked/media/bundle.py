@@ -38,12 +38,16 @@ class BundleWriter:
         self._body.write(front + digest)
         self._digest = hashlib.sha256(digest)
 
-    def write_group(self, data: bytes) -> None:
-        """The next group of the next block: as many bytes as `manifest.group_lengths` says."""
+    def write_group(self, data: bytes) -> bytes:
+        """The next group of the next block: as many bytes as `manifest.group_lengths` says.
+
+        Gives the checksums of its chunks.
+        """
         sums = chunk_checksums(data)
         self._digest.update(sums)
         self._body.write(data)
         self._body.write(sums)
+        return sums
 
     def finish(self) -> None:
         """All groups have come. The file is not synced yet."""
@@ -69,8 +73,8 @@ class BundleReader:
         if header != header.for_plain(manifest.plain_bytes(self.delivery)):
             raise BundleError(f"{self._path}: damaged: its length does not fit its content")
 
-    def groups(self, info: BlockInfo) -> Iterator[bytes]:
-        """The bytes of the next block, in groups, each verified. Blocks come in the manifest's order."""
+    def groups(self, info: BlockInfo) -> Iterator[tuple[bytes, bytes]]:
+        """(bytes, checksums) of the next block, in groups, verified. Blocks come in the manifest's order."""
         at = 0
         for length in manifest.group_lengths(info.size):
             data = self._body.read(length)
@@ -81,7 +85,7 @@ class BundleReader:
                 )
             self._digest.update(sums)
             at += length
-            yield data
+            yield data, sums
 
     def finish(self) -> None:
         """Raises BundleError unless the bundle is whole, and ends here."""

@@ -54,7 +54,11 @@ def plan_bundles(
     """
     planned = []
     for order in orders:
-        delivery = plan(order, state.name, x, node.record(state, order.client), random)
+        if order.new_streams:
+            record, replaces = node.record_to_replace(state, order.client)
+        else:
+            record, replaces = node.record(state, order.client), False
+        delivery = plan(order, state.name, x, record, random, replaces=replaces)
         node.check(state, delivery, None)
         passphrase = passphrases.get(order.client)
         own_seal = Seal(random(limits.SEAL_SALT_BYTES)) if passphrase is not None else None
@@ -160,8 +164,7 @@ def _write(
         with new_block(state.files, path, delivery.terms.stream(owner), info) as block:
             for length in manifest.group_lengths(info.size):
                 data = source.read(length)
-                bundle.write_group(data)
-                block.write(data)
+                block.write(data, bundle.write_group(data))
                 advance(length)
     bundle.finish()
 

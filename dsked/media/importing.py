@@ -77,9 +77,9 @@ def check(
     """
     node.check(state, delivery, peers)
     terms = delivery.terms
-    record = node.record(state, terms.hub)
-    if delivery.replace and record is not None and not replace:
-        left = sum(pool.unread_bytes for pool in pools.of_record(state, record))
+    record, exists = node.record_to_replace(state, terms.hub)
+    if delivery.replace and exists and not replace:
+        left = sum(pool.unread_bytes for pool in pools.of_record(state, record)) if record else 0
         raise RequestError(
             f"this bundle begins new streams of {terms.client} and {terms.hub}: what is left of the old "
             f"ones, {left} bytes, would be erased; if that is meant, say --replace"
@@ -111,8 +111,8 @@ def _stage(state: StateDirectory, reader: BundleReader, staged: Path, advance: A
     for owner, info in manifest.blocks_in_order(reader.delivery):
         stream_id = reader.delivery.terms.stream(owner)
         with new_block(state.files, block_path(staged, info.uuid), stream_id, info) as block:
-            for data in reader.groups(info):
-                block.write(data)
+            for data, sums in reader.groups(info):
+                block.write(data, sums)
                 advance(len(data))
     reader.finish()
     write_delivery(state.files, staged, reader.delivery)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsked.errors import ConfigurationError, RequestError, ServiceError, StorageError
@@ -76,15 +76,23 @@ def record(state: StateDirectory, peer: str) -> PairRecord | None:
     return read_pair(state.files, path) if state.files.exists(path) else None
 
 
+def record_to_replace(state: StateDirectory, peer: str) -> tuple[PairRecord | None, bool]:
+    """As `record`, for new streams, which replace a damaged record too: (record if readable, is there one)."""
+    try:
+        found = record(state, peer)
+    except StorageError:
+        return None, True
+    return found, found is not None
+
+
 def records(state: StateDirectory) -> dict[str, PairRecord]:
     """All pairs by peer. Raises StorageError if one is damaged."""
-    peers = [name.removesuffix(".pair") for name in state.files.names(state.pairs) if name.endswith(".pair")]
-    return {peer: read_pair(state.files, state.pair(peer)) for peer in peers}
+    return {peer: read_pair(state.files, state.pair(peer)) for peer in _peers(state)}
 
 
 def adopted(state: StateDirectory, bundle: bytes) -> bool:
     """Whether a bundle is a part of this state."""
-    return any(bundle in one.bundles for one in records(state).values()) or bundle in known_uuids(state)
+    return any(bundle in one.bundles for one in _readable(state).values()) or bundle in known_uuids(state)
 
 
 def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | None) -> None:
@@ -92,7 +100,7 @@ def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | 
 
     `peers` as for `NodeStore.adopt`.
     """
-    known = records(state)
+    known = _readable(state)
     peer = delivery.peer(side(state))
     adoption.check(
         delivery,
@@ -102,6 +110,19 @@ def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | 
         peers=peers,
         taken_x={one.terms.x for name, one in known.items() if name != peer},
     )
+
+
+def _readable(state: StateDirectory) -> dict[str, PairRecord]:
+    """As `records`, without those that are damaged: their pools are closed until new streams replace them."""
+    found = {}
+    for peer in _peers(state):
+        with suppress(StorageError):
+            found[peer] = read_pair(state.files, state.pair(peer))
+    return found
+
+
+def _peers(state: StateDirectory) -> list[str]:
+    return [name.removesuffix(".pair") for name in state.files.names(state.pairs) if name.endswith(".pair")]
 
 
 def adopt_here(state: StateDirectory, peers: Mapping[str, int] | None, bundle: bytes) -> None:

@@ -30,10 +30,12 @@ class Order:
     new_streams: bool = False
 
 
-def plan(order: Order, hub: str, x: int, record: PairRecord | None, random: Random) -> Delivery:
+def plan(
+    order: Order, hub: str, x: int, record: PairRecord | None, random: Random, *, replaces: bool = False
+) -> Delivery:
     """The delivery that meets an order; `record` is what the hub keeps of the pair, `x` its x-coordinate.
 
-    Raises RequestError where it cannot be.
+    `replaces`: it begins new streams in the place of others. Raises RequestError where it cannot be.
     """
     begins = record is None or order.new_streams
     _check_sizes(order, begins)
@@ -49,7 +51,7 @@ def plan(order: Order, hub: str, x: int, record: PairRecord | None, random: Rand
                 f"client {order.client} got before; --new-streams begins anew with the other one"
             )
     client, hub_blocks = (tuple(_blocks(order, streams[owner], random)) for owner in (Side.CLIENT, Side.HUB))
-    return Delivery(uuid4(random), terms, client, hub_blocks, replace=record is not None and begins)
+    return Delivery(uuid4(random), terms, client, hub_blocks, replace=replaces)
 
 
 def _check_sizes(order: Order, begins: bool) -> None:

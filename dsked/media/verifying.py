@@ -18,7 +18,7 @@ def verify(
     """
     reader = open_bundle(files, file, placed.at, placed.header, passphrase)
     for _, info in manifest.blocks_in_order(reader.delivery):
-        for data in reader.groups(info):
+        for data, _ in reader.groups(info):
             advance(len(data))
     reader.finish()
     return reader.delivery

@@ -70,11 +70,18 @@ class BlockWriter:
         self._open = True
         self._attempt(lambda: files.write_at(self._file, encode_header(stream_id, info), 0))
 
-    def write(self, data: bytes | memoryview) -> None:
-        """The next bytes of the block, any number; best in multiples of CHUNK_BYTES."""
+    def write(self, data: bytes | memoryview, checksums: bytes | None = None) -> None:
+        """The next bytes of the block, any number; best in multiples of CHUNK_BYTES.
+
+        `checksums`: of their chunks, where they are known already; all bytes before were whole chunks then.
+        """
         assert self._written + len(data) <= self._info.size
         self._attempt(lambda: self._files.write_at(self._file, data, HEADER_BYTES + self._written))
         self._written += len(data)
+        if checksums is not None:
+            assert not self._rest and (len(data) % CHUNK_BYTES == 0 or self._written == self._info.size)
+            self._checksums += checksums
+            return
         if self._rest:
             data = self._rest + bytes(data)
         whole = len(data) - len(data) % CHUNK_BYTES

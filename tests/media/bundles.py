@@ -84,7 +84,7 @@ def read(path: Path, passphrase: str = PASSPHRASE) -> tuple[Delivery, bytes]:
         headers.check_seal(placed.header)
         reader = BundleReader(files, file, placed.at, placed.header, key_of(placed.header, passphrase))
         pieces: Iterable[bytes] = [
-            data for _, info in manifest.blocks_in_order(reader.delivery) for data in reader.groups(info)
+            data for _, info in manifest.blocks_in_order(reader.delivery) for data, _ in reader.groups(info)
         ]
         reader.finish()
     return reader.delivery, b"".join(pieces)

@@ -90,6 +90,26 @@ def test_new_streams_erase_the_old_pools(tmp_path: Path) -> None:
         assert not list(state.trash.iterdir())
 
 
+@pytest.mark.parametrize("damaged", [["hub"], ["client"], ["hub", "client"]])
+def test_new_streams_are_the_way_out_of_a_damaged_record(tmp_path: Path, damaged: list[str]) -> None:
+    hank, carol = hub(tmp_path), client(tmp_path)
+    import_(carol, generate(hank, tmp_path / "a.psrd"))
+    for state, peer in ((hank, "carol"), (carol, "hank")):
+        if state.role in damaged:
+            path = state.pair(peer)
+            path.write_bytes(path.read_bytes()[:-1])
+            with pytest.raises(StorageError, match=r"carol\.pair: damaged|hank\.pair: damaged"):
+                node.record(state, peer)
+    if "hub" in damaged:
+        with pytest.raises(StorageError, match="damaged"):
+            generate(hank, tmp_path / "more.psrd")
+    generate(hank, tmp_path / "b.psrd", new_streams=True)
+    with pytest.raises(RequestError, match="--replace"):
+        import_(carol, tmp_path / "b.psrd")
+    import_(carol, tmp_path / "b.psrd", replace=True)
+    assert same_pools(hank, carol)
+
+
 @pytest.mark.parametrize(
     ("order", "told"),
     [

@@ -67,7 +67,10 @@ def read(path: Path) -> tuple[headers.Header, list[Any], list[bytes]]:
     with medium.opened(files, path) as file:
         header = only_bundle(files, file)
         reader = open_bundle(files, file, 0, header, lambda header: PASSPHRASE)
-        blocks = [b"".join(reader.groups(info)) for _, info in manifest.blocks_in_order(reader.delivery)]
+        blocks = [
+            b"".join(data for data, _ in reader.groups(info))
+            for _, info in manifest.blocks_in_order(reader.delivery)
+        ]
         reader.finish()
     return header, msgspec.msgpack.decode(manifest.encode(reader.delivery)), blocks
 
