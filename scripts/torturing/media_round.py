@@ -58,7 +58,7 @@ class MediaRound(Round):
         await self.kill_now(name)
         if self.random.random() < 0.5:
             await self._keep_copy(name)  # of a node that is down
-        since = len(self.world.recorder.lines)
+        since = len(self.world.recorder.dialled)
         if not await self.world.start_restored(name, self.random.choice(self._copies[name])):
             self.done["copies refused"] += 1
         await self._recover(name, since)

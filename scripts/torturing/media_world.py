@@ -136,10 +136,10 @@ class MediaWorld(World):
     # --- the way back ---
 
     def cut(self, *names: str) -> int:
-        """Cut all lines of these nodes; gives the number of the first connection after that."""
+        """Cut all lines of these nodes; gives how many were dialled before that."""
         for line in self.recorder.open_lines(*names):
             line.cut()
-        return len(self.recorder.lines)
+        return len(self.recorder.dialled)
 
     async def recover(self, name: str, since: int) -> list[Pair]:
         """Wait until keys flow through a node whose state was restored or cloned.
@@ -147,27 +147,24 @@ class MediaWorld(World):
         A pair that is left behind (one side has forgotten more than a window) gets new streams, as an
         operator would deliver them. Gives those pairs.
         """
-        renewed: dict[Pair, int] = {}
+        renewed: list[Pair] = []
         flowing = asyncio.create_task(self.flows(name, since=since))
         try:
             while not flowing.done():
-                for pair in self._left_behind(name, since, renewed):
-                    renewed[pair] = len(self.recorder.lines)
+                for pair in set(self._left_behind(name, since)).difference(renewed):
+                    renewed.append(pair)
                     await self.operator.deliver(pair, FIRST_BYTES, new_streams=True)
                 await asyncio.wait({flowing}, timeout=POLL_S)
             flowing.result()
         finally:
             flowing.cancel()
-        return list(renewed)
+        return renewed
 
-    def _left_behind(self, name: str, since: int, renewed: dict[Pair, int]) -> list[Pair]:
-        refused = Counter((line.client, line.hub) for line in self.recorder.lines[since:] if line.left_behind)
-        return [
-            pair
-            for pair in PAIRS
-            if name in pair and pair not in renewed and refused[pair] >= REFUSALS and not self._flows(pair)
-        ]
+    def _left_behind(self, name: str, since: int) -> list[Pair]:
+        refused = Counter(line.pair for line in self.recorder.dialled[since:] if line.left_behind)
+        pairs = [pair for pair in PAIRS if name in pair and refused[pair] >= REFUSALS]
+        return [pair for pair in pairs if not self._flows(pair)]
 
     def _flows(self, pair: Pair) -> bool:
         """True where a connection of this pair is open and carries keys."""
-        return any((line.client, line.hub) == pair and line.answered for line in self.recorder.open_lines())
+        return any(line.pair == pair and line.answered for line in self.recorder.open_lines())

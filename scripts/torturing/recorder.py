@@ -30,6 +30,9 @@ class Recorder:
         self.weather = weather
         self.begun_s = time.monotonic()
         self.lines: list[Line] = []  # all, by number
+        self.dialled: list[
+            Line
+        ] = []  # those for which a hub was there, in the order in which they went to it
         self.news = asyncio.Event()  # set when something has reached a client
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -126,6 +129,11 @@ class Line:
         hello = self.tap.hellos.get(Way.TO_HUB)
         return hello.client if hello is not None else ""
 
+    @property
+    def pair(self) -> tuple[str, str]:
+        """Client and hub, once M1 has told them."""
+        return self.client, self.hub
+
     def hello(self, way: Way) -> Hello | None:
         """M1 or M2."""
         return self.tap.hellos.get(way)
@@ -172,6 +180,7 @@ class Line:
         try:
             async with asyncio.timeout(HOLD_S):
                 self.port = await self._gateway.port()
+            self._recorder.dialled.append(self)
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: self.ends[Way.TO_CLIENT], "127.0.0.1", self.port)
         except OSError:  # TimeoutError is one

@@ -77,13 +77,13 @@ class Round:
     async def start_again(self, *names: str) -> int:
         """Start nodes, perhaps twice, since a start is a moment to be killed in as well.
 
-        Gives the number of the first connection of the lives that last.
+        Gives how many connections were dialled before the lives that last.
         """
         if self.random.random() < KILLED_WHILE_STARTING:
             victim = self.random.choice(names)
             await self.world.launch(victim)
             await asyncio.sleep(self.random.uniform(0, MAX_START_S))
             await self.kill_now(victim)
-        since = len(self.world.recorder.lines)
+        since = len(self.world.recorder.dialled)
         await self.world.start(*names)
         return since

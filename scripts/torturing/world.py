@@ -137,13 +137,13 @@ class World:
     # --- what must hold ---
 
     async def flows(self, *names: str, since: int = 0) -> None:
-        """Wait until keys flow through these very nodes, on connections numbered from `since` on."""
+        """Wait until keys flow through these very nodes, on connections dialled since so many were."""
         pairs = [(client, hub) for client in CLIENTS for hub in HUBS if {client, hub} & set(names)]
         before = self.load.pairs.copy()
 
         def so() -> bool:
             self.check()
-            carried = {(line.client, line.hub) for line in self._carrying(since)}
+            carried = {line.pair for line in self._carrying(since)}
             new = self.load.pairs - before
             return carried.issuperset(pairs) and all(new[client] for client in CLIENTS)
 
@@ -163,10 +163,10 @@ class World:
 
     def _carrying(self, since: int) -> list[Any]:
         """Connections over which a hub has taken shares."""
-        return [line for line in self.recorder.lines[since:] if "PUT_SHARES_ACK" in line.answered]
+        return [line for line in self.recorder.dialled[since:] if "PUT_SHARES_ACK" in line.answered]
 
     def _why_not(self, pairs: list[tuple[str, str]], since: int) -> str:
-        carried = {(line.client, line.hub) for line in self._carrying(since)}
+        carried = {line.pair for line in self._carrying(since)}
         missing = [pair for pair in pairs if pair not in carried]
         latest = [line.describe() for line in self.recorder.lines[-8:]]
         logs = [f"{name}:\n{node.log_tail()}" for name, node in self.nodes.items()]
