@@ -41,18 +41,18 @@ class Committer:
         self._asked: dict[DurableStream, None] = {}
         self._chores: deque[Iterator[None]] = deque()  # long erasures, a piece a round
         self._said: set[str] = set()
-        self._broken: StorageError | None = None
+        self.broken: StorageError | None = None  # why nothing is made durable any more
 
     def submit(self, stream: DurableStream) -> None:
         """There is something to do for a stream. From the event loop's thread."""
         self._asked[stream] = None
-        if self._broken is not None:
-            self._fail([stream], self._broken, lost=True)
+        if self.broken is not None:
+            self._fail([stream], self.broken, lost=True)
 
     def break_down(self, error: Exception) -> None:
         """A fault of ours has ended the work: nothing is made durable any more, and everybody is told."""
-        self._broken = StorageError(f"marks are not written any more ({type(error).__name__})")
-        self._fail(list(self._asked), self._broken, lost=True)
+        self.broken = StorageError(f"marks are not written any more ({type(error).__name__})")
+        self._fail(list(self._asked), self.broken, lost=True)
 
     def add_chore(self, chore: Iterator[None]) -> None:
         """Long work in small pieces, which marks do not wait for."""
@@ -199,6 +199,8 @@ class CommitterThread:
 
         def work() -> None:
             try:
+                if self._committer.broken is not None:
+                    raise self._committer.broken
                 result = job()
             except BaseException as error:  # whoever waits gets it
                 future.set_exception(error)
@@ -207,6 +209,8 @@ class CommitterThread:
 
         self._jobs.append(work)
         self._tell()
+        if self._committer.broken is not None:
+            self._do_jobs()
         return future
 
     def close(self) -> None:
@@ -224,15 +228,19 @@ class CommitterThread:
             self._committer.wipe()
         except Exception as error:
             self._committer.break_down(error)
+            self._do_jobs()
             raise  # the interpreter prints where it was
 
     def _round(self) -> None:
         self._committer.commit()
-        while self._jobs:
-            self._jobs.popleft()()
+        self._do_jobs()
         self._committer.do_chore()
         if time.monotonic() >= self._next_wipe_s and self._committer.wipe(lambda: self._is_told):
             self._next_wipe_s = time.monotonic() + WIPE_INTERVAL_S
+
+    def _do_jobs(self) -> None:
+        while self._jobs:
+            self._jobs.popleft()()
 
     def _wait(self) -> None:
         with self._condition:

@@ -216,3 +216,31 @@ def test_closing_does_what_was_asked_for(node: Node) -> None:
     thread.start()
     thread.close()
     assert stream.committed == 5000 and not any(block(node)[:5000])
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_fault_of_ours_closes_all_pools_and_leaves_nobody_waiting(
+    node: Node, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fault() -> None:
+        raise RuntimeError("a fault of ours")
+
+    monkeypatch.setattr(node.store.committer, "commit", fault)
+    thread = CommitterThread(node.store.committer)
+    node.store.submit = thread.submit
+    told: list[int] = []
+    node.stream().reserve(100, 100, told.append)
+    waiting = thread.run(lambda: None)
+    thread.start()
+    for future in (waiting, thread.run(lambda: None)):
+        with pytest.raises(StorageError, match="marks are not written any more"):
+            future.result(timeout=10)
+    thread.close()
+    node.stream("hilary").reserve(100, 100, told.append)
+    node.run_posted()
+    assert told == [0, 0]
+    for hub in ("hank", "hilary"):
+        with pytest.raises(StorageError, match="marks are not written any more"):
+            node.stream(hub).check()
+    with pytest.raises(StorageError, match="marks are not written any more"):
+        thread.run(lambda: None).result(timeout=10)

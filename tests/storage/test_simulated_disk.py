@@ -27,7 +27,7 @@ ROOT = Path("/")
 FILE = Path("/file")
 
 
-def after_crashes(disk: Disk, nr: int = 300) -> list[SimulatedFiles]:
+def after_crashes(disk: Disk, nr: int = 100) -> list[SimulatedFiles]:
     """What the next start may find."""
     return [SimulatedFiles(disk.crash(Luck.any(random.Random(seed)))) for seed in range(nr)]
 
