@@ -14,12 +14,12 @@ from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request
 
 from .nodes import Node
 
-KEYS_PER_REQUEST = 8
+KEYS_PER_REQUEST = 32
 KEY_BITS = 256
 REQUEST_LIMIT_S = 5.0
 #: Requests under way for each initiator: one may wait for a node that is down.
 WORKERS = 3
-#: Of a worker, between two requests: some 15 KB of each pool a second go to keys, about WIN.
+#: Of a worker, between two requests: about WIN bytes of each pool a second go to keys.
 PAUSE_S = 0.1
 
 
