@@ -12,6 +12,7 @@ import asyncio
 import json
 import secrets
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -44,6 +45,9 @@ def make_round(psrd: str, seed: str, base_port: int, kills: int, told: Callable[
 
 async def run_round(one: Round, result: Result, limit_s: float) -> None:
     """Run a round to its end; what did not hold stands in the result, and its files are kept."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
     try:
         async with asyncio.timeout(limit_s):
             await one.run()
@@ -152,6 +156,6 @@ def main() -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):  # SIGINT, SIGTERM
         print("torture: interrupted", file=sys.stderr)
         sys.exit(130)  # 128 + SIGINT

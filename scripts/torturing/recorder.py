@@ -30,9 +30,7 @@ class Recorder:
         self.weather = weather
         self.begun_s = time.monotonic()
         self.lines: list[Line] = []  # all, by number
-        self.dialled: list[
-            Line
-        ] = []  # those for which a hub was there, in the order in which they went to it
+        self.dialled: list[Line] = []  # those that a hub was there for, in the order of dialling
         self.news = asyncio.Event()  # set when something has reached a client
         self._tasks: set[asyncio.Task[None]] = set()
 

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from .scripts import Done, torture
+from scripts.laboratory import LIMIT_S, wait_until
+from tests.system.test_demo import processes_of
+
+from .scripts import SCRIPT, Done, torture
 
 
 def assert_held(done: Done, kills: int) -> None:
@@ -26,6 +33,22 @@ def test_20_kills_of_real_daemons_use_no_byte_twice(tmp_path: Path) -> None:
     assert_held(done, 20)
     again = torture("--state", str(state), "--kills", "20", limit_s=20)
     assert (again.status, again.found) == (0, done.found), "all rounds are behind it already"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_leaves_no_process_and_no_file(tmp_path: Path, number: signal.Signals) -> None:
+    command = [sys.executable, str(SCRIPT), "--kills", "50"]
+    environment = {**os.environ, "TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            wait_until(lambda: len(processes_of(str(tmp_path))) >= 5, "all five nodes run")
+            process.send_signal(number)
+            _, said = process.communicate(timeout=LIMIT_S)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (130, "torture: interrupted\n")
+    assert processes_of(str(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.full
