@@ -109,7 +109,9 @@ class _Daemon:
         from dsked.net.hub_node import HubNode  # each role loads its own engine alone
 
         store = self._open_store("hub", dict.fromkeys(settings.owners or (), 0))
-        hub = HubNode(_with_gate_keys(settings, store), self.stopping.set, store.streams())
+        hub = HubNode(
+            _with_gate_keys(settings, store), self.stopping.set, store.streams(), store.closed_pools
+        )
         store.deliver_to(hub)
         await self._start_control(hub, None, store)
         await self._add(hub, hub.start())
@@ -120,7 +122,11 @@ class _Daemon:
 
         store = self._open_store("client", {hub.name: hub.x for hub in settings.hubs})
         client = ClientNode(
-            _with_gate_keys(settings, store), self.stopping.set, self._tell_readiness, store.streams()
+            _with_gate_keys(settings, store),
+            self.stopping.set,
+            self._tell_readiness,
+            store.streams(),
+            store.closed_pools,
         )
         store.deliver_to(client)
         await self._start_control(client, client, store)

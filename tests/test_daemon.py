@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ ROOT = Path(__file__).parent.parent
 def hub_settings(directory: Path, port: int = 0) -> HubSettings:
     return HubSettings(
         name="hank", host="127.0.0.1", port=port, share_timeout_s=60.0, simulated=True, owners=None,
+        state_dir=directory / "hub-hank",
         gate_keys={"carol": bytes(32)}, control=ControlSettings(path=directory / "hub-hank.sock"),
     )  # fmt: skip
 
@@ -33,7 +35,7 @@ def client_settings(directory: Path, hub_port: int, port: int | None = None) -> 
     return ClientSettings(
         name="carol", host="127.0.0.1", port=port, etsi_plain_http=port is not None, hubs=hubs,
         min_nr_shares=1, encryptors=("sam",), simulated=True, gate_keys={"hank": bytes(32)},
-        control=ControlSettings(path=directory / "client-carol.sock"),
+        control=ControlSettings(path=directory / "client-carol.sock"), state_dir=directory / "client-carol",
     )  # fmt: skip
 
 
@@ -169,12 +171,25 @@ async def test_a_second_daemon_on_one_control_socket_is_refused(tmp_path, manage
     settings = hub_settings(tmp_path)
     async with serving(settings) as first:
         await manager.until("READY=1")
-        async with serving(settings) as second:
+        async with serving(replace(settings, state_dir=tmp_path / "other")) as second:
             assert await exit_status(second) == 2
         assert str(settings.control.path) in caplog.messages[-1]
         assert not first.done()
         status = await asyncio.to_thread(over_control, settings, ControlClient.status)
     assert status["name"] == "hank"
+
+
+async def test_a_second_daemon_on_one_state_directory_is_refused(tmp_path, manager, caplog) -> None:
+    settings = hub_settings(tmp_path)
+    elsewhere = replace(settings, control=ControlSettings(path=tmp_path / "other.sock"))
+    async with serving(settings) as first:
+        await manager.until("READY=1")
+        async with serving(elsewhere) as second:
+            assert await exit_status(second) == 2
+        assert f"{settings.state_dir}: is in use by process {os.getpid()}" in caplog.messages[-1]
+        assert not first.done()
+    async with serving(elsewhere):
+        await manager.until("READY=1")
 
 
 async def test_a_client_tells_what_is_missing_until_it_is_ready(tmp_path: Path, manager: Manager) -> None:

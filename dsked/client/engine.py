@@ -70,6 +70,7 @@ class ClientEngine:
         simulated: bool,
         gate_keys: Mapping[str, bytes],
         streams: Mapping[str, Streams] = MappingProxyType({}),
+        closed_pools: Mapping[str, str] = MappingProxyType({}),
         refill: RefillSettings,
         share_timeout_s: float,
         random: Random,
@@ -97,6 +98,7 @@ class ClientEngine:
         self._peer_of: dict[ClientConnection, HubPeer] = {}
         self._provisioning = Provisioning(self._dials, notice, lambda: self.wake())
         for hub in self.hubs:
+            hub.closed_pools = closed_pools.get(hub.name, "")
             if hub.name in streams:
                 self._provisioning.hold(hub, gate_keys[hub.name], streams[hub.name])
             self._provisioning.dial(hub)

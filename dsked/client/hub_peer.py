@@ -50,6 +50,7 @@ class HubPeer:
         self.problem = "not connected yet"
         self.closing = ""  # why this side closes the connection
         self.supply: Supply | None = None  # of a pair on media
+        self.closed_pools = ""  # why the pools that are there could not be opened
         self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
         self._refill_settings = refill
@@ -73,7 +74,7 @@ class HubPeer:
         if self.pair.simulated:
             return ""
         if streams is None:
-            return NO_PSRD
+            return self.closed_pools or NO_PSRD
         left = min(streams.local.store.end - streams.local.next, streams.peer.unused)
         return used_up(left) if left < HANDSHAKE_PAD_BYTES else ""
 

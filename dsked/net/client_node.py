@@ -36,8 +36,12 @@ class ClientNode:
         on_stop: Callable[[], None],
         turn_ended: Callable[[], None],
         streams: Mapping[str, Streams] = MappingProxyType({}),
+        closed_pools: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`streams`: by hub, of those of which there is PSRD; none where it is simulated."""
+        """`streams`: by hub, of those of which there is PSRD; none where it is simulated.
+
+        `closed_pools`: by hub, why pools that are there could not be opened.
+        """
         self.name = settings.name
         self.encryptors = settings.encryptors
         self._on_stop = on_stop
@@ -49,6 +53,7 @@ class ClientNode:
             simulated=settings.simulated,
             gate_keys=settings.gate_keys,
             streams=streams,
+            closed_pools=closed_pools,
             refill=RefillSettings(
                 settings.start_request_psrd_threshold,
                 settings.stop_request_psrd_threshold,

@@ -26,11 +26,16 @@ class HubNode:
         settings: HubSettings,
         on_stop: Callable[[], None],
         streams: Mapping[str, Streams] = MappingProxyType({}),
+        closed_pools: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        """`streams`: by client, of those that have PSRD; none where it is simulated."""
+        """`streams`: by client, of those that have PSRD; none where it is simulated.
+
+        `closed_pools`: by client, why pools that are there could not be opened; for status.
+        """
         self.name = settings.name
         self._settings = settings
         self._on_stop = on_stop
+        self._closed_pools = closed_pools
         self._listening = False
         self._engine = HubEngine(
             settings.name,
@@ -75,7 +80,7 @@ class HubNode:
 
     def status(self) -> dict[str, Any]:
         """The user guide's status."""
-        return self._engine.status()
+        return {**self._engine.status(), "closed_pools": dict(self._closed_pools)}
 
     def stop(self) -> None:
         """Begin an orderly stop."""

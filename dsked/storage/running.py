@@ -62,6 +62,11 @@ class RunningStore:
         """By peer, of all pairs that could be opened."""
         return {peer: pair.streams for peer, pair in self._store.pairs.items()}
 
+    @property
+    def closed_pools(self) -> Mapping[str, str]:
+        """Why the others could not be, by peer; new streams make them disappear from here."""
+        return self._store.problems
+
     def _post(self, call: Callable[[], None]) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call)
