@@ -41,8 +41,8 @@ MUTANTS = (
     Mutant(
         "a frame leaves before its pads are reserved",
         "dsked/psrd/pool.py",
-        "        if end > self.durable:\n            return None\n",
-        "",
+        "                return None\n        assert end <= self.durable\n",
+        "                pass\n",
         POOLS,
     ),
     Mutant(

@@ -68,6 +68,8 @@ def hub_settings(options: Options) -> HubSettings:
         port=port,
         share_timeout_s=shared.share_timeout_s,
         state_dir=_state_dir(options, network, "hub"),
+        start_request_psrd_threshold=shared.start_request_psrd_threshold,
+        stop_request_psrd_threshold=shared.stop_request_psrd_threshold,
         simulated=simulated,
         owners=_owners(network),
         gate_keys=_hub_gate_keys(options, network) if simulated else {},

@@ -46,6 +46,9 @@ class HubSettings:
     port: int  # DSKE over TCP
     share_timeout_s: float
     state_dir: Path  # of this node alone
+    #: With PSRD on media: a pool below the first is told of, until it is above the second. Bytes.
+    start_request_psrd_threshold: int = limits.DEFAULT_START_REQUEST_PSRD_THRESHOLD_BYTES
+    stop_request_psrd_threshold: int = limits.DEFAULT_STOP_REQUEST_PSRD_THRESHOLD_BYTES
     simulated: bool  # PSRD is made by this hub and given out over the connection; else it comes on media
     #: client name -> the encryptors that it owns. None: clients are taken first come, first
     #: served, which exists with simulated PSRD only.

@@ -79,6 +79,7 @@ class HubEngine:
 
     `gate_keys` and `streams`: by client name. Where PSRD is simulated every client has a gate key and none
     has streams; otherwise both come with a client's first bundle, before the start or later (`deliver`).
+    `thresholds`: pools on media below the first (bytes) are told of, until they are above the second.
     `wake` is for the shell to set: it is called when a store has done something, and ends the turn soon.
     """
 
@@ -90,6 +91,7 @@ class HubEngine:
         owners: Mapping[str, tuple[str, ...]] | None,
         gate_keys: Mapping[str, bytes],
         streams: Mapping[str, Streams] = MappingProxyType({}),
+        thresholds: tuple[int, int] = (0, 0),
         share_timeout_s: float,
         random: Random,
         notice: Notice,
@@ -104,7 +106,7 @@ class HubEngine:
             for client, key in gate_keys.items()
             if simulated
         }
-        self._provisioning = Provisioning(name, self.pairs, notice, self._store_changed)
+        self._provisioning = Provisioning(name, self.pairs, thresholds, notice, self._store_changed)
         for client, own in streams.items():
             self._provisioning.hold(client, gate_keys[client], own)
         self._random = random

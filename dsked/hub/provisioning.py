@@ -16,10 +16,16 @@ class Provisioning:
     """The pairs of one hub. `changed` is called with a client's name when its stores have done something."""
 
     def __init__(
-        self, hub: str, pairs: dict[str, Pair], notice: Notice, changed: Callable[[str], None]
+        self,
+        hub: str,
+        pairs: dict[str, Pair],
+        thresholds: tuple[int, int],
+        notice: Notice,
+        changed: Callable[[str], None],
     ) -> None:
         self._hub = hub
         self._pairs = pairs
+        self._thresholds = thresholds
         self._notice = notice
         self._changed = changed
         self._supplies: dict[str, Supply] = {}
@@ -30,7 +36,7 @@ class Provisioning:
         if pair is None:
             pair = self._pairs[client] = Pair(client, self._hub, Side.HUB, gate_key, simulated=False)
         pair.deliver(gate_key, streams)
-        self._supplies[client] = Supply(streams)
+        self._supplies[client] = Supply(streams, *self._thresholds)
         for pool in (streams.local, streams.peer):
             pool.store.changed = partial(self._changed, client)
 

@@ -43,6 +43,7 @@ class HubNode:
             owners=settings.owners,
             gate_keys=settings.gate_keys,
             streams=streams,
+            thresholds=(settings.start_request_psrd_threshold, settings.stop_request_psrd_threshold),
             share_timeout_s=settings.share_timeout_s,
             random=os.urandom,
             notice=_log.log,

@@ -88,6 +88,10 @@ class RunningStore:
             _log.error("a delivery was refused: %s", error)
             done(error)
             return
+        except Exception as error:
+            _log.error("a delivery could not be taken over", exc_info=error)
+            done(DskedError("internal error: see the node's log"))
+            return
         pair = self._store.take(adopted)
         peer = adopted.delivery.peer(self._store.side)
         size = sum(info.size for info in adopted.delivery.client_blocks + adopted.delivery.hub_blocks)
