@@ -1,4 +1,4 @@
-"""When a hub tells that pools run low: by windows at least, by the operator's thresholds if they are larger."""
+"""When a hub tells that pools run low: by windows at least, by the operator's thresholds if larger."""
 
 import logging
 
