@@ -129,7 +129,7 @@ HANDSHAKE_TIMEOUT_S = 5.0
 RECONNECT_FIRST_S = 0.1
 #: A hub that refuses TCP costs nothing to try: back-off stays short.
 RECONNECT_UNREACHABLE_MAX_S = 1.0
-#: A handshake that fails after M3 costs 48 pad bytes: back-off grows long.
+#: A handshake that fails after M3, on media after M1, costs 48 pad bytes: back-off grows long.
 RECONNECT_HANDSHAKE_MAX_S = 60.0
 RECONNECT_JITTER = 0.25
 REGISTER_RETRY_S = 5.0

@@ -218,7 +218,7 @@ class ClientEngine:
         if session is not None and not self._stopping:
             level = logging.INFO if problem == NEW_PSRD else logging.WARNING
             self._notice(level, f"hub {hub.name}: {problem}")
-        reached = connection is not None and connection.proved
+        reached = connection is not None and connection.cost_pads
         carried = session is not None and session.frames_received > 0
         if connection is not None:
             del self._peer_of[connection]

@@ -238,6 +238,15 @@ class ClientConnection(Connection):
         self.stage = Stage.PROOF
         self._hello_done(self)
 
+    @property
+    def cost_pads(self) -> bool:
+        """True once something was said that costs pads: M3, and on media M1 as well.
+
+        For M1 tells a mark 48 bytes above all that were told before, and durable: a crash burns them.
+        """
+        told_a_mark = self.handshake.streams is not None and not self.handshake.pair.simulated
+        return self.proved or told_a_mark
+
     def prove(self) -> None:
         """Send M3; to be called once, when the streams hold enough bytes."""
         assert self.stage is Stage.PROOF and not self.proved

@@ -6,9 +6,12 @@ import logging
 
 import pytest
 
+from dsked.client.engine import ClientEngine
+from dsked.client.hub_peer import HubPeer
 from dsked.errors import TooFewHubsError
-from dsked.limits import WINDOW_PING_RESERVE_BYTES
+from dsked.limits import HANDSHAKE_PAD_BYTES, WINDOW_PING_RESERVE_BYTES
 from dsked.psrd.pair import Side, Streams
+from dsked.wire.handshake import M0, MAGIC, encode_part
 
 from .media_world import MediaWorld
 from .world import DELAY_S
@@ -172,6 +175,32 @@ def test_a_delivery_ends_the_wait_for_the_next_attempt() -> None:
 
 
 # --- used up, running low ---
+
+
+def test_who_has_no_gate_key_and_takes_a_hubs_place_costs_48_bytes_an_attempt_under_the_long_back_off(
+    world: MediaWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """M0 is not authenticated, and the mark that M1 tells lies 48 bytes above the one before."""
+    carol = world.clients["carol"]
+    pool = streams_of(world, "carol", "hub1").peer
+    dial = world._dial
+    attempts = []
+
+    def impostor(client: ClientEngine, peer: HubPeer) -> None:
+        if client is not carol or peer.name != "hub1":
+            return dial(client, peer)
+        connection = carol.connected(peer)
+        carol.receive(connection, encode_part(M0(MAGIC, [1], bytes(16))), world.now)
+        attempts.append(world.now)
+        world.after(DELAY_S, lambda: carol.disconnected(peer, world.now, "lost"))
+        return None
+
+    monkeypatch.setattr(world, "_dial", impostor)
+    before = pool.told
+    world.cut(client="carol", hub="hub1")
+    world.run_for(3600)
+    assert 60 < len(attempts) < 100
+    assert pool.told - before == len(attempts) * HANDSHAKE_PAD_BYTES
 
 
 def test_a_hub_whose_psrd_is_used_up_is_left_out_and_comes_back_with_new_blocks(world: MediaWorld) -> None:
