@@ -103,7 +103,7 @@ def settle(files: Files, state: StateDirectory, out: Path) -> list[Path]:
 
     Under `node.deliveries`. Bundles that the hub has adopted are kept: under the name `out`, or, where it
     has not adopted them all, each in a file of its own beside it. Others are overwritten and removed.
-    Raises RequestError where the partial file is of another hub, StorageError.
+    Raises RequestError where the partial file is of another hub or no bundle, StorageError.
     """
     partial = medium.partial_of(out)
     if not files.exists(partial):
@@ -182,6 +182,7 @@ def _complete_bundles(files: Files, state: StateDirectory, file: OpenFile) -> li
     try:
         first = headers.read(files, file, whole=False)
     except BundleError:  # cut off within the first header
+        _check_begun(files, file)
         return []
     if first.hub != state.name:
         raise RequestError(f"{file.path}: was begun by hub {first.hub}; choose another name")
@@ -189,6 +190,13 @@ def _complete_bundles(files: Files, state: StateDirectory, file: OpenFile) -> li
         return medium.scan(files, file)
     except BundleError:
         return []
+
+
+def _check_begun(files: Files, file: OpenFile) -> None:
+    """Raises RequestError unless the file begins as a bundle does: all else is somebody's own."""
+    begin = files.read_at(file, min(files.size(file), len(headers.MAGIC)), 0)
+    if begin != headers.MAGIC[: len(begin)]:
+        raise RequestError(f"{file.path}: is there already and is no bundle; choose another name for yours")
 
 
 def _needs(state: StateDirectory, planned: Sequence[Planned], out: Path) -> Iterator[tuple[Path, int]]:

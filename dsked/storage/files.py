@@ -35,8 +35,8 @@ class Files:
         return OpenFile(path, _call(path, "made", os.open, path, flags, 0o600))
 
     def open(self, path: Path, *, write: bool = False) -> OpenFile:
-        """An existing file."""
-        flags = (os.O_RDWR if write else os.O_RDONLY) | os.O_CLOEXEC
+        """An existing file; none that is written is reached through a link, and no pipe is waited for."""
+        flags = (os.O_RDWR | os.O_NOFOLLOW if write else os.O_RDONLY | os.O_NONBLOCK) | os.O_CLOEXEC
         return OpenFile(path, _call(path, "opened", os.open, path, flags))
 
     def close(self, file: OpenFile) -> None:

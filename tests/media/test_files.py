@@ -66,6 +66,16 @@ class TestSplit:
             splitting.split(Files(), whole, out, nothing)
         assert (out / medium.file_name(first)).read_bytes() == b"mine"
 
+    def test_a_planted_link_leads_nowhere(self, tmp_path: Path, whole: Path, out: Path) -> None:
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"somebody's")
+        for header in headers_in([whole]):
+            medium.partial_of(out / medium.file_name(header)).symlink_to(victim)
+        made = splitting.split(Files(), whole, out, nothing)
+        assert b"".join(path.read_bytes() for path in made) == whole.read_bytes()
+        assert sorted(out.iterdir()) == sorted(made)
+        assert victim.read_bytes() == b"somebody's"
+
     def test_a_truncated_file(self, whole: Path, out: Path) -> None:
         whole.write_bytes(whole.read_bytes()[:-1])
         with pytest.raises(BundleError, match="truncated: the bundle of hub hank for client celia has"):
@@ -92,6 +102,20 @@ def test_too_many_bundles_in_one_file(tmp_path: Path, monkeypatch: pytest.Monkey
     files = Files()
     with medium.opened(files, path) as file, pytest.raises(BundleError, match="more than 1 bundles"):
         medium.scan(files, file)
+
+
+def test_a_pipe_is_no_bundle_and_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with medium.opened(Files(), tmp_path / "pipe") as file, pytest.raises(BundleError, match="no bundle"):
+        medium.scan(Files(), file)
+
+
+def test_a_link_is_not_erased_through(tmp_path: Path) -> None:
+    (tmp_path / "bundle").write_bytes(b"DSKEPSRD")
+    (tmp_path / "link").symlink_to(tmp_path / "bundle")
+    with pytest.raises(StorageError, match="link: cannot be opened: Too many levels of symbolic links"):
+        medium.erase(Files(), tmp_path / "link", nothing)
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "bundle").read_bytes() == b"DSKEPSRD"
 
 
 def test_erase_overwrites_before_the_name_goes(tmp_path: Path) -> None:

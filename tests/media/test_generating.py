@@ -247,6 +247,32 @@ def test_what_another_hub_began_is_left_alone(tmp_path: Path) -> None:
     assert partial.exists()
 
 
+@pytest.mark.parametrize("content", [b"a letter, half written", b"DSKEPS?", b"\0" * 8192])
+def test_what_nobody_began_is_left_alone(tmp_path: Path, content: bytes) -> None:
+    partial = medium.partial_of(tmp_path / "a.psrd")
+    partial.write_bytes(content)
+    with pytest.raises(RequestError, match="is there already and is no bundle"):
+        generate(hub(tmp_path), tmp_path / "a.psrd")
+    assert partial.read_bytes() == content
+
+
+@pytest.mark.parametrize("content", [b"somebody's", b"", b"DSKEPSRD"])
+def test_a_planted_link_leads_nowhere(tmp_path: Path, content: bytes) -> None:
+    """A medium, or a directory for all, where somebody else may write."""
+    victim = tmp_path / "victim"
+    victim.write_bytes(content)
+    out = tmp_path / "a.psrd"
+    medium.partial_of(out).symlink_to(victim)
+    try:
+        generate(hub(tmp_path), out)
+    except RequestError:
+        medium.partial_of(out).unlink()
+        generate(hub(tmp_path), out)
+    assert victim.read_bytes() == content
+    assert out.is_file() and not out.is_symlink()
+    assert [header.client for header in headers_in([out])] == ["carol"]
+
+
 def test_two_commands_at_once(tmp_path: Path) -> None:
     hank = hub(tmp_path)
     with node.deliveries(hank), pytest.raises(ServiceError, match="another psrd command is at work"):
