@@ -137,6 +137,27 @@ MUTANTS = (
         STORE,
     ),
     Mutant(
+        "a handshake leaves before its marks are durable",
+        "dsked/psrd/pair.py",
+        "        return not self._marks\n",
+        "        return True\n",
+        POOLS,
+    ),
+    Mutant(
+        "a bundle of which blocks are missing",
+        "dsked/media/bundle.py",
+        "if self._body.read(DIGEST_BYTES) != self._digest.digest():",
+        "if not self._body.read(DIGEST_BYTES):",
+        ("tests/media",),
+    ),
+    Mutant(
+        "a generator that is not tested after its start",
+        "dsked/entropy/sources.py",
+        "            self._tests.check(samples)\n",
+        "            self._reader.nr_bytes_read > 1024 or self._tests.check(samples)\n",
+        ("tests/entropy",),
+    ),
+    Mutant(
         "two hubs with one x-coordinate",
         "dsked/storage/adoption.py",
         "    if x in taken_x:\n",
