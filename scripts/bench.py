@@ -327,7 +327,7 @@ def main() -> None:
     print(f"\nidle: {idle:.1f} % of one core, all nodes together")
     print("resident MiB: " + ", ".join(f"{node} {mib:.0f}" for node, mib in memory.items()))
     size = DURABLE_POOL_BYTES // MIB
-    print(f"\nthe cost of durability, pairs per second: pools in memory, and of {size} MiB on disk, in turn\n")
+    print(f"\nthe cost of durability, pairs/s: pools in memory, and pools of {size} MiB on disk, in turn\n")
     print(durability_table(stores))
 
 

@@ -1,61 +1,50 @@
 """The hub's engine: verified messages in, answers out. No socket, no clock, no disk, no randomness.
 
-One request's path: `receive` -> the handler of its message type -> the share store -> an answer in
-the connection's outbox. A GET for a key that is not there yet is parked (parking.py) and answered
-in the same turn in which the initiator's share arrives.
+One request's path: `receive` -> the handler of its message type -> the share desk (share_desk.py) -> the
+share store -> an answer in the connection's outbox. A GET for a key that is not there yet is parked
+(parking.py) and answered in the same turn in which the initiator's share arrives.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from dsked.errors import DskedError, ErrorCode, LimitError, PeerError
-from dsked.hub.answers import Found, shares_messages, what_fits
+from dsked.errors import DskedError, ErrorCode
 from dsked.hub.encryptors import EncryptorDirectory
-from dsked.hub.parking import Parked, ParkingLot
 from dsked.hub.provisioning import Provisioning
-from dsked.hub.share_store import ShareStore, StoredShare
+from dsked.hub.share_desk import ShareDesk
+from dsked.hub.share_store import ShareStore
 from dsked.hub.simulated import Deliveries
 from dsked.limits import (
     BOOT_ID_BYTES,
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
-    MAX_KEYS_PER_FRAME,
-    MAX_OUTBOX_BYTES,
-    MAX_PARK_S,
     NONCE_BYTES,
     STREAM_ID_BYTES,
 )
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.report import pools_report
-from dsked.sharing.terms import responder_clients
 from dsked.timers import Timers
 from dsked.wire.connection import HubConnection, Stage
 from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import (
-    Confirmed,
     Error,
     GetShares,
     Locate,
     Located,
     Message,
-    Missing,
     Ping,
     PsrdRequest,
-    PutGroup,
     PutShares,
-    PutSharesAck,
     Register,
     Registered,
-    Shares,
     Unknown,
     Unregister,
     name_fits,
 )
-from dsked.wire.terms import put_codes_fit, put_terms
 
 Random = Callable[[int], bytes]
 Notice = Callable[[int, str], None]
@@ -65,13 +54,6 @@ _NAMES_IN_LOG = 5
 
 def _nobody() -> None:
     """The shell has not said yet whom to wake."""
-
-
-def _check_number(nr_keys: Iterable[int]) -> None:
-    """A frame carries so many keys at most, in however many groups. Raises PeerError."""
-    number = sum(nr_keys)
-    if number > MAX_KEYS_PER_FRAME:
-        raise PeerError(f"{number} keys in a frame; {MAX_KEYS_PER_FRAME} are allowed")
 
 
 class HubEngine:
@@ -113,7 +95,7 @@ class HubEngine:
         self._notice = notice
         self._dummy_key = random(GATE_KEY_BYTES)
         self._boot_id = random(BOOT_ID_BYTES)
-        self._parking = ParkingLot()
+        self._desk = ShareDesk(self.shares, self.directory, self.timers, self._answered, self._does_not_read)
         self._sessions: dict[str, HubConnection] = {}
         self._half_open: dict[str, HubConnection] = {}  # between M1 and M3
         self._deliveries = Deliveries(random)
@@ -125,8 +107,8 @@ class HubEngine:
             Unregister: self._unregister,
             Ping: self._ping,
             PsrdRequest: self._psrd_request,
-            PutShares: self._put_shares,
-            GetShares: self._get_shares,
+            PutShares: self._desk.put_shares,
+            GetShares: self._desk.get_shares,
             Locate: self._locate,
         }
 
@@ -157,7 +139,7 @@ class HubEngine:
         for connections in (self._sessions, self._half_open):
             if connection.pair is not None and connections.get(connection.client) is connection:
                 del connections[connection.client]
-        self._parking.forget(connection)
+        self._desk.forget(connection)
         self._sound_alarm(connection)
 
     def tick(self, now: float) -> None:
@@ -172,8 +154,7 @@ class HubEngine:
 
     def turn_ends(self) -> tuple[list[HubConnection], list[HubConnection]]:
         """(connections that may have output, connections to close) of this event-loop turn."""
-        for parked in self._parking.take_answerable():
-            self._answer_parked(parked)
+        self._desk.turn_ends()
         for connection in self._changed:
             self._refill(connection)
             if connection.pair is not None:
@@ -201,6 +182,9 @@ class HubEngine:
             connection.tell_ends()
             self._changed[connection] = None
         self._provisioning.look_at_supply(client)
+
+    def _answered(self, connection: HubConnection) -> None:
+        self._changed[connection] = None
 
     def _store_changed(self, client: str) -> None:
         self._changed.update(dict.fromkeys(self._connections(client)))
@@ -242,7 +226,7 @@ class HubEngine:
         old = self._sessions.pop(client, None)
         if old is not None:
             self._close(old)
-            self._parking.forget(old)
+            self._desk.forget(old)
 
     def _close(self, connection: HubConnection) -> None:
         """Nothing more is read from it; the shell closes it when the turn ends."""
@@ -258,9 +242,13 @@ class HubEngine:
         try:
             for block in self._deliveries.of(connection).push(connection.session.pads_wanted):
                 connection.send_sealed(0, block)
-        except DskedError as error:  # it does not read
-            self._notice(logging.WARNING, f"client {connection.client}: {error}")
-            self._close(connection)
+        except DskedError as error:
+            self._does_not_read(connection, error)
+
+    def _does_not_read(self, connection: HubConnection, error: DskedError) -> None:
+        """It asks, and too much waits for it."""
+        self._notice(logging.WARNING, f"client {connection.client}: {error}")
+        self._close(connection)
 
     def _psrd_request(
         self, connection: HubConnection, request_id: int, message: PsrdRequest, now: float
@@ -315,7 +303,7 @@ class HubEngine:
         connection.send(request_id, Located([self.directory.owner(name) for name in message.encryptors]))
 
     def _ping(self, connection: HubConnection, request_id: int, message: Ping, now: float) -> None:
-        self._confirm(connection.client, message.done, now)
+        self._desk.confirm(connection.client, message.done, now)
         local = connection.session.streams.local if connection.session is not None else None
         if local is not None and local.window is not None:
             local.peer_holds(max(local.peer_end, message.hub_end))
@@ -324,104 +312,6 @@ class HubEngine:
             answer = connection.session.ping()
             answer.reply = True
             connection.send(request_id, answer)
-
-    # --- shares ---
-
-    def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
-        _check_number(len(group.keys) for group in message.groups)
-        codes: list[int] = []
-        for group in message.groups:
-            codes.extend(self._put_group(connection.client, group, now))
-        connection.send(request_id, PutSharesAck(codes))
-
-    def _put_group(self, client: str, group: PutGroup, now: float) -> list[int]:
-        terms = put_terms(client, group)
-        if terms is None:
-            return [ErrorCode.BAD_REQUEST] * len(group.keys)
-        if group.initiator not in self.directory.registered(client):
-            return [ErrorCode.NOT_OWNER] * len(group.keys)
-        ttl_s = group.ttl_ms / 1000
-        names = responder_clients(terms)
-        codes: list[int] = []
-        for key in group.keys:
-            if not put_codes_fit(terms, key):
-                codes.append(ErrorCode.BAD_REQUEST)
-                continue
-            of_client = dict(zip(names, key.codes, strict=False))
-            code = self.shares.put(now, terms, key.key_id, key.offset, key.share, of_client, ttl_s)
-            codes.append(code)
-            if code == ErrorCode.OK:
-                self._parking.arrived((client, key.key_id))
-        return codes
-
-    def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
-        _check_number(len(group.keys) for group in message.groups)
-        self._confirm(connection.client, message.done, now)
-        found: list[Found] = []
-        missing: list[Missing] = []
-        parked = Parked(connection, request_id)
-        for group in message.groups:
-            for key in group.keys:
-                stored = self._get(connection, group.initiator, key.key_id)
-                if isinstance(stored, StoredShare) and key.offset >= len(stored.share):
-                    missing.append(Missing(group.initiator, key.key_id, int(ErrorCode.BAD_REQUEST)))
-                elif isinstance(stored, StoredShare):
-                    found.append(Found(key.key_id, key.offset, stored))
-                elif stored != ErrorCode.UNKNOWN_KEY or not self._parking.park(
-                    parked, (group.initiator, key.key_id), key.offset, limited=bool(message.wait_ms)
-                ):
-                    missing.append(Missing(group.initiator, key.key_id, int(stored)))
-        if not message.groups:  # it came for its confirmations: they have arrived
-            connection.send(request_id, Shares([], []))
-        if parked.keys:
-            deadline = now + min(message.wait_ms / 1000, MAX_PARK_S)
-            parked.timer = self.timers.at(deadline, lambda now: self._park_ends(parked))
-        self._send_shares(connection, request_id, found, missing)
-
-    def _get(self, connection: HubConnection, initiator: str, key_id: bytes) -> StoredShare | ErrorCode:
-        return self.shares.get(connection.client, connection.boot_id, initiator, key_id)
-
-    def _answer_parked(self, parked: Parked) -> None:
-        found: list[Found] = []
-        missing: list[Missing] = []
-        for (initiator, key_id), offset in self._parking.take_arrived(parked):
-            stored = self._get(parked.connection, initiator, key_id)
-            if isinstance(stored, StoredShare):
-                found.append(Found(key_id, offset, stored))
-            else:
-                missing.append(Missing(initiator, key_id, int(stored)))
-        self._send_shares(parked.connection, parked.request_id, found, missing)
-
-    def _park_ends(self, parked: Parked) -> None:
-        missing = [
-            Missing(initiator, key_id, int(ErrorCode.UNKNOWN_KEY)) for initiator, key_id in parked.keys
-        ]
-        self._parking.remove(parked)
-        self._send_shares(parked.connection, parked.request_id, [], missing)
-
-    def _send_shares(
-        self, connection: HubConnection, request_id: int, found: list[Found], missing: list[Missing]
-    ) -> None:
-        session = connection.session
-        if session is None or connection.stage is not Stage.OPEN:
-            return
-        self._changed[connection] = None
-        room = MAX_OUTBOX_BYTES - session.outbox_bytes
-        if not connection.delivers_blocks:  # which would come along with the answer
-            room = min(room, session.pads_left)
-        given, later = what_fits(found, room)
-        try:
-            for answer in shares_messages(connection.client, given, missing + later, session.max_pads):
-                session.send(request_id, answer)
-        except LimitError as error:  # it asks and does not read
-            self._notice(logging.WARNING, f"client {connection.client}: {error}")
-            self._close(connection)
-
-    def _confirm(self, client: str, done: list[Confirmed], now: float) -> None:
-        _check_number(len(confirmed.key_ids) for confirmed in done)
-        for confirmed in done:
-            for key_id in confirmed.key_ids:
-                self.shares.confirm(now, client, confirmed.initiator, key_id)
 
     # --- status ---
 

@@ -77,7 +77,7 @@ def record(state: StateDirectory, peer: str) -> PairRecord | None:
 
 
 def record_to_replace(state: StateDirectory, peer: str) -> tuple[PairRecord | None, bool]:
-    """As `record`, for new streams, which replace a damaged record too: (record if readable, is there one)."""
+    """As `record`, for new streams, which replace a damaged one too: (record if readable, is there one)."""
     try:
         found = record(state, peer)
     except StorageError:

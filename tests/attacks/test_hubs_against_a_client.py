@@ -23,6 +23,7 @@ from dsked.wire.messages import (
     Shares,
 )
 from tests.attacks.attackers import as_client, as_hub, connected, link_of
+from tests.engines.lying import OwnHandlers
 from tests.engines.world import World
 
 
@@ -63,7 +64,7 @@ def test_a_block_of_the_clients_own_pool_comes_only_when_asked_for(world: World)
 # --- answers that never come, or never end ---
 
 
-class Silent(HubEngine):
+class Silent(OwnHandlers):
     """Takes everything and answers nothing but the registration."""
 
     def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
@@ -88,7 +89,7 @@ def test_a_hub_that_never_answers_does_not_collect_requests_for_ever() -> None:
     assert any("does not answer" in text for text in world.warnings())
 
 
-class TalksOn(HubEngine):
+class TalksOn(OwnHandlers):
     """Answers a GET with pieces of one byte of a share of two megabytes, of terms that it has invented."""
 
     def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
@@ -108,7 +109,7 @@ def test_a_share_of_invented_length_in_tiny_pieces_holds_nothing_up() -> None:
     world.pair()
 
 
-class Inflates(HubEngine):
+class Inflates(OwnHandlers):
     """Gives 100 KB for every key that it is asked for, known or not."""
 
     def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:

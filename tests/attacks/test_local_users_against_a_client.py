@@ -104,7 +104,7 @@ def test_many_large_keys_fetched_at_once_cost_no_session(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """More from each hub than it may keep for a client that does not read: the rest follows later."""
-    for module in ("dsked.hub.engine", "dsked.wire.session"):
+    for module in ("dsked.hub.share_desk", "dsked.wire.session"):
         monkeypatch.setattr(f"{module}.MAX_OUTBOX_BYTES", 600_000)
     batches = [world.get_keys("carol", "sam", ["sunny"], 1, 1_000_000) for _ in range(10)]
     sessions = list(world.links)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from dsked.errors import ErrorCode
 from dsked.hub.answers import Found
@@ -12,7 +13,7 @@ from dsked.hub.share_store import StoredShare
 from dsked.sharing import gf256, gfp
 from dsked.sharing.terms import Party, Terms
 from dsked.wire.connection import HubConnection
-from dsked.wire.messages import Locate, Located, Missing, PutShares, PutSharesAck
+from dsked.wire.messages import GetShares, Locate, Located, Missing, PutShares, PutSharesAck
 
 
 def changed(found: Found, **fields: object) -> Found:
@@ -37,6 +38,11 @@ class LyingHub(HubEngine):
 
     lies = 0
 
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self._send_honestly = self._desk._send_shares
+        self._desk._send_shares = self._send_shares
+
     def lie(self, client: str, found: Found) -> Found | ErrorCode:
         raise NotImplementedError
 
@@ -52,7 +58,11 @@ class LyingHub(HubEngine):
                 told.append(answer)
             else:
                 refused.append(Missing(item.stored.terms.initiator.client, item.key_id, int(answer)))
-        super()._send_shares(connection, request_id, told, refused)
+        self._send_honestly(connection, request_id, told, refused)
+
+    def repent(self) -> None:
+        """From now on it tells the truth."""
+        self._desk._send_shares = self._send_honestly
 
     def number(self) -> int:
         """Its place, so that two liars differ."""
@@ -154,13 +164,22 @@ class SaysNotNamed(LyingHub):
         return ErrorCode.NOT_NAMED
 
 
-class AcknowledgesWithoutStoring(HubEngine):
+class OwnHandlers(HubEngine):
+    """A hub whose subclass says how it treats PUT_SHARES (`_put_shares`) or GET_SHARES (`_get_shares`)."""
+
+    def __init__(self, *arguments: Any, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        for message, name in ((PutShares, "_put_shares"), (GetShares, "_get_shares")):
+            self._handlers[message] = getattr(self, name, self._handlers[message])
+
+
+class AcknowledgesWithoutStoring(OwnHandlers):
     def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
         nr_keys = sum(len(group.keys) for group in message.groups)
         connection.send(request_id, PutSharesAck([int(ErrorCode.OK)] * nr_keys))
 
 
-class RefusesEverything(HubEngine):
+class RefusesEverything(OwnHandlers):
     def _put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
         nr_keys = sum(len(group.keys) for group in message.groups)
         connection.send(request_id, PutSharesAck([int(ErrorCode.CONFLICT)] * nr_keys))

@@ -127,8 +127,7 @@ def test_a_named_hub_is_not_asked_for_that_initiator_until_its_time_is_out() -> 
 def test_a_named_hub_is_asked_again_when_too_few_others_are_there() -> None:
     world = World(hub_classes={"hub1": lying.AltersOneByte}).start()
     pairs(world, 1)
-    honest_now = world.hubs["hub1"]
-    honest_now.__class__ = HubEngine  # it repents
+    world.hubs["hub1"].repent()
     world.stop_hub("hub2")
     world.stop_hub("hub3")
     pairs(world, 1)
