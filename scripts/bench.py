@@ -227,9 +227,7 @@ async def compare_stores(in_memory: Laboratory, durable: Laboratory, seconds: fl
 
 def durability_table(results: list[Durability]) -> str:
     """The figures for people."""
-    lines = [
-        f"{'requests x keys x size':<22} {'in memory/s':>12} {'durable/s':>10} {'ratio':>7}"
-    ]
+    lines = [f"{'requests x keys x size':<22} {'in memory/s':>12} {'durable/s':>10} {'ratio':>7}"]
     for row in results:
         lines.append(f"{row.label:<22} {row.in_memory:>12.0f} {row.durable:>10.0f} {row.ratio():>7.1%}")
     return "\n".join(lines)
