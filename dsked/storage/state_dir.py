@@ -1,6 +1,6 @@
 """One state directory, one owner: its layout, its version, its lock.
 
-lock        held as long as a process owns the directory; the process's number stands in it
+lock        the number of the process that owns the directory; what is locked is the directory itself
 psrd.lock   held by a command that prepares or brings deliveries
 version     the layout's version, and whose state it is
 marks       the durable marks of all pools
@@ -50,24 +50,49 @@ class StateDirectory:
         return self.pairs / f"{peer}.pair"
 
     def lock(self) -> OpenFile:
-        """Owns the directory, which is made if missing, until the file is closed.
+        """Owns the directory, which is made if missing, until what is returned is closed.
 
+        The directory itself is locked: a file of its own could be removed, and made and locked once more.
         Raises ConfigurationError if another process owns it.
         """
-        self.files.make_directory(self.path)
-        lock = self._lock_file("lock")
-        if not self.files.lock(lock):
-            owner = self._read(lock) or "another process"
-            self.files.close(lock)
-            raise ConfigurationError(
-                f"{self.path}: is in use by {owner}; two nodes on one state would use pads twice"
-            )
+        self._make()
+        lock = self.files.open(self.path)
         try:
-            self.files.write_at(lock, f"process {os.getpid()}".ljust(32).encode(), 0)
-        except StorageError:
+            if not self.files.lock(lock):
+                raise ConfigurationError(
+                    f"{self.path}: is in use by {self._owner()}; two nodes on one state would use pads twice"
+                )
+            self._sign()
+        except BaseException:
             self.files.close(lock)
             raise
         return lock
+
+    def _make(self) -> None:
+        if self.files.exists(self.path):
+            return
+        self.files.make_directory(self.path)
+        try:
+            self.files.sync_directory(self.path.parent)
+        except StorageError:  # its name may be lost for good, whatever is synced later
+            self.files.remove_directory(self.path)
+            raise
+
+    def _sign(self) -> None:
+        file = self._lock_file("lock")
+        try:
+            self.files.write_at(file, f"process {os.getpid()}".ljust(32).encode(), 0)
+        finally:
+            self.files.close(file)
+
+    def _owner(self) -> str:
+        if not self.files.exists(self.path / "lock"):
+            return "another process"
+        file = self.files.open(self.path / "lock")
+        try:
+            return self._read(file) or "another process"
+        finally:
+            self.files.close(file)
 
     def lock_for_deliveries(self) -> OpenFile | None:
         """Until it is closed, nobody else prepares or brings deliveries; None if somebody does already."""
@@ -100,8 +125,10 @@ class StateDirectory:
             MarkFile.create(self.files, self.marks)
         if not self.files.exists(self.uuids):
             replace_file(self.files, self.uuids, b"")
-        replace_file(self.files, self._version, self._version_text().encode())
         self.files.sync_directory(self.path.parent)
+        replace_file(
+            self.files, self._version, self._version_text().encode()
+        )  # last: it says that all is there
 
     def check_version(self) -> None:
         """Raises ConfigurationError if the state is of another version, or another node's."""

@@ -129,6 +129,7 @@ class DiskDirectory:
 
     seen: dict[str, Node] = field(default_factory=dict)
     durable: dict[str, Node] = field(default_factory=dict)
+    lock: object = None  # as of a file
 
     def clone(self) -> DiskDirectory:
         """A copy that still names the same nodes."""

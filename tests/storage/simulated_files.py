@@ -74,7 +74,7 @@ class SimulatedFiles(Files):
         self.nr_calls = 0
         self.most_open = 0
         self._dice = random.Random(seed)
-        self._open: dict[int, DiskFile] = {}
+        self._open: dict[int, Node] = {}
 
     @property
     def nr_open(self) -> int:
@@ -95,7 +95,7 @@ class SimulatedFiles(Files):
         except OSError as raised:
             raise StorageError(f"{path}: cannot be {what}: {raised.strerror}") from None
 
-    def _opened(self, path: Path, node: DiskFile) -> OpenFile:
+    def _opened(self, path: Path, node: Node) -> OpenFile:
         file = OpenFile(path, next(_NUMBERS))
         self._open[file.fd] = node
         self.most_open = max(self.most_open, self.nr_open)
@@ -107,7 +107,13 @@ class SimulatedFiles(Files):
         return self._opened(path, node)
 
     def open(self, path: Path, *, write: bool = False) -> OpenFile:
-        return self._opened(path, self._do("open", path, "opened", lambda: self.disk.file(path)))
+        find = self.disk.file if write else self.disk.find  # a directory is opened to be locked
+        return self._opened(path, self._do("open", path, "opened", lambda: find(path)))
+
+    def _file(self, file: OpenFile) -> DiskFile:
+        node = self._open[file.fd]
+        assert isinstance(node, DiskFile)
+        return node
 
     def close(self, file: OpenFile) -> None:
         node = self._open.pop(file.fd)  # KeyError: closed twice, which is a fault of the program
@@ -115,14 +121,14 @@ class SimulatedFiles(Files):
             node.lock = None
 
     def read_at(self, file: OpenFile, length: int, offset: int) -> bytes:
-        node = self._open[file.fd]
+        node = self._file(file)
         data = self._do("read_at", file.path, "read", lambda: bytes(node.seen[offset : offset + length]))
         if len(data) < length:
             raise StorageError(f"{file.path}: ends at {offset + len(data)} bytes, more are expected")
         return data
 
     def write_at(self, file: OpenFile, data: bytes | bytearray | memoryview, offset: int) -> None:
-        node = self._open[file.fd]
+        node = self._file(file)
         error = self._begin("write_at", file.path, grows=node.grows_by(data, offset))
         node.write(data if error is None else self._part(data, offset), offset)
         if error:
@@ -134,7 +140,7 @@ class SimulatedFiles(Files):
         return data[: self._dice.choice([0, *ends, len(data)])]
 
     def size(self, file: OpenFile) -> int:
-        node = self._open[file.fd]
+        node = self._file(file)
         return self._do("size", file.path, "looked at", lambda: len(node.seen))
 
     def sync(self, file: OpenFile) -> None:
@@ -144,7 +150,7 @@ class SimulatedFiles(Files):
         self._sync("sync_data", file)
 
     def _sync(self, name: str, file: OpenFile) -> None:
-        node = self._open[file.fd]
+        node = self._file(file)
         error = self._begin(name, file.path)
         if error:
             node.fail_to_sync(self._dice)

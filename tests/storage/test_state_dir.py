@@ -7,7 +7,7 @@ import signal
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -57,6 +57,20 @@ def test_a_second_process_is_refused_and_told_who_has_it(path: Path, holder: sub
         assert str(raised.value) == (
             f"{path}: is in use by process {holder.pid}; two nodes on one state would use pads twice"
         )
+
+
+@pytest.mark.parametrize("change", [Path.unlink, lambda lock: lock.rename(lock.with_name("old"))])
+def test_a_lock_file_that_was_removed_lets_nobody_else_in(
+    path: Path, holder: subprocess.Popen[str], change: Callable[[Path], object]
+) -> None:
+    """As people do where they take a lock for a stale one."""
+    change(path / "lock")
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="is in use by another process; two nodes"):
+            Node(Files(), path)
+    holder.kill()
+    holder.wait()
+    Node(Files(), path).store.close()
 
 
 def test_after_a_kill_the_directory_is_free(path: Path, holder: subprocess.Popen[str]) -> None:
