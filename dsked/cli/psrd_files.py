@@ -12,7 +12,7 @@ from dsked.cli.progress import progress
 from dsked.cli.psrd_node import ChosenNode, node_options, one_node
 from dsked.cli.psrd_options import show_size
 from dsked.cli.target import Target
-from dsked.errors import RequestError
+from dsked.errors import ConfigurationError, RequestError
 from dsked.media import header as headers
 from dsked.media import medium, node, pools, splitting
 from dsked.storage.files import Files
@@ -109,6 +109,7 @@ def _erase_pools(chosen: ChosenNode, peer: str, yes: bool) -> int:
         record = node.record(state, peer)
         if record is None:
             raise RequestError(f"{state.role} {state.name} keeps no pools with {peer}")
+        _check_stopped(chosen)
         left = sum(pool.unread_bytes for pool in pools.of_record(state, record))
         _confirm(
             f"Give up {show_size(left)} of unread pads of {state.role} {state.name} with {peer}? "
@@ -119,6 +120,16 @@ def _erase_pools(chosen: ChosenNode, peer: str, yes: bool) -> int:
         with progress("Erasing", sum(info.size for info in blocks)) as advance:
             pools.erase(state, peer, advance)
     return left
+
+
+def _check_stopped(chosen: ChosenNode) -> None:
+    """Raises ConfigurationError where the node runs: before anybody is asked for a decision."""
+    state = chosen.state
+    try:
+        lock = state.lock()
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{error}; stop {state.role} {state.name} first") from None
+    state.files.close(lock)
 
 
 def _confirm(question: str, yes: bool) -> None:

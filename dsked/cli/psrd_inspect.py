@@ -152,7 +152,10 @@ def _list_pools(chosen: ChosenNode, as_json: bool) -> None:
         show({"role": state.role, "name": state.name, "pairs": pairs}, as_json)
         return
     if not kept:
-        click.echo(f"{state.role} {state.name} has no PSRD: bring it with: dskectl psrd generate and import")
+        click.echo(
+            f"{state.role} {state.name} has no PSRD: bring it with: dskectl psrd generate and import "
+            f"(looked into {state.path})"
+        )
         return
     rows = [
         (
@@ -161,7 +164,7 @@ def _list_pools(chosen: ChosenNode, as_json: bool) -> None:
             str(info.sequence),
             show_size(info.size),
             show_size(pool.unread_of(info)),
-            uuid_text(info.uuid),
+            uuid_text(info.uuid)[:8],
         )
         for peer, _, both in kept
         for pool in both

@@ -39,7 +39,12 @@ class ChosenNode:
         try:
             connection = ControlClient(self.socket, _ADOPT_TIMEOUT_S)
         except NotRunningError:
-            node.adopt_here(self.state, self.peers, bundle)
+            try:
+                node.adopt_here(self.state, self.peers, bundle)
+            except ConfigurationError as error:
+                raise ConfigurationError(
+                    f"{error}; it does not answer at {self.socket}: is its --runtime-dir another one?"
+                ) from None
             return
         with connection:
             connection.adopt(bundle)

@@ -64,7 +64,8 @@ def check_header(state: StateDirectory, header: Header, peers: Mapping[str, int]
         )
     if node.adopted(state, header.bundle):
         raise RequestError(
-            f"client {state.name} has imported this bundle already; every bundle is good for one time"
+            f"client {state.name} has imported this bundle already; every bundle is good for one time: "
+            "erase this copy with dskectl psrd erase"
         )
 
 

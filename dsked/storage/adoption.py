@@ -23,7 +23,9 @@ def read(state: StateDirectory, bundle: bytes) -> Delivery:
     """
     directory = state.staged(bundle)
     if not state.files.exists(directory):
-        raise RequestError(f"{directory}: no delivery is staged there")
+        raise RequestError(
+            f"{directory}: no delivery is staged there; did the command look into another --state-dir?"
+        )
     delivery = read_delivery(state.files, directory)
     for owner in Side:
         for info in delivery.blocks(owner):
@@ -81,11 +83,13 @@ def _check_x(delivery: Delivery, peers: Mapping[str, int] | None, taken_x: set[i
     hub, x = delivery.terms.hub, delivery.terms.x
     if peers is not None and x != peers[hub]:
         raise RequestError(
-            f"hub {hub} has x-coordinate {x} in this bundle and {peers[hub]} in this client's configuration"
+            f"hub {hub} has x-coordinate {x} in this bundle and {peers[hub]} in this client's configuration; "
+            "they must be the same at every node"
         )
     if x in taken_x:
         raise RequestError(
-            f"hub {hub} has x-coordinate {x} in this bundle, as another hub of this client has"
+            f"hub {hub} has x-coordinate {x} in this bundle, as another hub of this client has; give each "
+            "hub its own, and begin anew with --new-streams where it changed"
         )
 
 
