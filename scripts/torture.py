@@ -126,6 +126,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.kills < 1 or options.round_kills < 1:
         parser.error("at least one kill is expected")
+    if options.state is not None and not options.state.absolute().parent.is_dir():
+        parser.error(f"--state: there is no directory {options.state.parent}")
     return options
 
 
