@@ -144,28 +144,38 @@ class NodeStore:
                 for store in pair.stores.values()
                 for info in store.unwiped
             }
-            for name in self.files.names(self.state.blocks):
-                if name.endswith(SUFFIX) and name not in wanted:
-                    self._throw_away(self.state.blocks / name)
+            names = self.files.names(self.state.blocks)
+            unknown = [name for name in names if name.endswith(SUFFIX) and name not in wanted]
+            self._throw_away(*(self.state.blocks / name for name in unknown))
         lock = self.state.lock_for_deliveries()
         if lock is not None:  # nobody stages anything now
             for directory in self.files.names(self.state.staging):
                 self.throw_away_staged(self.state.staging / directory)
             self.files.close(lock)
 
-    def _throw_away(self, path: Path) -> None:
-        """Out of the way at once, under a name of its own; overwritten later."""
+    def _throw_away(self, *paths: Path) -> None:
+        """Files of one directory: out of the way at once, under names of their own; overwritten later.
+
+        There may be thousands of them, and marks wait: the directory is read once, and synced once.
+        """
+        if not paths:
+            return
         taken = set(self.files.names(self.state.trash))
-        number = next(number for number in range(len(taken) + 1) if f"{number}-{path.name}" not in taken)
-        thrown = self.state.trash / f"{number}-{path.name}"
-        self.files.rename(path, thrown)
-        self.files.sync_directory(path.parent)
-        self.committer.add_chore(block_file.erase_steps(self.files, thrown))
+        thrown = []
+        try:
+            for path in paths:
+                free = (f"{number}-{path.name}" for number in itertools.count())
+                target = self.state.trash / next(name for name in free if name not in taken)
+                self.files.rename(path, target)
+                thrown.append(target)
+            self.files.sync_directory(paths[0].parent)
+        finally:
+            for path in thrown:
+                self.committer.add_chore(block_file.erase_steps(self.files, path))
 
     def throw_away_staged(self, directory: Path) -> None:
         """A staged delivery that was not adopted, and its directory."""
-        for name in self.files.names(directory):
-            self._throw_away(directory / name)
+        self._throw_away(*(directory / name for name in self.files.names(directory)))
         self.files.remove_directory(directory)
 
     # --- deliveries ---
@@ -248,12 +258,11 @@ class NodeStore:
 
     def _retire(self, old: StoredPair) -> None:
         """Streams that others have replaced: what is left of them is overwritten."""
+        left = []
         for store in old.stores.values():
-            left, store.unwiped = store.unwiped, deque()
-            for info in left:
-                path = block_path(self.state.blocks, info.uuid)
-                if self.files.exists(path):
-                    self._throw_away(path)
+            left += [block_path(self.state.blocks, info.uuid) for info in store.unwiped]
+            store.unwiped = deque()
+        self._throw_away(*(path for path in left if self.files.exists(path)))
 
     def take(self, adopted: Adopted) -> StoredPair:
         """What was adopted, for the loop's thread: `adopted.pair` is set where the streams are new."""

@@ -7,6 +7,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dsked.errors import RequestError, StorageError
@@ -308,6 +309,43 @@ def test_to_open_a_node_costs_the_same_whatever_its_pools_hold(tmp_path: Path) -
         costs.append((files.nr_calls, files.nr_read // 1000))
         node.store.close()
     assert costs[0] == costs[1] == costs[2]
+
+
+class DirectoryCalls(Files):
+    """Counts what is slow on a disk, or in a directory of thousands of files."""
+
+    def __init__(self) -> None:
+        self.nr = 0
+
+    def names(self, path: Path) -> list[str]:
+        self.nr += 1
+        return super().names(path)
+
+    def sync_directory(self, path: Path) -> None:
+        self.nr += 1
+        super().sync_directory(path)
+
+
+def test_thousands_of_blocks_are_thrown_away_as_fast_as_one_while_marks_wait(tmp_path: Path) -> None:
+    costs = []
+    for number in (1, 40):
+        files = DirectoryCalls()
+        node = Node(files, tmp_path / f"of {number}")
+        node.adopt(node.first(*[4096] * number))
+        fresh = node.first(4096, seed="second")
+        node.stage(msgspec.structs.replace(fresh, replace=True))
+        files.nr = 0
+        node.store.take(node.store.adopt(fresh.bundle, None))
+        replaced = files.nr
+        node.stage(node.first(*[4096] * number, seed="third"))  # and then the machine stops
+        node.store.close()
+        files.nr = 0
+        node = Node(files, tmp_path / f"of {number}")
+        costs.append((replaced, files.nr))
+        node.work()
+        assert len(list((tmp_path / f"of {number}").rglob("*.block"))) == 2
+        node.store.close()
+    assert costs[0] == costs[1]
 
 
 def open_files() -> int:
