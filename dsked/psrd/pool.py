@@ -147,7 +147,8 @@ class OwnerPool(Pool):
         end = position + length
         if end > self.held_end:
             raise PoolExhaustedError(
-                f"{length} bytes at {position} are needed, the pool ends at {self.held_end}"
+                f"its PSRD is used up: a start needs the bytes up to {end}, and both sides hold "
+                f"{self.held_end}; deliver new blocks"
             )
         self._need(end, at_most=end)  # the window of the session that it begins is not known yet
         return self._take(position, length)[1]
