@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -42,7 +42,7 @@ class Planned:
 
     delivery: Delivery
     header: Header
-    key: bytes | None
+    key: bytes | None = field(repr=False)
 
 
 def plan_bundles(

@@ -47,6 +47,9 @@ class _Manifest(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     replace: bool
     blocks: Annotated[list[_Block], Meta(max_length=limits.MAX_BLOCKS_PER_BUNDLE)]
 
+    def __repr__(self) -> str:
+        return "_Manifest(...)"  # it holds the gate key
+
 
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODER = msgspec.msgpack.Decoder(_Manifest)

@@ -27,6 +27,8 @@ _log = logging.getLogger(__name__)
 #: Errors of `Adopt` after which it is certain what was adopted: the records tell. Any other leaves it open.
 SETTLED = (ConfigurationError, RequestError, StorageError)
 
+_DISCARDED = ".discarded"
+
 #: Makes the state's owner adopt the staged delivery of a bundle (its UUID). Raises DskedError.
 Adopt = Callable[[bytes], None]
 
@@ -62,9 +64,16 @@ def new_block(files: Files, path: Path, stream_id: bytes, info: BlockInfo) -> It
 
 
 def discard(state: StateDirectory, directory: Path) -> None:
-    """Overwrites and removes what is staged in a directory, and the directory."""
+    """Overwrites and removes what is staged in a directory, and the directory.
+
+    Its name goes first: an owner that comes to adopt it late, after nobody waits any more, finds nothing. It
+    must not take over a block that is being overwritten.
+    """
     if not state.files.exists(directory):
         return
+    if directory.suffix != _DISCARDED:
+        state.files.rename(directory, directory.with_suffix(_DISCARDED))
+        directory = directory.with_suffix(_DISCARDED)
     for name in state.files.names(directory):
         block_file.erase(state.files, directory / name)
     state.files.remove_directory(directory)

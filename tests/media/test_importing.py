@@ -7,15 +7,18 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dsked.errors import RequestError, StorageError
+from dsked.media import generating, manifest, node, pools
 from dsked.media import header as headers
-from dsked.media import node, pools
 from dsked.media.header import BundleError
 from dsked.media.importing import open_bundle
 from dsked.psrd.pair import Side
-from dsked.storage.files import Files
+from dsked.storage.files import Files, OpenFile
+from dsked.storage.node_store import NodeStore
+from tests.storage.lives import write_staged
 
 from .bundles import MIB, delivery, header_of
 from .nodes import (
@@ -185,3 +188,37 @@ def test_hubs_of_one_client_are_kept_apart(tmp_path: Path, bundle: Path) -> None
     import_(carol, generate(hub(tmp_path, "helen"), tmp_path / "h.psrd"))
     assert set(node.records(carol)) == set(HUBS)
     assert same_pools(hub(tmp_path), carol) and same_pools(hub(tmp_path, "helen"), carol)
+
+
+def test_what_is_discarded_is_not_adopted_by_an_owner_that_comes_late(tmp_path: Path) -> None:
+    """The command gave up waiting, and the next one discards: the zeros must not reach an adopted block."""
+    hank = hub(tmp_path)
+    with node.deliveries(hank):
+        pass
+    owner = NodeStore(hank, lambda call: call(), lambda level, text: None, lambda: 0.0)
+    delivered = delivery()
+    write_staged(Files(), hank, delivered)
+    outcomes: list[type[Exception]] = []
+
+    class Late(Files):
+        def open(self, path: Path, *, write: bool = False) -> OpenFile:
+            file = super().open(path, write=write)
+            if write and path.suffix == ".block":
+                with pytest.raises((RequestError, StorageError)) as raised:
+                    owner.adopt(delivered.bundle, None)
+                outcomes.append(raised.type)
+            return file
+
+    with node.deliveries(hub(tmp_path, files=Late())):
+        pass
+    assert len(outcomes) > 1 and not owner.pairs
+    owner.close()
+    assert nothing_half(hank)
+
+
+def test_nothing_shows_keys_by_accident() -> None:
+    one = delivery()
+    planned = generating.Planned(one, header_of(one), b"the key of its seal")
+    assert "the key" not in repr(planned) and repr(one.terms.gate_key)[2:-1] not in repr(planned)
+    raw = msgspec.msgpack.decode(manifest.encode(one), type=manifest._Manifest)
+    assert repr(one.terms.gate_key)[2:-1] not in repr(raw)
