@@ -16,6 +16,7 @@ from dsked.config.node import ClientSettings, NodeSettings
 _EPILOG = """
 With --config a node finds its settings in the topology file by its own name; options win over
 the file. Without, a hub needs --port, a client --hubs, and both --psrd and (simulated) --gate-keys.
+A hub whose PSRD comes on media needs --config.
 
 State (PSRD from media, gate keys) is in --state-dir, else state_dir of the file, else
 $DSKED_STATE_DIR, else /var/lib/dsked/TOPOLOGY for root or ~/.local/state/dsked/TOPOLOGY. Of it the
