@@ -100,7 +100,9 @@ def test_a_first_delivery_is_refused_with_the_reason(node: Node, name: str) -> N
 def test_two_hubs_of_one_x_are_refused(node: Node) -> None:
     node.adopt(node.first(5000, x=2), None)
     reason = refused(node, node.first(5000, hub="hilary", x=2))
-    assert reason.startswith("hub hilary has x-coordinate 2 in this bundle, as another hub of this client has")
+    assert reason.startswith(
+        "hub hilary has x-coordinate 2 in this bundle, as another hub of this client has"
+    )
 
 
 def test_a_hub_takes_its_own_and_does_not_look_at_x() -> None:
