@@ -46,4 +46,5 @@ def _import(files: Files, state: StateDirectory, bundle: Path, hubs: dict[str, i
         header = importing.only_bundle(files, file)
         reader = importing.open_bundle(files, file, 0, header, lambda header: "")
         adopt = partial(node.adopt_here, state, hubs)
-        importing.import_bundle(state, reader, adopt, lambda length: None)
+        delivery = importing.check(state, reader.delivery, hubs, replace=False)
+        importing.import_bundle(state, reader, delivery, adopt, lambda length: None)

@@ -91,12 +91,11 @@ def _import(
         reader = importing.open_bundle(
             files, file, 0, header, lambda header: passphrases.existing(str(file.path))
         )
-        delivery = reader.delivery
-        importing.check(state, delivery, chosen.peers, replace=replace)
+        delivery = importing.check(state, reader.delivery, chosen.peers, replace=replace)
         blocks = [info.size for _, info in manifest.blocks_in_order(delivery)]
         medium.check_space([(state.staging, sum(map(block_file.file_bytes, blocks)))])
         with progress("Importing", sum(blocks)) as advance:
-            importing.import_bundle(state, reader, chosen.adopt, advance)
+            importing.import_bundle(state, reader, delivery, chosen.adopt, advance)
     return delivery
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
 from dsked.errors import RequestError, StorageError
 from dsked.media import header as headers
 from dsked.media import manifest, medium, node, pools, seal
@@ -71,32 +73,37 @@ def check_header(state: StateDirectory, header: Header, peers: Mapping[str, int]
 
 def check(
     state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | None, *, replace: bool
-) -> None:
-    """Raises RequestError where this client is not to take a bundle: before gigabytes are copied.
+) -> Delivery:
+    """The delivery as it is to be staged: it replaces other streams only where the operator says so.
 
-    `peers` as for `check_header`.
+    Raises RequestError where this client is not to take it: before gigabytes are copied. `peers` as for
+    `check_header`.
     """
-    node.check(state, delivery, peers)
     terms = delivery.terms
     record, exists = node.record_to_replace(state, terms.hub)
-    if delivery.replace and exists and not replace:
+    node.check(state, msgspec.structs.replace(delivery, replace=True), peers)
+    if exists and (record is None or record.terms != terms) and not replace:
         left = sum(pool.unread_bytes for pool in pools.of_record(state, record)) if record else 0
         raise RequestError(
             f"this bundle begins new streams of {terms.client} and {terms.hub}: what is left of the old "
             f"ones, {left} bytes, would be erased; if that is meant, say --replace"
         )
+    return msgspec.structs.replace(delivery, replace=replace)
 
 
-def import_bundle(state: StateDirectory, reader: BundleReader, adopt: Adopt, advance: Advance) -> None:
+def import_bundle(
+    state: StateDirectory, reader: BundleReader, delivery: Delivery, adopt: Adopt, advance: Advance
+) -> None:
     """Brings the blocks of a bundle into a client's pools; the client has adopted them on return.
 
-    Under `node.deliveries`, after `check`. Advances by the bytes of the pools. Raises BundleError,
-    StorageError, RequestError: then nothing was imported; ServiceError where the client's answer did not
-    come, and it may have adopted them.
+    Under `node.deliveries`, with the `delivery` that `check` gave. Advances by the bytes of the pools.
+    Raises BundleError, StorageError, RequestError: then nothing was imported; ServiceError where the
+    client's answer did not come, and it may have adopted them.
     """
     staged = state.staged(reader.delivery.bundle)
     try:
         _stage(state, reader, staged, advance)
+        write_delivery(state.files, staged, delivery)
     except BaseException:
         _give_up(state, staged)
         raise
@@ -116,7 +123,6 @@ def _stage(state: StateDirectory, reader: BundleReader, staged: Path, advance: A
                 block.write(data, sums)
                 advance(len(data))
     reader.finish()
-    write_delivery(state.files, staged, reader.delivery)
 
 
 def _give_up(state: StateDirectory, staged: Path) -> None:

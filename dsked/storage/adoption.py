@@ -95,8 +95,8 @@ def _check_x(delivery: Delivery, peers: Mapping[str, int] | None, taken_x: set[i
 
 def _check_streams(delivery: Delivery, record: PairRecord | None) -> None:
     if record is None or delivery.terms != record.terms:
-        if record is not None and not delivery.replace:
-            raise RequestError(_why_not_to_continue(delivery, record))
+        if record is not None:
+            _check_replacement(delivery, record)
         if not WINDOW_MIN_BYTES <= delivery.terms.window <= WINDOW_MAX_BYTES:
             raise RequestError(f"a window of {delivery.terms.window} bytes is not within the limits")
     for owner in Side:
@@ -104,15 +104,17 @@ def _check_streams(delivery: Delivery, record: PairRecord | None) -> None:
         _check_sequence(owner, delivery.blocks(owner), known or StreamRecord(slot=0))
 
 
-def _why_not_to_continue(delivery: Delivery, record: PairRecord) -> str:
+def _check_replacement(delivery: Delivery, record: PairRecord) -> None:
     ours, theirs = record.terms, delivery.terms
-    same = (ours.client_stream, ours.hub_stream) == (theirs.client_stream, theirs.hub_stream)
-    if same:
-        return "this bundle has other terms (gate key, window or x-coordinate) for the same streams"
-    return (
-        f"this bundle begins new streams of {theirs.client} and {theirs.hub}, and there are pools of the two "
-        "already: replace them on purpose, or ask for a bundle that continues them"
-    )
+    if (ours.client_stream, ours.hub_stream) == (theirs.client_stream, theirs.hub_stream):
+        raise RequestError(
+            "this bundle has other terms (gate key, window or x-coordinate) for the same streams"
+        )
+    if not delivery.replace:
+        raise RequestError(
+            f"this bundle begins new streams of {theirs.client} and {theirs.hub}, and there are pools of the "
+            "two already: replace them on purpose, or ask for a bundle that continues them"
+        )
 
 
 def _check_sequence(owner: Side, blocks: tuple[BlockInfo, ...], known: StreamRecord) -> None:

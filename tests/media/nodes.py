@@ -144,8 +144,8 @@ def import_(
         header = importing.only_bundle(files, file)
         importing.check_header(state, header, hubs)
         reader = importing.open_bundle(files, file, 0, header, lambda header: passphrase)
-        importing.check(state, reader.delivery, hubs, replace=replace)
-        importing.import_bundle(state, reader, partial(node.adopt_here, state, hubs), nothing)
+        delivery = importing.check(state, reader.delivery, hubs, replace=replace)
+        importing.import_bundle(state, reader, delivery, partial(node.adopt_here, state, hubs), nothing)
     return reader.delivery
 
 

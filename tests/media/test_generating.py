@@ -90,6 +90,17 @@ def test_new_streams_erase_the_old_pools(tmp_path: Path) -> None:
         assert not list(state.trash.iterdir())
 
 
+def test_pools_that_the_hub_has_erased_begin_anew_when_the_client_says_so(tmp_path: Path) -> None:
+    hank, carol = hub(tmp_path), client(tmp_path)
+    import_(carol, generate(hank, tmp_path / "a.psrd"))
+    pools.erase(hank, "carol", lambda length: None)
+    generate(hank, tmp_path / "b.psrd")
+    with pytest.raises(RequestError, match="--replace"):
+        import_(carol, tmp_path / "b.psrd")
+    import_(carol, tmp_path / "b.psrd", replace=True)
+    assert same_pools(hank, carol)
+
+
 @pytest.mark.parametrize("damaged", [["hub"], ["client"], ["hub", "client"]])
 def test_new_streams_are_the_way_out_of_a_damaged_record(tmp_path: Path, damaged: list[str]) -> None:
     hank, carol = hub(tmp_path), client(tmp_path)

@@ -99,7 +99,9 @@ def test_of_another_life_of_the_hub(tmp_path: Path, bundle: Path) -> None:
     import_(client(tmp_path), bundle)
     shutil.rmtree(tmp_path / "hub-hank")
     again = generate(hub(tmp_path), tmp_path / "again.psrd")
-    refused(tmp_path, again, "there are pools of the two already")
+    refused(tmp_path, again, "begins new streams of carol and hank: what is left of the old ones")
+    import_(client(tmp_path), again, replace=True)
+    assert same_pools(hub(tmp_path), client(tmp_path))
 
 
 def test_several_bundles_in_one_file(tmp_path: Path) -> None:
