@@ -291,6 +291,7 @@ class ClientEngine:
     def _sound_alarm(self, hub: HubPeer) -> None:
         alarm = hub.pair.take_alarm()
         if alarm:
+            hub.alarmed = True
             self._notice(logging.ERROR, f"hub {hub.name} {alarm}")
 
     def _register(self, hub: HubPeer, connection: ClientConnection) -> None:

@@ -50,6 +50,7 @@ class HubPeer:
         self.problem = "not connected yet"
         self.closing = ""  # why this side closes the connection
         self.supply: Supply | None = None  # of a pair on media
+        self.alarmed = False  # this connection has shown that state was restored or cloned
         self.closed_pools = ""  # why the pools that are there could not be opened
         self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
@@ -138,7 +139,7 @@ class HubPeer:
 
     def connected(self, connection: ClientConnection) -> None:
         """TCP is there; the handshake begins."""
-        self.connection, self.changed, self.closing = connection, True, ""
+        self.connection, self.changed, self.closing, self.alarmed = connection, True, "", False
         self._refills = {side: Refill(self._refill_settings) for side in Side}
 
     def close(self, problem: str) -> None:
@@ -161,7 +162,10 @@ class HubPeer:
         A hub that cannot be reached costs nothing to try. One that was reached may have cost pads:
         its back-off grows long, and starts again only after a session that carried verified frames.
         The two are apart, or an attacker would shorten the long one by refusing TCP in between.
+        A session that began with an alarm does not count: each costs windows, and two clones that take
+        turns would burn their pools in minutes.
         """
+        carried_frames = carried_frames and not self.alarmed
         if carried_frames:
             self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         if reached and not carried_frames:

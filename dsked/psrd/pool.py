@@ -147,8 +147,7 @@ class OwnerPool(Pool):
         end = position + length
         if end > self.held_end:
             raise PoolExhaustedError(
-                f"its PSRD is used up: a start needs the bytes up to {end}, and both sides hold "
-                f"{self.held_end}; deliver new blocks"
+                "its PSRD is used up: what is left is less than a start needs; deliver new blocks"
             )
         self._need(end, at_most=end)  # the window of the session that it begins is not known yet
         return self._take(position, length)[1]

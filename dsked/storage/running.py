@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -11,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from dsked.errors import DskedError, RequestError, StorageError
+from dsked.errors import ConfigurationError, DskedError, RequestError, StorageError
 from dsked.psrd.pair import Streams
 from dsked.storage.committer import CommitterThread
 from dsked.storage.files import Files
@@ -31,6 +32,15 @@ class Receiver(Protocol):
         """The streams of the pair with `peer` hold more bytes."""
 
 
+def _check_owner(directory: Path) -> None:
+    """What root writes into another user's state, that user cannot read any more."""
+    if directory.exists() and directory.stat().st_uid != os.geteuid():
+        raise ConfigurationError(
+            f"{directory}: belongs to user {directory.stat().st_uid}, and this is user {os.geteuid()}: "
+            "run the node as that user, or give it another --state-dir"
+        )
+
+
 class RunningStore:
     """One node's durable state (delivery's DeliveryService)."""
 
@@ -42,6 +52,7 @@ class RunningStore:
             directory.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StorageError(f"{directory.parent}: cannot be made: {error.strerror}") from None
+        _check_owner(directory)
         state = StateDirectory(Files(), directory, role, name)
         self._store = NodeStore(state, self._post, _log.log, time.monotonic)
         self._thread = CommitterThread(self._store.committer)

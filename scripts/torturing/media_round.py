@@ -137,9 +137,10 @@ class MediaRound(Round):
 
     async def _recover(self, name: str, since: int) -> None:
         """Keys flow again, at the latest when those left behind have got new streams."""
-        renewed = await self.world.recover(name, since)
+        renewed, filled = await self.world.recover(name, since)
         self.done["pairs left behind"] += len(renewed)
-        if renewed:
+        self.done["bundles"] += len(filled)
+        if renewed or filled:
             self._drop_copies()
 
     async def _deliver(self, *pairs: tuple[str, str]) -> None:

@@ -141,24 +141,29 @@ class MediaWorld(World):
             line.cut()
         return len(self.recorder.dialled)
 
-    async def recover(self, name: str, since: int) -> list[Pair]:
+    async def recover(self, name: str, since: int) -> tuple[list[Pair], list[Pair]]:
         """Wait until keys flow through a node whose state was restored or cloned.
 
         A pair that is left behind (one side has forgotten more than a window) gets new streams, as an
-        operator would deliver them. Gives those pairs.
+        operator would deliver them, and one that runs low gets more: two clones burn a pool while they
+        take turns. Gives both.
         """
         renewed: list[Pair] = []
+        filled: list[Pair] = []
         flowing = asyncio.create_task(self.flows(name, since=since))
         try:
             while not flowing.done():
                 for pair in set(self._left_behind(name, since)).difference(renewed):
                     renewed.append(pair)
                     await self.operator.deliver(pair, FIRST_BYTES, new_streams=True)
+                for pair in set(self.low()).difference(renewed, filled):
+                    filled.append(pair)
+                    await self.deliver(pair)
                 await asyncio.wait({flowing}, timeout=POLL_S)
             flowing.result()
         finally:
             flowing.cancel()
-        return renewed
+        return renewed, filled
 
     def _left_behind(self, name: str, since: int) -> list[Pair]:
         refused = Counter(line.pair for line in self.recorder.dialled[since:] if line.left_behind)

@@ -115,6 +115,19 @@ def test_a_session_without_frames_does_not_reset_the_back_off() -> None:
     assert delays(peer, 2, reached=True) == [0.1, 0.2]
 
 
+def test_sessions_that_begin_with_an_alarm_do_not_reset_the_back_off(connection: FakeConnection) -> None:
+    """Two clones that take turns would burn windows ten times a second."""
+    peer = new_peer()
+    alarmed = []
+    for _ in range(12):
+        peer.connected(connection)
+        peer.alarmed = True
+        alarmed += delays(peer, 1, reached=True, carried=True)
+    assert alarmed == delays(new_peer(), 12, reached=True)
+    peer.connected(connection)
+    assert delays(peer, 1, reached=True, carried=True) == [RECONNECT_FIRST_S]
+
+
 @pytest.mark.parametrize(
     ("jitter", "factor"), [(0.0, 1 - RECONNECT_JITTER), (0.5, 1.0), (1.0, 1 + RECONNECT_JITTER)]
 )

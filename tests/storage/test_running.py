@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -138,6 +139,14 @@ async def test_marks_become_durable_without_the_loop_waiting(run: Run, first: De
 async def test_two_on_one_directory_are_refused(run: Run, path: Path) -> None:
     with pytest.raises(ConfigurationError, match=f"{path}: is in use by process"):
         RunningStore(path, "client", "carol", PEERS)
+
+
+async def test_the_state_of_another_user_is_not_opened(
+    path: Path, first: Delivery, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dsked.storage.running.os.geteuid", lambda: os.getuid() + 1)
+    with pytest.raises(ConfigurationError, match="belongs to user "):
+        RunningStore(path, "client", "carol", {})
 
 
 async def test_the_base_directory_is_made(path: Path) -> None:

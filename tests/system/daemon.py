@@ -20,7 +20,10 @@ _MAX_DATAGRAM_BYTES = 4096
 
 
 class Daemon:
-    """`dsked` with these arguments, logging to `log`. Killed at the end of the `with` block."""
+    """`dsked` with these arguments, logging to `log`. Killed at the end of the `with` block.
+
+    Its state is in a directory of its own, unless the arguments name one.
+    """
 
     def __init__(self, arguments: list[str], log: Path, environment: Mapping[str, str] | None = None) -> None:
         self.log = log
@@ -34,7 +37,12 @@ class Daemon:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                env={**os.environ, "NOTIFY_SOCKET": path, **(environment or {})},
+                env={
+                    **os.environ,
+                    "NOTIFY_SOCKET": path,
+                    "DSKED_STATE_DIR": f"{self._directory.name}/state",
+                    **(environment or {}),
+                },
             )
 
     def __enter__(self) -> Self:
