@@ -43,10 +43,16 @@ def split(file: Path, out: Path, erases: bool, as_json: bool) -> None:
         with progress("Erasing", size) as advance:
             medium.erase(files, file, advance)
     if as_json:
-        show({"files": [str(path) for path in made], "erased": erases}, as_json)
+        there = [str(cut.path) for cut in made if cut.was_there]
+        show(
+            {"files": [str(cut.path) for cut in made], "were_there": there, "erased": erases},
+            as_json,
+        )
         return
-    for path in made:
-        click.echo(str(path))
+    for cut in made:
+        click.echo(str(cut.path))
+        if cut.was_there:
+            click.echo(f"dskectl: {cut.path} was there already, and holds the same", err=True)
     if not erases:
         click.echo(f"dskectl: {file} holds the same pads: erase it when it is no longer needed", err=True)
 

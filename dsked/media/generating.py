@@ -114,9 +114,9 @@ def settle(files: Files, state: StateDirectory, out: Path) -> list[Path]:
         if good and len(good) == len(placed):
             medium.complete(files, out)
             return [out]
-        targets = splitting.write_out(files, file, good, out.parent, lambda length: None)
+        cuts = splitting.write_out(files, file, good, out.parent, lambda length: None)
     block_file.erase(files, partial)
-    return targets
+    return [cut.path for cut in cuts]
 
 
 def begun(files: Files, state: StateDirectory, directory: Path) -> list[Path]:

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from dsked.errors import RequestError
-from dsked.media import header as headers
 from dsked.media import medium
 from dsked.media.medium import Advance, Placed
 from dsked.storage import block_file
+from dsked.storage.block_file import PIECE_BYTES
 from dsked.storage.files import Files, OpenFile
 
 
-def split(files: Files, path: Path, directory: Path, advance: Advance) -> list[Path]:
-    """Writes every bundle of a file to a file of its own in `directory`, and returns their paths.
+class Cut(NamedTuple):
+    """A file that holds one bundle of those that were cut; `was_there`: since before, byte for byte."""
+
+    path: Path
+    was_there: bool
+
+
+def split(files: Files, path: Path, directory: Path, advance: Advance) -> list[Cut]:
+    """Writes every bundle of a file to a file of its own in `directory`; durable on return.
 
     Run again after an interruption it goes on: whole files are left as they are. Raises BundleError,
     StorageError, RequestError where a file of that name holds something else.
@@ -25,27 +34,51 @@ def split(files: Files, path: Path, directory: Path, advance: Advance) -> list[P
 
 def write_out(
     files: Files, source: OpenFile, placed: Sequence[Placed], directory: Path, advance: Advance
-) -> list[Path]:
+) -> list[Cut]:
     """The same for some bundles of an open file."""
     targets = [directory / medium.file_name(one.header) for one in placed]
-    pairs = zip(placed, targets, strict=True)
-    missing = [(one, target) for one, target in pairs if not _there(files, one, target, advance)]
+    cuts = [
+        Cut(target, _there(files, source, one, target, advance))
+        for one, target in zip(placed, targets, strict=True)
+    ]
+    missing = [(one, cut.path) for one, cut in zip(placed, cuts, strict=True) if not cut.was_there]
     medium.check_space((directory, one.header.total_bytes) for one, _ in missing)
     for one, target in missing:
         _discard_partial(files, target)
         medium.copy(files, source, one, target, advance)
-    return targets
+    return cuts
 
 
-def _there(files: Files, placed: Placed, target: Path, advance: Advance) -> bool:
-    """Whether an earlier run has made this file."""
+def _there(files: Files, source: OpenFile, placed: Placed, target: Path, advance: Advance) -> bool:
+    """Whether an earlier run has made this file: whole, durable, and not the source itself.
+
+    The source may be erased next: a file that only looks like the bundle must not be taken for it.
+    """
     if not files.exists(target):
         return False
     with medium.opened(files, target) as file:
-        whole = files.size(file) == placed.header.total_bytes and headers.read(files, file) == placed.header
-    if not whole:
-        raise RequestError(f"{target} exists already and is not this bundle; choose another directory")
-    advance(placed.header.total_bytes)
+        if os.path.sameopenfile(file.fd, source.fd):
+            raise RequestError(f"{target} is the file that is to be cut; choose another directory")
+        if not _same(files, source, placed, file, advance):
+            raise RequestError(
+                f"{target} exists already and is not this bundle, or is damaged; choose another directory, "
+                "or erase it"
+            )
+        files.sync(file)
+    files.sync_directory(target.parent)
+    return True
+
+
+def _same(files: Files, source: OpenFile, placed: Placed, file: OpenFile, advance: Advance) -> bool:
+    """Whether a file holds this bundle and nothing else."""
+    length = placed.header.total_bytes
+    if files.size(file) != length:
+        return False
+    for at in range(0, length, PIECE_BYTES):
+        piece = min(PIECE_BYTES, length - at)
+        if files.read_at(file, piece, at) != files.read_at(source, piece, placed.at + at):
+            return False
+        advance(piece)
     return True
 
 

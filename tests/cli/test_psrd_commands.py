@@ -136,6 +136,23 @@ def test_sealed_and_split(lab: Dskectl) -> None:
     assert not list(Path("usb").iterdir())
 
 
+def test_split_again_over_what_is_there(lab: Dskectl) -> None:
+    path = generate(lab, client="carol curtis")
+    carol, curtis = lab("split", str(path), "--out", "usb").lines
+    Path(curtis).unlink()
+    ran = lab("split", str(path), "--out", "usb")
+    assert (ran.status, ran.lines) == (0, [carol, curtis])
+    assert f"dskectl: {carol} was there already, and holds the same\n" in ran.err
+    assert f"{curtis} was there" not in ran.err
+    raw = bytearray(Path(carol).read_bytes())
+    raw[len(raw) // 2] ^= 1
+    Path(carol).write_bytes(raw)
+    refused(lab("split", str(path), "--out", "usb", "--erase"), f"{carol} exists already and is not this")
+    Path(carol).unlink()
+    ran = lab("split", str(path), "--out", "usb", "--erase", "--json")
+    assert json.loads(ran.out) == {"files": [carol, curtis], "were_there": [curtis], "erased": True}
+
+
 def test_a_passphrase_for_each_client(lab: Dskectl, directory: Path) -> None:
     (directory / "two").write_text(f"{PASSPHRASE}another long passphrase\n")
     generate(lab, "--passphrase-per-client", "--passphrase-file", "two", client="carol curtis")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,10 @@ from .bundles import MIB, PASSPHRASE, nothing
 from .nodes import Crash, FailingFiles, client, generate, headers_in, hub, import_, same_pools
 
 
+def split(whole: Path, out: Path) -> list[Path]:
+    return [cut.path for cut in splitting.split(Files(), whole, out, nothing)]
+
+
 class TestSplit:
     @pytest.fixture
     def whole(self, tmp_path: Path) -> Path:
@@ -33,7 +37,7 @@ class TestSplit:
         return tmp_path / "out"
 
     def test_a_file_for_each_client(self, tmp_path: Path, whole: Path, out: Path) -> None:
-        made = splitting.split(Files(), whole, out, nothing)
+        made = split(whole, out)
         assert [header.client for header in headers_in(made)] == ["carol", "celia"]
         assert b"".join(path.read_bytes() for path in made) == whole.read_bytes()
         assert all(path.stat().st_mode & 0o777 == 0o600 for path in made)
@@ -49,7 +53,7 @@ class TestSplit:
                 break
             except Crash:
                 continue
-        made = splitting.split(Files(), whole, out, nothing)
+        made = split(whole, out)
         assert b"".join(path.read_bytes() for path in made) == whole.read_bytes()
         assert sorted(out.iterdir()) == sorted(made)
 
@@ -66,12 +70,42 @@ class TestSplit:
             splitting.split(Files(), whole, out, nothing)
         assert (out / medium.file_name(first)).read_bytes() == b"mine"
 
+    def test_a_damaged_copy_is_no_copy(self, whole: Path, out: Path) -> None:
+        """What is taken for done lets the operator erase the source."""
+        [first, _] = split(whole, out)
+        good = first.read_bytes()
+        for at in (0, len(good) // 2, len(good) - 1):
+            first.write_bytes(good[:at] + bytes([good[at] ^ 1]) + good[at + 1 :])
+            with pytest.raises(RequestError, match="is not this bundle, or is damaged"):
+                splitting.split(Files(), whole, out, nothing)
+
+    def test_what_was_there_is_told(self, whole: Path, out: Path) -> None:
+        [first, second] = split(whole, out)
+        second.unlink()
+        done: list[int] = []
+        cuts = splitting.split(Files(), whole, out, done.append)
+        assert cuts == [splitting.Cut(first, True), splitting.Cut(second, False)]
+        assert sum(done) == whole.stat().st_size
+
+    @pytest.mark.parametrize("link", [None, os.link, os.symlink])
+    def test_a_file_is_no_copy_of_itself(
+        self, tmp_path: Path, out: Path, link: Callable[[Path, Path], None] | None
+    ) -> None:
+        alone = generate(hub(tmp_path), tmp_path / "alone.psrd")
+        target = out / medium.file_name(headers_in([alone])[0])
+        if link is None:
+            alone = alone.rename(target)
+        else:
+            link(alone, target)
+        with pytest.raises(RequestError, match="is the file that is to be cut"):
+            splitting.split(Files(), alone, out, nothing)
+
     def test_a_planted_link_leads_nowhere(self, tmp_path: Path, whole: Path, out: Path) -> None:
         victim = tmp_path / "victim"
         victim.write_bytes(b"somebody's")
         for header in headers_in([whole]):
             medium.partial_of(out / medium.file_name(header)).symlink_to(victim)
-        made = splitting.split(Files(), whole, out, nothing)
+        made = split(whole, out)
         assert b"".join(path.read_bytes() for path in made) == whole.read_bytes()
         assert sorted(out.iterdir()) == sorted(made)
         assert victim.read_bytes() == b"somebody's"
