@@ -55,8 +55,12 @@ class Provisioning:
             self._dials.at_once(hub)
 
     def look_at_supply(self, hub: HubPeer) -> None:
-        """Tell the operator, once, that it runs low, and that it does not any more."""
-        if hub.supply is None or not hub.supply.update():
+        """Tell the operator, once each: it runs low, it is used up, it has enough again."""
+        if hub.supply is None:
+            return
+        if hub.supply.runs_out():
+            self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.problem}")
+        if not hub.supply.update():
             return
         if hub.supply.low:
             self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.warning}")

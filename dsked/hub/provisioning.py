@@ -46,9 +46,13 @@ class Provisioning:
         return supply is not None and supply.low
 
     def look_at_supply(self, client: str) -> None:
-        """Tell the operator, once, that it runs low, and that it does not any more."""
+        """Tell the operator, once each: it runs low, it is used up, it has enough again."""
         supply = self._supplies.get(client)
-        if supply is None or not supply.update():
+        if supply is None:
+            return
+        if supply.runs_out():
+            self._notice(logging.WARNING, f"client {client}: {supply.problem}")
+        if not supply.update():
             return
         if supply.low:
             self._notice(logging.WARNING, f"client {client}: {supply.warning}")

@@ -29,6 +29,7 @@ class Supply:
     def __init__(self, streams: Streams, start: int = 0, stop: int = 0) -> None:
         self._streams = streams
         window = max(streams.local.window or 0, streams.peer.window or 0)
+        self._used_up = False
         self._level = LowWater(max(start, LOW_PSRD_WINDOWS * window), max(stop, ENOUGH_PSRD_WINDOWS * window))
 
     @property
@@ -44,6 +45,11 @@ class Supply:
     def update(self) -> bool:
         """True when `low` has changed."""
         return self._level.update(self.left)
+
+    def runs_out(self) -> bool:
+        """True when it has just been used up."""
+        before, self._used_up = self._used_up, bool(self.problem)
+        return self._used_up and not before
 
     @property
     def warning(self) -> str:

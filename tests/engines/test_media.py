@@ -229,6 +229,13 @@ def test_where_too_few_have_psrd_left_requests_fail_at_once_and_say_why(world: M
     with pytest.raises(TooFewHubsError, match="hub2: its PSRD is used up: 16 bytes are left"):
         world.get_keys("carol", "sam", ["sunny"])
     assert world.now == before
+    for hub in ("hub1", "hub2", "hub3"):
+        world.grow("carol", hub, 1)  # a look at the supply, and nothing to speak of
+        world.grow("carol", hub, 1)
+    told = [text for text in world.warnings() if "used up" in text]
+    assert sorted(text.partition(":")[0] for text in told) == sorted(
+        ["hub hub1", "hub hub2", "hub hub3", *["client carol"] * 3]
+    )
     assert "used up" in str(world.clients["carol"].readiness())
 
 
