@@ -10,11 +10,11 @@ import click
 from dsked.cli.output import json_option, show
 from dsked.cli.progress import progress
 from dsked.cli.psrd_node import ChosenNode, node_options, one_node
-from dsked.cli.psrd_options import show_size
 from dsked.cli.target import Target
 from dsked.errors import ConfigurationError, RequestError
 from dsked.media import header as headers
 from dsked.media import medium, node, pools, splitting
+from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 
 

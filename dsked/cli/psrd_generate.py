@@ -14,14 +14,16 @@ from dsked import limits
 from dsked.cli.output import json_option, show
 from dsked.cli.progress import progress
 from dsked.cli.psrd_documents import delivery_document
+from dsked.cli.psrd_interrupts import told_if_interrupted
 from dsked.cli.psrd_node import ChosenNode, check_delivered_on_media, check_own_host, choose, topology
-from dsked.cli.psrd_options import Passphrases, passphrase_options, show_size, size
+from dsked.cli.psrd_options import Passphrases, passphrase_options, size
 from dsked.cli.target import Target
 from dsked.entropy.sources import open_source
 from dsked.errors import ConfigurationError
 from dsked.media import generating, manifest, medium, node, pools
 from dsked.media.generating import Planned, Source
 from dsked.media.planning import Order
+from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 
 
@@ -78,9 +80,8 @@ class _Entropy(NamedTuple):
 @click.option(
     "--min-entropy",
     type=float,
-    default=limits.DEFAULT_MIN_ENTROPY_BITS,
     metavar="BITS",
-    help="Entropy of a byte that the device is tested for.  [default: 4]",
+    help=f"Entropy of a byte that the device is tested for.  [default: {limits.DEFAULT_MIN_ENTROPY_BITS:g}]",
 )
 @click.option(
     "--x-coordinate",
@@ -109,9 +110,10 @@ def generate(
     finishes or removes what was left.
     """
     clients = tuple(dict.fromkeys(clients))
-    chosen, x = _chosen(target, hub, clients, x)
+    entropy = _entropy(values["entropy"], values["entropy_raw"], values["min_entropy"])
     given = Passphrases(passphrase_file, passphrase_fd)
-    passphrases = _passphrases(given, clients, values["seal"], values["passphrase_per_client"])
+    chosen, x = _chosen(target, hub, clients, x)
+    run = _Run(chosen, x, out, as_json)
     orders = [
         Order(
             client=client,
@@ -121,8 +123,16 @@ def generate(
         )
         for client in clients
     ]
-    entropy = _Entropy(values["entropy"], values["entropy_raw"], values["min_entropy"])
-    _Run(chosen, x, out, as_json).go(orders, passphrases, entropy)
+    with told_if_interrupted(run.outcome):
+        passphrases = _passphrases(given, clients, values["seal"], values["passphrase_per_client"])
+        run.go(orders, passphrases, entropy)
+
+
+def _entropy(path: Path | None, raw: bool, bits: float | None) -> _Entropy:
+    if path is None and (raw or bits is not None):
+        option = "--entropy-raw" if raw else "--min-entropy"
+        raise click.UsageError(f"{option} is about a device; name its path with --entropy PATH.")
+    return _Entropy(path, raw, limits.DEFAULT_MIN_ENTROPY_BITS if bits is None else bits)
 
 
 def _chosen(target: Target, hub: str, clients: Sequence[str], x: int | None) -> tuple[ChosenNode, int]:
@@ -164,6 +174,7 @@ class _Run:
         self._state = chosen.state
         self._x = x
         self._out = out
+        self._made: Path | None = None  # the file, once its making has begun
         self._as_json = as_json
 
     def go(self, orders: Sequence[Order], passphrases: dict[str, str], entropy: _Entropy) -> None:
@@ -181,6 +192,14 @@ class _Run:
                 self._generate(planned, out, source)
         self._tell(out, planned, time.monotonic() - started)
 
+    def outcome(self) -> str:
+        """How things stand where the run was interrupted."""
+        if self._made is not None and self._made.exists():
+            return f"{self._made} was made; hub {self._state.name} has its copy"
+        if self._made is not None and medium.partial_of(self._made).exists():
+            return "it was not finished; the same command finishes it, or begins anew"
+        return "nothing new was made"
+
     def _warn_of_losses(self, planned: Sequence[Planned]) -> None:
         for one in planned:
             client = one.header.client
@@ -190,6 +209,7 @@ class _Run:
                 _note(f"{show_size(left)} of unread pads of hub {one.header.hub} with {client} are given up")
 
     def _generate(self, planned: Sequence[Planned], out: Path, source: Source) -> None:
+        self._made = out
         total = sum(manifest.pool_bytes(one.delivery, owner) for one in planned for owner in manifest.OWNERS)
         with progress("Generating", total) as advance:
             generating.generate(self._files, self._state, planned, out, source, self._chosen.adopt, advance)

@@ -10,15 +10,19 @@ import click
 from dsked.cli.output import json_option, show
 from dsked.cli.progress import progress
 from dsked.cli.psrd_documents import delivery_document
+from dsked.cli.psrd_interrupts import told_if_interrupted
 from dsked.cli.psrd_node import ChosenNode, check_delivered_on_media, check_own_host, choose, topology
-from dsked.cli.psrd_options import Passphrases, passphrase_options, show_size
+from dsked.cli.psrd_options import Passphrases, passphrase_options
 from dsked.cli.target import Target
 from dsked.errors import DskedError, ServiceError
 from dsked.media import importing, manifest, medium, node
 from dsked.media.header import Header
+from dsked.media.sizes import show_size
 from dsked.storage import block_file
 from dsked.storage.files import Files, OpenFile
 from dsked.storage.records import Delivery
+
+_NOT_ERASED = "the bundle was imported, but not erased"
 
 
 @click.command("import", short_help="Take a bundle in, at its client.")
@@ -48,9 +52,10 @@ def import_(
     started = time.monotonic()
     with medium.opened(files, file) as opened:
         header = importing.only_bundle(files, opened)
-        chosen = _chosen(target, header, client)
         passphrases = Passphrases(passphrase_file, passphrase_fd)
-        delivery = _import(files, opened, header, chosen, passphrases, replace)
+        chosen = _chosen(target, header, client)
+        with told_if_interrupted(lambda: _outcome(chosen, header)):
+            delivery = _import(files, opened, header, chosen, passphrases, replace)
     seconds = time.monotonic() - started
     if erase:
         _erase(files, file, header)
@@ -99,9 +104,19 @@ def _import(
     return delivery
 
 
+def _outcome(chosen: ChosenNode, header: Header) -> str:
+    """How things stand where the import was interrupted."""
+    state = chosen.state
+    if state.exists and node.adopted(state, header.bundle):
+        return "the bundle was imported; its file was not erased"
+    if state.exists and state.files.exists(state.staged(header.bundle)):
+        return "it is not certain that the bundle was imported; the same command finishes it, or says so"
+    return "nothing was imported"
+
+
 def _erase(files: Files, file: Path, header: Header) -> None:
     try:
-        with progress("Erasing", header.total_bytes) as advance:
+        with told_if_interrupted(lambda: _NOT_ERASED), progress("Erasing", header.total_bytes) as advance:
             medium.erase(files, file, advance)
     except DskedError as error:
-        raise ServiceError(f"the bundle was imported, but not erased: {error}") from None
+        raise ServiceError(f"{_NOT_ERASED}: {error}") from None

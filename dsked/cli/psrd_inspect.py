@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
@@ -18,12 +19,14 @@ from dsked.cli.psrd_documents import (
     uuid_text,
 )
 from dsked.cli.psrd_node import ChosenNode, node_options, one_node
-from dsked.cli.psrd_options import Passphrases, passphrase_options, show_size
+from dsked.cli.psrd_options import Passphrases, passphrase_options
 from dsked.cli.target import Target
+from dsked.errors import ExitStatus, StorageError
 from dsked.media import medium, node, pools, verifying
-from dsked.media.header import Header
+from dsked.media.header import Header, WrongPassphraseError
 from dsked.media.medium import Placed
 from dsked.media.pools import StoredPool
+from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 from dsked.storage.records import PairRecord
 
@@ -42,17 +45,21 @@ def verify(
     passphrase_file: Path | None,
     passphrase_fd: int | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Read all of the bundle FILE, or all unread blocks of a node, and check every byte. Nothing is used.
 
     A sealed bundle needs its passphrase. A node may go on running meanwhile.
     """
     chosen = one_node(target, hub, client, file)
-    if chosen is not None:
-        _verify_pools(chosen, as_json)
-        return
-    assert file is not None
     passphrases = Passphrases(passphrase_file, passphrase_fd)
+    if chosen is not None:
+        return _verify_pools(chosen, as_json)
+    assert file is not None
+    _verify_bundles(file, passphrases, as_json)
+    return ExitStatus.OK
+
+
+def _verify_bundles(file: Path, passphrases: Passphrases, as_json: bool) -> None:
     documents = _verify_file(file, passphrases)
     if as_json:
         show({"file": str(file), "bundles": documents}, as_json)
@@ -70,26 +77,46 @@ def _verify_file(path: Path, passphrases: Passphrases) -> list[dict[str, Any]]:
 
     with medium.opened(files, path) as file:
         found = []
-        for one in medium.scan(files, file):
-            with progress("Verifying", one.header.body_bytes) as advance:
-                delivery = verifying.verify(files, file, one, passphrase, advance)
+        placed = medium.scan(files, file)
+        for one in placed:
+            try:
+                with progress("Verifying", one.header.body_bytes) as advance:
+                    delivery = verifying.verify(files, file, one, passphrase, advance)
+            except WrongPassphraseError as error:
+                raise WrongPassphraseError(f"{error}{_advice(path, placed, passphrases)}") from None
             found.append(delivery_document(one.header, delivery))
     return found
 
 
-def _verify_pools(chosen: ChosenNode, as_json: bool) -> None:
+def _advice(path: Path, placed: Sequence[Placed], passphrases: Passphrases) -> str:
+    """Where one passphrase was given for several bundles."""
+    if len(placed) == 1 or not passphrases.given:
+        return ""
+    return (
+        "; each bundle of this file may have its own passphrase: cut it first with: "
+        f"dskectl psrd split {path} --out DIR"
+    )
+
+
+def _verify_pools(chosen: ChosenNode, as_json: bool) -> int:
     state = chosen.state
-    kept = _kept(chosen)
-    total = sum(pool.unread_bytes for _, _, both in kept for pool in both)
-    with progress("Verifying", total) as advance:
-        for _, record, _ in kept:
-            pools.verify(state, record, advance)
+    kept, damaged = _kept(chosen)
+    good: list[_Kept] = []
+    with progress("Verifying", sum(one.unread_bytes for one in kept)) as advance:
+        for one in kept:
+            try:
+                pools.verify(state, one.record, advance)
+                good.append(one)
+            except StorageError as error:
+                damaged[one.peer] = str(error)
     if as_json:
-        show({"role": state.role, "name": state.name, "verified_bytes": total}, as_json)
+        total = sum(one.unread_bytes for one in good)
+        show({"role": state.role, "name": state.name, "verified_bytes": total, "damaged": damaged}, as_json)
     else:
-        for peer, _, both in kept:
-            left = show_size(sum(pool.unread_bytes for pool in both))
-            click.echo(f"{state.role} {state.name}: pools with {peer}: {left} unread: good")
+        for one in good:
+            left = show_size(one.unread_bytes)
+            click.echo(f"{state.role} {state.name}: pools with {one.peer}: {left} unread: good")
+    return _tell_damaged(chosen, damaged)
 
 
 @click.command("list", short_help="Show what bundles or pools hold.")
@@ -97,15 +124,13 @@ def _verify_pools(chosen: ChosenNode, as_json: bool) -> None:
 @node_options
 @json_option
 @click.pass_obj
-def list_(
-    target: Target, files: tuple[Path, ...], hub: str | None, client: str | None, as_json: bool
-) -> None:
+def list_(target: Target, files: tuple[Path, ...], hub: str | None, client: str | None, as_json: bool) -> int:
     """Show the bundles in FILES by their headers, which are in clear, or the pools and blocks of a node."""
     chosen = one_node(target, hub, client, files or None)
     if chosen is not None:
-        _list_pools(chosen, as_json)
-    else:
-        _list_files(files, as_json)
+        return _list_pools(chosen, as_json)
+    _list_files(files, as_json)
+    return ExitStatus.OK
 
 
 def _list_files(paths: tuple[Path, ...], as_json: bool) -> None:
@@ -134,29 +159,67 @@ def _list_files(paths: tuple[Path, ...], as_json: bool) -> None:
         click.echo(line)
 
 
-_Kept = list[tuple[str, PairRecord, list[StoredPool]]]
+class _Kept(NamedTuple):
+    """What a node keeps of the pair with a peer."""
+
+    peer: str
+    record: PairRecord
+    pools: list[StoredPool]
+
+    @property
+    def unread_bytes(self) -> int:
+        return sum(pool.unread_bytes for pool in self.pools)
 
 
-def _kept(chosen: ChosenNode) -> _Kept:
+def _kept(chosen: ChosenNode) -> tuple[list[_Kept], dict[str, str]]:
+    """The pairs of a node that can be read, and what is wrong with the others, by peer."""
     state = chosen.state
+    kept: list[_Kept] = []
+    damaged: dict[str, str] = {}
     if not state.exists:
-        return []
-    return [(peer, record, pools.of_record(state, record)) for peer, record in node.records(state).items()]
+        return kept, damaged
+    state.check_version()
+    for peer in node.peer_names(state):
+        try:
+            record = node.record(state, peer)
+            if record is not None:  # else it was erased meanwhile
+                kept.append(_Kept(peer, record, pools.of_record(state, record)))
+        except StorageError as error:
+            damaged[peer] = str(error)
+    return kept, damaged
 
 
-def _list_pools(chosen: ChosenNode, as_json: bool) -> None:
-    kept = _kept(chosen)
+def _tell_damaged(chosen: ChosenNode, damaged: Mapping[str, str]) -> int:
+    """What is wrong, and what to do; the exit status."""
+    state = chosen.state
+    for peer, problem in damaged.items():
+        hub, client = (state.name, peer) if state.role == "hub" else (peer, state.name)
+        click.echo(
+            f"dskectl: {state.role} {state.name}: pools with {peer}: {problem}; if they are damaged, begin "
+            f"anew: dskectl psrd generate --hub {hub} --client {client} --new-streams ... at the hub, then "
+            "dskectl psrd import FILE --replace at the client",
+            err=True,
+        )
+    return ExitStatus.FAILURE if damaged else ExitStatus.OK
+
+
+def _list_pools(chosen: ChosenNode, as_json: bool) -> int:
+    kept, damaged = _kept(chosen)
     state = chosen.state
     if as_json:
-        pairs = [pools_document(peer, record, both) for peer, record, both in kept]
-        show({"role": state.role, "name": state.name, "pairs": pairs}, as_json)
-        return
-    if not kept:
+        pairs = [pools_document(*one) for one in kept]
+        show({"role": state.role, "name": state.name, "pairs": pairs, "damaged": damaged}, as_json)
+    elif kept:
+        _show_blocks(kept)
+    elif not damaged:
         click.echo(
             f"{state.role} {state.name} has no PSRD: bring it with: dskectl psrd generate and import "
             f"(looked into {state.path})"
         )
-        return
+    return _tell_damaged(chosen, damaged)
+
+
+def _show_blocks(kept: Sequence[_Kept]) -> None:
     rows = [
         (
             peer,

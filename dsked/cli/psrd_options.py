@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,7 +20,6 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 _SIZE = re.compile(r"(\d{1,20})\s*(?:([KMGT])(?:i?B)?|B)?", re.ASCII | re.IGNORECASE)
 _DECIMAL = re.compile(r"\d+\s*[KMGT]B", re.ASCII | re.IGNORECASE)
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def size(text: str) -> int:
@@ -30,12 +30,6 @@ def size(text: str) -> int:
             f"{text!r} is no size; expected bytes, or a number with K, M, G or T (1024 each)."
         )
     return int(match[1]) << (10 * " KMGT".index((match[2] or " ").upper()))
-
-
-def show_size(nr_bytes: int) -> str:
-    """For people: `64.0 MiB`."""
-    unit = min((nr_bytes.bit_length() - 1) // 10 if nr_bytes else 0, len(_UNITS) - 1)
-    return f"{nr_bytes} bytes" if unit == 0 else f"{nr_bytes / (1 << 10 * unit):.1f} {_UNITS[unit]}"
 
 
 def passphrase_options(function: Function) -> Function:
@@ -50,12 +44,16 @@ def passphrase_options(function: Function) -> Function:
     return file(fd(function))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Passphrases:
     """Where passphrases come from: a file, a descriptor, or the person at the terminal."""
 
     file: Path | None
     fd: int | None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and self.fd is not None:
+            raise click.UsageError("--passphrase-file and --passphrase-fd: say one of them.")
 
     @property
     def given(self) -> bool:
@@ -66,8 +64,7 @@ class Passphrases:
         """The first lines of the file or the descriptor. Raises ConfigurationError if there are fewer."""
         where = str(self.file) if self.file is not None else f"descriptor {self.fd}"
         try:
-            raw = self._read()
-            found = raw.decode().splitlines()[:number]
+            found = self._raw.decode().splitlines()[:number]
         except OSError as error:
             raise ConfigurationError(f"{where}: cannot be read: {error.strerror}") from None
         except UnicodeDecodeError:
@@ -82,16 +79,13 @@ class Passphrases:
 
     def new(self, what: list[str]) -> list[str]:
         """A passphrase for each. Raises ConfigurationError for one that is too short."""
-        found = self.lines(len(what)) if self.given else [_ask(f"Passphrase for {one}", twice=True)
-                                                          for one in what]  # fmt: skip
-        if any(len(passphrase) < limits.MIN_PASSPHRASE_CHARACTERS for passphrase in found):
-            raise ConfigurationError(
-                f"a passphrase of at least {limits.MIN_PASSPHRASE_CHARACTERS} characters is expected: who "
-                "copies the medium can try without end"
-            )
-        return found
+        if self.given:
+            return [_long_enough(passphrase) for passphrase in self.lines(len(what))]
+        return [_ask(f"Passphrase for {one}", twice=True) for one in what]
 
-    def _read(self) -> bytes:
+    @cached_property
+    def _raw(self) -> bytes:
+        """A descriptor can be read one time only, and may be asked for several bundles."""
         limit = limits.MAX_PASSPHRASE_FILE_BYTES
         if self.file is not None:
             with self.file.open("rb") as file:
@@ -107,5 +101,16 @@ class Passphrases:
 def _ask(text: str, *, twice: bool) -> str:
     if not sys.stdin.isatty():
         raise click.UsageError("There is no terminal to ask for a passphrase; say --passphrase-file FILE.")
-    answer: str = click.prompt(text, hide_input=True, err=True, confirmation_prompt=twice)
+    check = _long_enough if twice else None  # before the repetition
+    answer: str = click.prompt(text, hide_input=True, err=True, confirmation_prompt=twice, value_proc=check)
     return answer
+
+
+def _long_enough(passphrase: str) -> str:
+    """A new passphrase. Raises ConfigurationError if it is too short."""
+    if len(passphrase) < limits.MIN_PASSPHRASE_CHARACTERS:
+        raise ConfigurationError(
+            f"a passphrase of at least {limits.MIN_PASSPHRASE_CHARACTERS} characters is expected: who "
+            "copies the medium can try without end"
+        )
+    return passphrase

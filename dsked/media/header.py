@@ -31,6 +31,10 @@ class BundleError(RequestError):
     """A bundle is damaged, truncated, of a newer version, sealed otherwise, or not meant for this node."""
 
 
+class WrongPassphraseError(BundleError):
+    """The passphrase does not open the seal; damage at the beginning of the bundle looks the same."""
+
+
 @dataclass(frozen=True, slots=True)
 class Seal:
     """How a passphrase becomes the key (scrypt, RFC 7914: N = 2^log2_n), and the size of sealed chunks."""

@@ -19,6 +19,7 @@ from dsked.media.bundle import BundleReader
 from dsked.media.header import BundleError, Header
 from dsked.media.medium import Advance
 from dsked.media.node import Adopt, new_block
+from dsked.media.sizes import show_size
 from dsked.storage.files import Files, OpenFile
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, write_delivery
@@ -86,7 +87,7 @@ def check(
         left = sum(pool.unread_bytes for pool in pools.of_record(state, record)) if record else 0
         raise RequestError(
             f"this bundle begins new streams of {terms.client} and {terms.hub}: what is left of the old "
-            f"ones, {left} bytes, would be erased; if that is meant, say --replace"
+            f"ones, {show_size(left)}, would be erased; if that is meant, say --replace"
         )
     return msgspec.structs.replace(delivery, replace=replace)
 

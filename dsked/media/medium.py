@@ -12,6 +12,7 @@ from dsked import limits
 from dsked.errors import RequestError, StorageError
 from dsked.media import header as headers
 from dsked.media.header import BundleError, Header
+from dsked.media.sizes import show_size
 from dsked.storage import block_file
 from dsked.storage.block_file import PIECE_BYTES
 from dsked.storage.files import Files, OpenFile
@@ -119,5 +120,6 @@ def check_space(needs: Iterable[tuple[Path, int]]) -> None:
         free = status.f_bavail * status.f_frsize
         if free < wanted[device]:
             raise StorageError(
-                f"{directory}: {wanted[device]} bytes are needed on its file system, {free} are free"
+                f"{directory}: {show_size(wanted[device])} are needed on its file system, "
+                f"{show_size(free)} are free"
             )

@@ -94,14 +94,9 @@ def record_to_replace(state: StateDirectory, peer: str) -> tuple[PairRecord | No
     return found, found is not None
 
 
-def records(state: StateDirectory) -> dict[str, PairRecord]:
-    """All pairs by peer. Raises StorageError if one is damaged."""
-    return {peer: read_pair(state.files, state.pair(peer)) for peer in _peers(state)}
-
-
 def adopted(state: StateDirectory, bundle: bytes) -> bool:
     """Whether a bundle is a part of this state."""
-    return any(bundle in one.bundles for one in _readable(state).values()) or bundle in known_uuids(state)
+    return any(bundle in one.bundles for one in records(state).values()) or bundle in known_uuids(state)
 
 
 def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | None) -> None:
@@ -109,7 +104,7 @@ def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | 
 
     `peers` as for `NodeStore.adopt`.
     """
-    known = _readable(state)
+    known = records(state)
     peer = delivery.peer(side(state))
     adoption.check(
         delivery,
@@ -121,16 +116,17 @@ def check(state: StateDirectory, delivery: Delivery, peers: Mapping[str, int] | 
     )
 
 
-def _readable(state: StateDirectory) -> dict[str, PairRecord]:
-    """As `records`, without those that are damaged: their pools are closed until new streams replace them."""
+def records(state: StateDirectory) -> dict[str, PairRecord]:
+    """All pairs by peer but those whose record is damaged: they are closed until new streams replace them."""
     found = {}
-    for peer in _peers(state):
+    for peer in peer_names(state):
         with suppress(StorageError):
             found[peer] = read_pair(state.files, state.pair(peer))
     return found
 
 
-def _peers(state: StateDirectory) -> list[str]:
+def peer_names(state: StateDirectory) -> list[str]:
+    """The nodes that this one keeps pools with, damaged or not."""
     return [name.removesuffix(".pair") for name in state.files.names(state.pairs) if name.endswith(".pair")]
 
 
@@ -139,13 +135,27 @@ def adopt_here(state: StateDirectory, peers: Mapping[str, int] | None, bundle: b
 
     Raises ConfigurationError if a daemon does own it, RequestError, StorageError.
     """
+    with _opened(state) as store:
+        adopted = store.adopt(bundle, peers)
+        was_damaged = adopted.delivery.peer(store.side) in store.problems
+        _empty_trash(state)
+    if was_damaged:  # which blocks were its own is only known by an opening that can read all records
+        with suppress(ConfigurationError), _opened(state):  # a daemon that was quicker tidies by itself
+            _empty_trash(state)
+
+
+@contextmanager
+def _opened(state: StateDirectory) -> Iterator[NodeStore]:
     store = NodeStore(state, lambda call: call(), _log.log, time.monotonic)
     try:
-        store.adopt(bundle, peers)
-        for name in state.files.names(state.trash):
-            block_file.erase(state.files, state.trash / name)
+        yield store
     finally:
         store.close()
+
+
+def _empty_trash(state: StateDirectory) -> None:
+    for name in state.files.names(state.trash):
+        block_file.erase(state.files, state.trash / name)
 
 
 def side(state: StateDirectory) -> Side:

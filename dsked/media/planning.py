@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dsked import limits
 from dsked.errors import RequestError
 from dsked.identifiers import uuid4
+from dsked.media.sizes import show_size
 from dsked.psrd.pair import Side
 from dsked.psrd.pool import window_bytes
 from dsked.psrd.store import BlockInfo
@@ -61,8 +62,8 @@ def _check_sizes(order: Order, begins: bool) -> None:
         raise RequestError(f"a block of {order.block_bytes} bytes; expected 1 to {limits.MAX_BLOCK_BYTES}")
     if begins and order.size_bytes < limits.MIN_FIRST_BUNDLE_BYTES:
         raise RequestError(
-            f"{order.size_bytes} bytes for each pool: the first bundle of a pair has at least "
-            f"{limits.MIN_FIRST_BUNDLE_BYTES} (1 MiB)"
+            f"{show_size(order.size_bytes)} for each pool: the first bundle of a pair has at least "
+            f"{show_size(limits.MIN_FIRST_BUNDLE_BYTES)}"
         )
     nr_blocks = -(-order.size_bytes // order.block_bytes)
     if 2 * nr_blocks > limits.MAX_BLOCKS_PER_BUNDLE:

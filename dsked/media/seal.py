@@ -9,6 +9,7 @@ bundle: every bundle has a salt, and thereby a key, of its own.
 from __future__ import annotations
 
 import unicodedata
+from pathlib import Path
 from typing import Protocol
 
 from cryptography.exceptions import InvalidTag
@@ -16,7 +17,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from dsked.media import header as headers
-from dsked.media.header import SEAL_TAG_BYTES, BundleError, Header, Seal
+from dsked.media.header import SEAL_TAG_BYTES, BundleError, Header, Seal, WrongPassphraseError
 from dsked.storage.files import Files, OpenFile
 
 _KEY_BYTES = 32
@@ -169,10 +170,10 @@ class _SealedReader:
         try:
             return self._chunks.open(sealed, last=self._left == 0)
         except InvalidTag:
-            raise BundleError(f"{self._path}: {_not_opened(number)}") from None
+            raise _not_opened(self._path, number) from None
 
 
-def _not_opened(number: int) -> str:
+def _not_opened(path: Path, number: int) -> BundleError:
     if number == 0:
-        return "wrong passphrase, or the bundle is damaged"
-    return f"the seal of chunk {number} does not fit: the bundle is damaged"
+        return WrongPassphraseError(f"{path}: wrong passphrase, or the bundle is damaged")
+    return BundleError(f"{path}: the seal of chunk {number} does not fit: the bundle is damaged")

@@ -8,14 +8,19 @@ import pty
 import re
 import resource
 import select
+import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dsked.cli.psrd_options import show_size, size
+from dsked.cli.psrd_node import ChosenNode
+from dsked.cli.psrd_options import size
 from dsked.media import medium, node
+from dsked.media.bundle import BundleReader
+from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 from dsked.storage.state_dir import StateDirectory
 from scripts.laboratory import wait_until
@@ -160,7 +165,17 @@ def test_a_passphrase_for_each_client(lab: Dskectl, directory: Path) -> None:
     carol, curtis = lab("split", str(path), "--out", "usb").lines
     refused(lab("import", curtis, "--passphrase-file", "pw"), "wrong passphrase")
     assert lab("import", carol, "--passphrase-file", "pw").status == 0
-    refused(lab("verify", str(path), "--passphrase-file", "two"), "wrong passphrase")
+    told = f"wrong passphrase, .*may have its own passphrase: cut it first with: dskectl psrd split {path}"
+    refused(lab("verify", str(path), "--passphrase-file", "two"), told)
+
+
+def test_one_passphrase_from_a_descriptor_for_all(lab: Dskectl) -> None:
+    path = generate(lab, "--passphrase-file", "pw", client="carol curtis")
+    reading, writing = os.pipe()
+    os.write(writing, PASSPHRASE.encode())
+    os.close(writing)
+    assert lab("verify", str(path), "--passphrase-fd", str(reading)).status == 0
+    os.close(reading)
 
 
 @pytest.mark.parametrize(
@@ -220,8 +235,55 @@ def test_replacing_what_is_there(lab: Dskectl) -> None:
     assert ran.err == "dskectl: 2.0 MiB of unread pads of hub hank with carol are given up\n"
     assert ran.lines[1].endswith("; import with --replace")
     [path] = Path("usb").iterdir()
-    refused(lab("import", str(path)), "2097152 bytes, would be erased; if that is meant, say --replace")
+    refused(lab("import", str(path)), r"old ones, 2\.0 MiB, would be erased; if that is meant, say --replace")
     assert lab("import", str(path), "--replace").status == 0
+
+
+def test_the_state_of_another_node_or_release(lab: Dskectl) -> None:
+    assert lab("import", str(generate(lab)), "--erase").status == 0
+    shutil.copytree("state/client-carol", "state/client-curtis")
+    for command in ("list", "verify"):
+        ran = lab(command, "--client", "curtis")
+        refused(ran, "client-curtis: holds the state of client carol, not of client curtis", status=2)
+    Path("state/client-carol/version").write_text("dsked state 9\nclient carol\n")
+    for command in ("list", "verify"):
+        refused(
+            lab(command, "--client", "carol"), "holds 'dsked state 9'; expected 'dsked state 1'", status=2
+        )
+
+
+@pytest.mark.parametrize(("role", "name", "damaged"), [("hub", "hank", "carol"), ("client", "carol", "hank")])
+def test_a_damaged_pair_does_not_hide_the_others(lab: Dskectl, role: str, name: str, damaged: str) -> None:
+    """Which pair cannot be read, and how it is made anew; all others are shown."""
+    for path in (generate(lab), generate(lab, hub="helen")):
+        assert lab("import", str(path), "--erase").status == 0
+    assert lab(*FOR_CAROL[:3], "--client", "curtis", "--out", "usb", "--size", "1M").status == 0
+    Path(f"state/{role}-{name}/pairs/{damaged}.pair").write_bytes(b"damaged")
+    other = "curtis" if role == "hub" else "helen"
+    told = (
+        rf"dskectl: {role} {name}: pools with {damaged}: .*{damaged}\.pair.* begin anew: dskectl psrd "
+        r"generate --hub hank --client carol --new-streams .*import FILE --replace at the client\n"
+    )
+    for command in ("list", "verify"):
+        ran = lab(command, f"--{role}", name)
+        assert ran.status == 1 and re.fullmatch(told, ran.err), ran
+        assert other in ran.out and damaged not in ran.out
+        ran = lab(command, f"--{role}", name, "--json")
+        assert ran.status == 1 and list(json.loads(ran.out)["damaged"]) == [damaged]
+
+
+def test_verify_goes_on_after_a_damaged_block(lab: Dskectl) -> None:
+    assert lab("import", str(generate(lab)), "--erase").status == 0
+    assert lab("import", str(generate(lab, hub="helen")), "--erase").status == 0
+    [hank, _] = json.loads(lab("list", "--client", "carol", "--json").out)["pairs"]
+    block = hank["pools"]["hub"]["blocks"][0]["uuid"]
+    with Path(f"state/client-carol/blocks/{block}.block").open("r+b") as file:
+        file.seek(4096 + 5000)
+        file.write(b"damaged")
+    ran = lab("verify", "--client", "carol")
+    assert (ran.status, ran.out) == (1, "client carol: pools with helen: 2.0 MiB unread: good\n")
+    assert re.fullmatch("dskectl: client carol: pools with hank: .*damaged between byte 0 and.*\n", ran.err)
+    assert json.loads(lab("verify", "--client", "carol", "--json").out)["verified_bytes"] == 2 * MIB
 
 
 def test_erase(lab: Dskectl) -> None:
@@ -251,7 +313,10 @@ def test_erase(lab: Dskectl) -> None:
         ([*FOR_CAROL, "--out", "no/x"], "no: there is no such directory"),
         ([*FOR_CAROL, "--out", "x", "--size", "1MB"], "'1MB' is no size"),
         ([*FOR_CAROL, "--out", "x", "--x-coordinate", "9"], "hub hank has x-coordinate 1 there, not 9"),
-        ([*FOR_CAROL, "--out", "x", "--entropy-raw"], "name its path"),
+        ([*FOR_CAROL, "--out", "x", "--entropy-raw"], "--entropy-raw is about a device; name its path"),
+        ([*FOR_CAROL, "--out", "x", "--min-entropy", "4"], "--min-entropy is about a device; name its path"),
+        ([*FOR_CAROL, "--out", "x", "--passphrase-file", "pw", "--passphrase-fd", "0"], "say one of them"),
+        (["verify", "pw", "--passphrase-file", "pw", "--passphrase-fd", "0"], "say one of them"),
         (["import", "nothing"], "'nothing' does not exist"),
         (["verify", "usb"], "'usb' is a directory"),
     ],
@@ -340,6 +405,75 @@ def test_killed_in_the_middle_and_run_again(lab: Dskectl, directory: Path) -> No
     assert lab("import", str(path)).status == 0
 
 
+def test_generate_interrupted(lab: Dskectl) -> None:
+    os.mkfifo("device")
+    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
+    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", "psrd", *command, "--entropy", "device"]
+    with (
+        subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process,
+        Path("device").open("wb") as device,
+    ):
+        device.write(os.urandom(MIB))
+        device.flush()
+        wait_until(lambda: any(Path("usb").iterdir()), "the bundle is begun")
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert re.fullmatch("dskectl: nothing new was made\n+dskectl: interrupted\n", err)
+    assert not list(Path("usb").iterdir()) and not list(Path("state/hub-hank/staging").iterdir())
+
+
+def interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_generate_interrupted_while_the_hub_adopts(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ChosenNode, "adopt", interrupt)
+        ran = lab(*command)
+    assert (ran.status, ran.out) == (130, "")
+    assert ran.err.startswith("dskectl: it was not finished; the same command finishes it, or begins anew\n")
+    assert lab(*command).status == 0
+    [path] = Path("usb").iterdir()
+    assert lab("import", str(path)).status == 0
+
+
+@pytest.mark.parametrize(
+    ("place", "method", "told"),
+    [
+        (BundleReader, "groups", "nothing was imported"),
+        (ChosenNode, "adopt", "it is not certain that the bundle was imported; the same command finishes it"),
+    ],
+)
+def test_import_interrupted(
+    lab: Dskectl, monkeypatch: pytest.MonkeyPatch, place: type, method: str, told: str
+) -> None:
+    path = str(generate(lab))
+    with monkeypatch.context() as patch:
+        patch.setattr(place, method, interrupt)
+        ran = lab("import", path, "--erase")
+    assert (ran.status, ran.out) == (130, "")
+    assert re.fullmatch(f"dskectl: {told}.*\n+dskectl: interrupted\n", ran.err)
+    assert lab("import", path).status == 0
+
+
+def test_import_interrupted_when_it_was_done(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = str(generate(lab))
+    adopt = ChosenNode.adopt
+    with monkeypatch.context() as patch:
+        patch.setattr(ChosenNode, "adopt", lambda chosen, bundle: interrupt(adopt(chosen, bundle)))
+        ran = lab("import", path, "--erase")
+    assert ran.status == 130
+    assert ran.err.startswith("dskectl: the bundle was imported; its file was not erased\n")
+    with monkeypatch.context() as patch:
+        patch.setattr(medium, "erase", interrupt)
+        ran = lab("import", str(generate(lab)), "--erase")
+    assert ran.status == 130
+    assert ran.err.startswith("dskectl: the bundle was imported, but not erased\n")
+    assert Path(path).exists()
+
+
 def test_no_core_dumps(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
     set_limits: list[object] = []
     monkeypatch.setattr(resource, "setrlimit", lambda *limit: set_limits.append(limit))
@@ -408,3 +542,11 @@ def test_on_a_terminal(lab: Dskectl) -> None:
     assert status == 0, shown
     assert f"Passphrase of {path}:" in shown and "Importing" in shown and "Erasing" in shown
     assert PASSPHRASE.strip() not in shown
+
+
+def test_a_short_passphrase_is_not_asked_for_twice(lab: Dskectl) -> None:
+    command = ["psrd", *FOR_CAROL, "--out", "usb", "--seal"]
+    status, shown = on_a_terminal(command, b"short\nshort\n")
+    assert status == 2
+    assert "at least 12 characters" in shown and "Repeat" not in shown
+    assert "nothing new was made" not in shown, "nobody interrupted it"

@@ -167,10 +167,17 @@ def test_room_is_counted_per_file_system(tmp_path: Path) -> None:
     status = os.statvfs(tmp_path)
     free = status.f_bavail * status.f_frsize
     medium.check_space([(tmp_path, free // 2)])
-    with pytest.raises(StorageError, match="bytes are needed on its file system"):
+    with pytest.raises(StorageError, match=r"\d .iB are needed on its file system, \d+\.\d .iB are free"):
         medium.check_space([(tmp_path, free // 2), (tmp_path, free // 2 + MIB * 512)])
     with pytest.raises(StorageError, match="No such file"):
         medium.check_space([(tmp_path / "none", 1)])
+
+
+def test_pairs_with_a_damaged_record_are_left_out(tmp_path: Path) -> None:
+    hank = hub(tmp_path)
+    generate(hank, tmp_path / "all.psrd", "carol", "celia")
+    hank.pair("carol").write_bytes(b"damaged")
+    assert (sorted(node.peer_names(hank)), list(node.records(hank))) == (["carol", "celia"], ["celia"])
 
 
 class TestPools:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +19,7 @@ from dsked.media.importing import open_bundle
 from dsked.psrd.pair import Side
 from dsked.storage.files import Files, OpenFile
 from dsked.storage.node_store import NodeStore
+from dsked.storage.open_blocks import block_path
 from tests.storage.lives import write_staged
 
 from .bundles import MIB, delivery, header_of
@@ -102,6 +104,33 @@ def test_of_another_life_of_the_hub(tmp_path: Path, bundle: Path) -> None:
     refused(tmp_path, again, "begins new streams of carol and hank: what is left of the old ones")
     import_(client(tmp_path), again, replace=True)
     assert same_pools(hub(tmp_path), client(tmp_path))
+
+
+@pytest.mark.parametrize("damage", ["record", "block"])
+def test_in_the_place_of_damaged_pools_nothing_is_left_of_them(
+    tmp_path: Path, bundle: Path, damage: str
+) -> None:
+    """Their blocks are of no use any more, and still are pads: they are overwritten at once."""
+    carol = client(tmp_path)
+    import_(carol, bundle)
+    import_(carol, generate(hub(tmp_path, "helen"), tmp_path / "h.psrd"))
+    record = node.record(carol, "hank")
+    assert record is not None
+    old = [block_path(carol.blocks, record.stream(owner).blocks[0].uuid) for owner in Side]
+    for path in old:
+        os.link(path, tmp_path / path.name)
+    if damage == "record":
+        carol.pair("hank").write_bytes(b"damaged")
+    else:
+        with old[0].open("r+b") as file:
+            file.write(b"damaged")
+    again = generate(hub(tmp_path), tmp_path / "again.psrd", new_streams=True)
+    import_(carol, again, replace=True)
+    assert not any(path.exists() for path in old)
+    assert not any(any((tmp_path / path.name).read_bytes()) for path in old)
+    assert not list(carol.trash.iterdir())
+    assert len(list(carol.blocks.iterdir())) == 4
+    assert same_pools(hub(tmp_path), carol) and same_pools(hub(tmp_path, "helen"), carol)
 
 
 def test_several_bundles_in_one_file(tmp_path: Path) -> None:
