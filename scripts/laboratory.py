@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import itertools
 import os
@@ -44,6 +45,12 @@ def wait_until(condition: Callable[[], Found | None], what: str, limit_s: float 
 
 
 _claims: list[socket.socket] = []
+
+
+@atexit.register
+def _give_up_claims() -> None:
+    for claim in _claims:
+        claim.close()
 
 
 def free_ports(number: int, first: int | None = None) -> int:
