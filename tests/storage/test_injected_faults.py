@@ -218,7 +218,7 @@ def test_a_node_on_a_full_disk_goes_on_and_takes_nothing_until_there_is_space(tm
         )
         refused = lab.run("psrd", "import", "--client", "carol", str(bundle))
         assert refused.returncode == ExitStatus.FAILURE
-        assert refused.stderr.endswith(" bytes are needed on its file system, 0 are free\n")
+        assert refused.stderr.endswith(" are needed on its file system, 0 bytes are free\n")
         key_pair(lab)
         (state / "filler").unlink()
         lab.dskectl("psrd", "import", "--client", "carol", str(bundle))
