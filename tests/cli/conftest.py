@@ -12,6 +12,8 @@ import pytest
 
 from dsked.cli import dskectl, process, starting
 
+from . import psrd_lab
+
 STAND_IN = Path(__file__).parent / "stand_in" / "dsked"
 
 TOPOLOGY = """\
@@ -81,3 +83,12 @@ def stand_ins(call: Dskectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dskect
     monkeypatch.setattr(process, "TERMINATE_GRACE_S", 0.3)
     yield call
     assert call("stop").status == 0
+
+
+@pytest.fixture
+def lab(call: Dskectl, directory: Path) -> Dskectl:
+    """Commands for a topology whose PSRD comes on media, in its own directory, with `usb` and `pw` beside."""
+    (directory / "dske-config.yaml").write_text(psrd_lab.TOPOLOGY)
+    (directory / "usb").mkdir()
+    (directory / "pw").write_text(psrd_lab.PASSPHRASE)
+    return lambda *arguments: call("psrd", *arguments)

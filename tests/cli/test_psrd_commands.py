@@ -4,64 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import pty
 import re
 import resource
-import select
 import shutil
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from dsked.cli.psrd_node import ChosenNode
 from dsked.cli.psrd_options import size
-from dsked.media import medium, node
-from dsked.media.bundle import BundleReader
+from dsked.media import node
 from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 from dsked.storage.state_dir import StateDirectory
-from scripts.laboratory import wait_until
 
-from .conftest import Dskectl, Ran
-
-MIB = 1024 * 1024
-TOPOLOGY = """\
-psrd: media
-min_nr_shares: 2
-hubs: [{name: hank}, {name: helen}, {name: holly, host: 192.0.2.8}]
-clients:
-  - {name: carol, encryptors: [{name: sam}]}
-  - {name: curtis, encryptors: [{name: sunny}]}
-  - {name: chloe, host: 192.0.2.7}
-"""
-FOR_CAROL = ["generate", "--hub", "hank", "--client", "carol"]
-PASSPHRASE = "correct horse battery\n"
-
-
-@pytest.fixture
-def lab(call: Dskectl, directory: Path) -> Dskectl:
-    """Commands for a topology whose PSRD comes on media, in its own directory, with `usb` and `pw` beside."""
-    (directory / "dske-config.yaml").write_text(TOPOLOGY)
-    (directory / "usb").mkdir()
-    (directory / "pw").write_text(PASSPHRASE)
-    return lambda *arguments: call("psrd", *arguments)
-
-
-def generate(lab: Dskectl, *arguments: str, hub: str = "hank", client: str = "carol") -> Path:
-    """The file of a bundle of 1 MiB for each pool."""
-    clients = [word for name in client.split() for word in ("--client", name)]
-    ran = lab("generate", "--hub", hub, *clients, "--out", "usb", "--size", "1M", "--json", *arguments)
-    assert (ran.status, ran.err) == (0, "")
-    return Path(json.loads(ran.out)["file"])
-
-
-def refused(ran: Ran, told: str, status: int = 4) -> None:
-    """One line on standard error, nothing else."""
-    assert (ran.status, ran.out) == (status, "")
-    assert re.fullmatch(f"dskectl: .*{told}.*\n", ran.err), ran.err
+from .conftest import Dskectl
+from .psrd_lab import FOR_CAROL, MIB, generate, refused
 
 
 def test_from_a_hub_to_a_client(lab: Dskectl) -> None:
@@ -156,51 +113,6 @@ def test_split_again_over_what_is_there(lab: Dskectl) -> None:
     Path(carol).unlink()
     ran = lab("split", str(path), "--out", "usb", "--erase", "--json")
     assert json.loads(ran.out) == {"files": [carol, curtis], "were_there": [curtis], "erased": True}
-
-
-def test_a_passphrase_for_each_client(lab: Dskectl, directory: Path) -> None:
-    (directory / "two").write_text(f"{PASSPHRASE}another long passphrase\n")
-    generate(lab, "--passphrase-per-client", "--passphrase-file", "two", client="carol curtis")
-    [path] = Path("usb").iterdir()
-    carol, curtis = lab("split", str(path), "--out", "usb").lines
-    refused(lab("import", curtis, "--passphrase-file", "pw"), "wrong passphrase")
-    assert lab("import", carol, "--passphrase-file", "pw").status == 0
-    told = f"wrong passphrase, .*may have its own passphrase: cut it first with: dskectl psrd split {path}"
-    refused(lab("verify", str(path), "--passphrase-file", "two"), told)
-
-
-def test_one_passphrase_from_a_descriptor_for_all(lab: Dskectl) -> None:
-    path = generate(lab, "--passphrase-file", "pw", client="carol curtis")
-    reading, writing = os.pipe()
-    os.write(writing, PASSPHRASE.encode())
-    os.close(writing)
-    assert lab("verify", str(path), "--passphrase-fd", str(reading)).status == 0
-    os.close(reading)
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (b"short\n", "at least 12 characters"),
-        (b"", "1 line with a passphrase expected"),
-        (b"\n\n", "1 line with a passphrase expected"),
-        (b"\xff\xfe\n", "text in UTF-8"),
-        (None, "cannot be read: No such file"),
-    ],
-)
-def test_passphrases_that_are_none(lab: Dskectl, directory: Path, content: bytes | None, told: str) -> None:
-    if content is not None:
-        (directory / "bad").write_bytes(content)
-    ran = lab(*FOR_CAROL, "--out", "usb", "--passphrase-file", "bad")
-    refused(ran, told, status=2)
-    assert not list(Path("usb").iterdir())
-
-
-def test_without_a_terminal_nothing_is_asked(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = str(generate(lab, "--passphrase-file", "pw"))
-    refused(lab("import", path), "There is no terminal to ask for a passphrase", status=2)
-    refused(lab("erase", path), "There is no terminal to ask; say --yes", status=2)
-    refused(lab("erase", "--hub", "hank", "--peer", "carol"), "There is no terminal to ask", status=2)
 
 
 def test_imported_twice(lab: Dskectl) -> None:
@@ -345,27 +257,6 @@ def test_without_a_topology_file(lab: Dskectl) -> None:
     assert pair["x_coordinate"] == 7
 
 
-def test_a_run_that_was_cut_off_is_completed(lab: Dskectl) -> None:
-    """Between the hub's adoption and the new name: the same command again finishes it."""
-    path = generate(lab)
-    path.rename(medium.partial_of(path))
-    ran = lab(*FOR_CAROL, "--out", "usb", "--size", "1M")
-    assert (ran.status, ran.out) == (0, "")
-    assert ran.err == f"dskectl: completed {path}, which an earlier run had made; hub hank has its copy\n"
-    assert [str(one) for one in Path("usb").iterdir()] == [str(path)]
-    assert lab("import", str(path)).status == 0
-
-
-def test_a_run_that_was_cut_off_before_is_begun_again(lab: Dskectl) -> None:
-    path = generate(lab)
-    assert lab("erase", "--hub", "hank", "--peer", "carol", "--yes").status == 0
-    Path("usb/a.psrd.partial").write_bytes(path.read_bytes()[:-1])
-    path.unlink()
-    ran = lab(*FOR_CAROL, "--out", "usb/a.psrd", "--size", "1M")
-    assert ran.status == 0
-    assert [one.name for one in Path("usb").iterdir()] == ["a.psrd"]
-
-
 def test_a_source_of_entropy(lab: Dskectl) -> None:
     Path("zeros").write_bytes(bytes(MIB))
     command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
@@ -383,95 +274,6 @@ def test_a_source_of_entropy(lab: Dskectl) -> None:
         ran.err
         == "dskectl: enough: bytes that can be read again; never use them for other blocks, erase them\n"
     )
-
-
-def test_killed_in_the_middle_and_run_again(lab: Dskectl, directory: Path) -> None:
-    """A device that gives no more keeps the command waiting, half done."""
-    os.mkfifo("device")
-    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
-    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", "psrd", *command, "--entropy", "device"]
-    with subprocess.Popen(program) as process, Path("device").open("wb") as device:
-        device.write(os.urandom(MIB + MIB // 2))
-        device.flush()
-        staging = directory / "state" / "hub-hank" / "staging"
-        wait_until(lambda: len(list(staging.rglob("*.block"))) == 2, "both blocks are begun")
-        process.kill()
-    [partial] = Path("usb").iterdir()
-    assert partial.name.endswith(".psrd.partial")
-    assert lab("list", "--hub", "hank").out.startswith("hub hank has no PSRD")
-    assert lab(*command).status == 0
-    [path] = Path("usb").iterdir()
-    assert not list(staging.iterdir())
-    assert lab("import", str(path)).status == 0
-
-
-def test_generate_interrupted(lab: Dskectl) -> None:
-    os.mkfifo("device")
-    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
-    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", "psrd", *command, "--entropy", "device"]
-    with (
-        subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process,
-        Path("device").open("wb") as device,
-    ):
-        device.write(os.urandom(MIB))
-        device.flush()
-        wait_until(lambda: any(Path("usb").iterdir()), "the bundle is begun")
-        process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=30)
-    assert process.returncode == 130
-    assert re.fullmatch("dskectl: nothing new was made\n+dskectl: interrupted\n", err)
-    assert not list(Path("usb").iterdir()) and not list(Path("state/hub-hank/staging").iterdir())
-
-
-def interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
-
-
-def test_generate_interrupted_while_the_hub_adopts(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = [*FOR_CAROL, "--out", "usb", "--size", "1M"]
-    with monkeypatch.context() as patch:
-        patch.setattr(ChosenNode, "adopt", interrupt)
-        ran = lab(*command)
-    assert (ran.status, ran.out) == (130, "")
-    assert ran.err.startswith("dskectl: it was not finished; the same command finishes it, or begins anew\n")
-    assert lab(*command).status == 0
-    [path] = Path("usb").iterdir()
-    assert lab("import", str(path)).status == 0
-
-
-@pytest.mark.parametrize(
-    ("place", "method", "told"),
-    [
-        (BundleReader, "groups", "nothing was imported"),
-        (ChosenNode, "adopt", "it is not certain that the bundle was imported; the same command finishes it"),
-    ],
-)
-def test_import_interrupted(
-    lab: Dskectl, monkeypatch: pytest.MonkeyPatch, place: type, method: str, told: str
-) -> None:
-    path = str(generate(lab))
-    with monkeypatch.context() as patch:
-        patch.setattr(place, method, interrupt)
-        ran = lab("import", path, "--erase")
-    assert (ran.status, ran.out) == (130, "")
-    assert re.fullmatch(f"dskectl: {told}.*\n+dskectl: interrupted\n", ran.err)
-    assert lab("import", path).status == 0
-
-
-def test_import_interrupted_when_it_was_done(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = str(generate(lab))
-    adopt = ChosenNode.adopt
-    with monkeypatch.context() as patch:
-        patch.setattr(ChosenNode, "adopt", lambda chosen, bundle: interrupt(adopt(chosen, bundle)))
-        ran = lab("import", path, "--erase")
-    assert ran.status == 130
-    assert ran.err.startswith("dskectl: the bundle was imported; its file was not erased\n")
-    with monkeypatch.context() as patch:
-        patch.setattr(medium, "erase", interrupt)
-        ran = lab("import", str(generate(lab)), "--erase")
-    assert ran.status == 130
-    assert ran.err.startswith("dskectl: the bundle was imported, but not erased\n")
-    assert Path(path).exists()
 
 
 def test_no_core_dumps(lab: Dskectl, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -504,49 +306,3 @@ def test_sizes(text: str, nr_bytes: int) -> None:
 )  # fmt: skip
 def test_sizes_for_people(nr_bytes: int, text: str) -> None:
     assert show_size(nr_bytes) == text
-
-
-def on_a_terminal(arguments: list[str], keys: bytes) -> tuple[int, str]:
-    """What a real dskectl shows on a terminal of 80 columns when somebody types."""
-    leader, follower = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "80"}
-    program = [sys.executable, "-P", "-m", "dsked.cli.dskectl", *arguments]
-    process = subprocess.Popen(
-        program, stdin=follower, stdout=follower, stderr=follower, env=environment, start_new_session=True
-    )
-    os.close(follower)
-    shown = b""
-    while select.select([leader], [], [], 30)[0]:
-        try:
-            shown += os.read(leader, 65536)
-        except OSError:  # the last one that had it open is gone
-            break
-        if keys and shown.endswith(b": "):  # the space comes once it takes no notice of what was typed before
-            line, _, keys = keys.partition(b"\n")
-            os.write(leader, line + b"\n")
-    os.close(leader)
-    return process.wait(30), shown.decode()
-
-
-def test_on_a_terminal(lab: Dskectl) -> None:
-    """A bar with rate and time left; passphrases asked for and not shown."""
-    command = ["psrd", "generate", "--hub", "hank", "--client", "carol", "--out", "usb", "--size", "4M"]
-    secret = PASSPHRASE.encode()
-    status, shown = on_a_terminal([*command, "--seal"], 2 * secret)
-    assert status == 0, shown
-    assert "Passphrase for the bundle:" in shown and "Repeat for confirmation:" in shown
-    assert "Generating" in shown and "8.0/8.0 MiB" in shown and "B/s" in shown
-    assert PASSPHRASE.strip() not in shown
-    [path] = Path("usb").iterdir()
-    status, shown = on_a_terminal(["psrd", "import", str(path), "--erase"], secret)
-    assert status == 0, shown
-    assert f"Passphrase of {path}:" in shown and "Importing" in shown and "Erasing" in shown
-    assert PASSPHRASE.strip() not in shown
-
-
-def test_a_short_passphrase_is_not_asked_for_twice(lab: Dskectl) -> None:
-    command = ["psrd", *FOR_CAROL, "--out", "usb", "--seal"]
-    status, shown = on_a_terminal(command, b"short\nshort\n")
-    assert status == 2
-    assert "at least 12 characters" in shown and "Repeat" not in shown
-    assert "nothing new was made" not in shown, "nobody interrupted it"
