@@ -26,8 +26,8 @@ from dsked.storage.node_store import NodeStore, StoredPair
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, PairTerms, write_delivery
 from dsked.storage.state_dir import StateDirectory
-from tests.storage.simulated_disk import Disk, DiskDirectory
-from tests.storage.simulated_files import CHANGES, Call, Fault, SimulatedFiles, no_fault
+from scripts.simulating.simulated_disk import Disk, DiskDirectory
+from scripts.simulating.simulated_files import CHANGES, Call, Fault, SimulatedFiles, no_fault
 
 PATH = Path("/state/client-carol")
 HUBS = {"hank": 1, "hilary": 2}

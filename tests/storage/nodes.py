@@ -14,8 +14,8 @@ from dsked.storage.files import Files
 from dsked.storage.node_store import NodeStore, StoredPair
 from dsked.storage.records import Delivery, PairTerms
 from dsked.storage.state_dir import StateDirectory
+from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.lives import PATH, WINDOW, new_disk, write_staged
-from tests.storage.simulated_files import SimulatedFiles
 
 OTHER = {Side.CLIENT: "hub", Side.HUB: "client"}
 

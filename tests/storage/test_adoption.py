@@ -13,8 +13,8 @@ from dsked.limits import WINDOW_MAX_BYTES, WINDOW_MIN_BYTES
 from dsked.storage.known_uuids import known_uuids
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import DELIVERY_NAME, Delivery
+from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.nodes import Node
-from tests.storage.simulated_files import SimulatedFiles
 
 PEERS = {"hank": 1, "hilary": 2}
 

@@ -11,9 +11,9 @@ from dsked.psrd.store import BlockInfo
 from dsked.storage import block_file
 from dsked.storage.block_file import CHECKSUM_BYTES, CHUNK_BYTES, HEADER_BYTES, BlockWriter
 from dsked.storage.files import OpenFile
+from scripts.simulating.simulated_disk import Disk
+from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
-from tests.storage.simulated_disk import Disk
-from tests.storage.simulated_files import SimulatedFiles, fails_at, no_fault
 
 PATH = Path("/a.block")
 UUID, STREAM = b"U" * 16, b"S" * 16

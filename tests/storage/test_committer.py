@@ -13,8 +13,8 @@ from dsked.psrd.pair import Side
 from dsked.storage.block_file import HEADER_BYTES
 from dsked.storage.committer import CommitterThread
 from dsked.storage.open_blocks import block_path
+from scripts.simulating.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 from tests.storage.nodes import Node
-from tests.storage.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from dsked.storage.committer import Committer
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.files import OpenFile
 from dsked.storage.marks import Mark, MarkFile
+from scripts.simulating.simulated_disk import Disk, Luck
+from scripts.simulating.simulated_files import CHANGES, Call, SimulatedFiles
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
-from tests.storage.simulated_disk import Disk, Luck
-from tests.storage.simulated_files import CHANGES, Call, SimulatedFiles
 
 
 class Watch:

@@ -17,9 +17,9 @@ import pytest
 
 from dsked import storage
 from dsked.errors import ConfigurationError, StorageError
+from scripts.simulating.simulated_disk import Luck
+from scripts.simulating.simulated_files import CHANGES, FALLIBLE, Call, Fault, fails_at, full_from, no_fault
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
-from tests.storage.simulated_disk import Luck
-from tests.storage.simulated_files import CHANGES, FALLIBLE, Call, Fault, fails_at, full_from, no_fault
 
 STORAGE = str(Path(storage.__file__).parent)
 REASON = re.compile(r"^/state.*: cannot be \w+( \w+)?: (Input/output error|No space left on device)$")

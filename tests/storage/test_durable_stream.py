@@ -12,9 +12,9 @@ from dsked.psrd.pair import Side
 from dsked.storage.block_file import CHUNK_BYTES, HEADER_BYTES
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.open_blocks import block_path
+from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
 from tests.storage.nodes import Node
-from tests.storage.simulated_files import SimulatedFiles, fails_at, no_fault
 
 SIZES = (10_000, 4096, 1, 9000)
 

@@ -9,10 +9,10 @@ import pytest
 from dsked.errors import StorageError
 from dsked.storage.known_uuids import known_uuids, remember
 from dsked.storage.state_dir import StateDirectory
+from scripts.simulating.simulated_disk import Luck
+from scripts.simulating.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import PATH, new_disk
 from tests.storage.nodes import names
-from tests.storage.simulated_disk import Luck
-from tests.storage.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 
 UUIDS = [uuid for uuid, _ in zip(names("known"), range(100), strict=False)]
 

@@ -8,8 +8,8 @@ import pytest
 
 from dsked.errors import StorageError
 from dsked.storage.marks import HEADER_BYTES, MAGIC, SLOT_BYTES, Mark, MarkFile
-from tests.storage.simulated_disk import Disk
-from tests.storage.simulated_files import Call, SimulatedFiles
+from scripts.simulating.simulated_disk import Disk
+from scripts.simulating.simulated_files import Call, SimulatedFiles
 
 PATH = Path("/marks")
 

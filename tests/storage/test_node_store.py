@@ -19,10 +19,10 @@ from dsked.storage.files import Files, OpenFile
 from dsked.storage.known_uuids import known_uuids
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, write_delivery
+from scripts.simulating.simulated_disk import DiskFile
+from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
 from tests.storage.nodes import Node
-from tests.storage.simulated_disk import DiskFile
-from tests.storage.simulated_files import SimulatedFiles, fails_at, no_fault
 
 
 @pytest.fixture

@@ -10,9 +10,9 @@ import pytest
 from dsked.errors import StorageError
 from dsked.limits import MAX_OPEN_BLOCK_FILES
 from dsked.storage.open_blocks import OpenBlocks, block_path
+from scripts.simulating.simulated_disk import Disk
+from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.nodes import names
-from tests.storage.simulated_disk import Disk
-from tests.storage.simulated_files import SimulatedFiles
 from tests.storage.test_simulated_disk import content, put
 
 ROOT = Path("/")

@@ -13,8 +13,8 @@ from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
 from dsked.storage import records
 from dsked.storage.records import Delivery, PairRecord, PairTerms, StreamRecord
-from tests.storage.simulated_disk import Disk
-from tests.storage.simulated_files import SimulatedFiles, fails_at, no_fault
+from scripts.simulating.simulated_disk import Disk
+from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 
 PATH = Path("/hank.pair")
 GATE_KEY = bytes(range(32))

@@ -12,8 +12,8 @@ import pytest
 
 from dsked.errors import StorageError
 from dsked.storage.files import Files
-from tests.storage.simulated_disk import SECTOR_BYTES, Disk, Luck
-from tests.storage.simulated_files import (
+from scripts.simulating.simulated_disk import SECTOR_BYTES, Disk, Luck
+from scripts.simulating.simulated_files import (
     CHANGES,
     FALLIBLE,
     Call,

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from dsked.errors import StorageError
 from dsked.storage.files import Files, OpenFile
-from tests.storage.simulated_disk import SECTOR_BYTES, Disk, DiskDirectory, DiskFile, Node
+
+from .simulated_disk import SECTOR_BYTES, Disk, DiskDirectory, DiskFile, Node
 
 T = TypeVar("T")
 
@@ -29,7 +30,7 @@ FALLIBLE = CHANGES | {"open", "read_at", "size", "names"}
 
 
 class SimulatedCrash(BaseException):
-    """The machine stops here. Nothing may catch it but the test."""
+    """The machine stops here. Nothing may catch it but the simulation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class SimulatedFiles(Files):
         self.fault = fault
         self.nr_calls = 0
         self.most_open = 0
-        self._dice = random.Random(seed)
+        self._dice = random.Random(seed)  # noqa: S311 - a simulation draws no secrets
         self._open: dict[int, Node] = {}
 
     @property
