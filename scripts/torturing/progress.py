@@ -11,15 +11,15 @@ from typing import Protocol
 class Progress(Protocol):
     """What a run tells on its way."""
 
-    def update(self, kills: int) -> None:
-        """So many kills so far."""
+    def update(self, done: int) -> None:
+        """So much so far."""
 
     def tell(self, line: str) -> None:
         """Something that stays on the screen."""
 
 
 class _Lines:
-    def update(self, kills: int) -> None:
+    def update(self, done: int) -> None:
         pass
 
     def tell(self, line: str) -> None:
@@ -27,8 +27,8 @@ class _Lines:
 
 
 @contextmanager
-def progress(kills: int) -> Iterator[Progress]:
-    """Progress of a run of so many kills."""
+def progress(total: int, unit: str = "kills") -> Iterator[Progress]:
+    """Progress of a run of so many kills, or of another `unit`."""
     if not sys.stderr.isatty():
         yield _Lines()
         return
@@ -36,18 +36,18 @@ def progress(kills: int) -> Iterator[Progress]:
     from rich.console import Console
 
     columns = (
-        bars.TextColumn("{task.completed:.0f} of {task.total:.0f} kills"),
+        bars.TextColumn("{task.completed:.0f} of {task.total:.0f} {task.description}"),
         bars.BarColumn(),
         bars.TimeElapsedColumn(),
         bars.TextColumn("left"),
         bars.TimeRemainingColumn(),
     )
     with bars.Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("kills", total=kills)
+        task = bar.add_task(unit, total=total)
 
         class Bar:
-            def update(self, kills: int) -> None:
-                bar.update(task, completed=kills)
+            def update(self, done: int) -> None:
+                bar.update(task, completed=done)
 
             def tell(self, line: str) -> None:
                 bar.console.print(line, highlight=False)

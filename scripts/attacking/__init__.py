@@ -1,0 +1,1 @@
+"""What scripts/attacks.py runs: one module per attack, and the seam between them."""
