@@ -64,6 +64,7 @@ BELOW: dict[str, set[str]] = {
         "storage",
         "media",
         "entropy",
+        "sharing",
         "__init__",
     },
     "__main__": {"cli"},

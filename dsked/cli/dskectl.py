@@ -24,6 +24,7 @@ _COMMANDS = {
     "get-key": ("dsked.cli.key_commands", "get_key"),
     "get-key-with-key-ids": ("dsked.cli.key_commands", "get_key_with_key_ids"),
     "psrd": ("dsked.cli.psrd_commands", "psrd"),
+    "security": ("dsked.cli.security_command", "security"),
 }
 
 _EPILOG = """
