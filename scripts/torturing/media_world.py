@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .nodes import Node, TortureError
 from .operator import MIB, Operator
+from .weather import Weather
 from .world import CLIENTS, ENCRYPTOR_OF, HUBS, MEDIA, POLL_S, World
 
 FIRST_BYTES = MIB  # the smallest there is, for the smallest window
@@ -36,8 +37,8 @@ def window_bytes(first_bundle_bytes: int) -> int:
 class MediaWorld(World):
     """A world with `psrd: media`. `provide` brings the first bundles of all pairs, before any node runs."""
 
-    def __init__(self, seed: str, base_port: int, provide: Provide) -> None:
-        super().__init__(MEDIA, seed, base_port, window_bytes(FIRST_BYTES))
+    def __init__(self, seed: str, base_port: int, provide: Provide, weather: Weather | None = None) -> None:
+        super().__init__(MEDIA, seed, base_port, window_bytes(FIRST_BYTES), weather)
         self.operator = Operator(self.root, self.nodes)
         self._provide = provide
         self._nr_clones = 0

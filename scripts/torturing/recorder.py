@@ -113,6 +113,7 @@ class Line:
         self._forecast: Forecast | None = None
         self._fault = False  # the weather has lost or cut something
         self._late: dict[Way, list[bytes]] = {}  # held back, in order
+        self._swapped: dict[Way, bytes] = {}  # goes behind the next piece
         self._ended: set[Way] = set()
         self._silent = False
         self._finishing = False
@@ -194,11 +195,13 @@ class Line:
             if piece.name == "M1":
                 self._begins()
             fate = self._fate(piece)
-            if fate in (Fate.PASS, Fate.CUT, Fate.DELAY):
-                if fate is Fate.DELAY:
-                    self._hold(way)
-                self._send(piece)
-            if fate in (Fate.CUT, Fate.LOSE_AND_CUT):
+            if fate is Fate.DELAY:
+                self._hold(way)
+            if fate is Fate.REFLECT:
+                self.ends[way].write(piece.raw)
+            elif fate not in (Fate.LOSE_AND_CUT, Fate.LOSE_AND_SILENCE):
+                self._send(piece, self._recorder.weather.instead(fate, piece), swap=fate is Fate.SWAP)
+            if fate in (Fate.CUT, Fate.TEAR, Fate.LOSE_AND_CUT):
                 self._finish()
 
     def ended(self, way: Way) -> None:
@@ -241,6 +244,9 @@ class Line:
     def _fate(self, piece: Piece) -> Fate:
         if self._silent or self._finishing:
             return Fate.LOSE_AND_SILENCE
+        self._recorder.weather.saw(piece)
+        if self._recorder.weather.calm:
+            return Fate.PASS
         fate = self._forecast.of(piece) if self._forecast is not None else Fate.PASS
         if fate is Fate.PASS:
             return fate
@@ -254,12 +260,16 @@ class Line:
             self._later(weather.silence_s(), self._finish)
         return fate
 
-    def _send(self, piece: Piece) -> None:
+    def _send(self, piece: Piece, data: bytes, *, swap: bool) -> None:
+        if swap:
+            self._swapped[piece.way] = data
+            return
+        data += self._swapped.pop(piece.way, b"")
         late = self._late.get(piece.way)
         if late is not None:
-            late.append(piece.raw)
+            late.append(data)
             return
-        self._other(piece.way).write(piece.raw)
+        self._other(piece.way).write(data)
         if piece.way is Way.TO_CLIENT:
             self.answered.add(piece.name)
             self._recorder.news.set()

@@ -1,4 +1,4 @@
-"""What becomes of connections: which pieces are lost, which are late, and when the line is cut."""
+"""What becomes of connections: which pieces are lost, late or changed, and when the line is cut."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import enum
 import random
 from collections import Counter
 from dataclasses import dataclass
+from typing import ClassVar
 
 from .tap import Piece
 
@@ -13,8 +14,6 @@ from .tap import Piece
 HANDSHAKE_FAULTS = 0.2
 #: The client waits longer after each failed attempt: so many in a row are enough.
 HANDSHAKE_FAULTS_IN_A_ROW = 2
-#: Pieces of a connection before a fault, on average; both directions count.
-PIECES_BEFORE_FAULT = 500
 MAX_SILENCE_S = 0.2
 MAX_DELAY_S = 0.05
 
@@ -27,10 +26,12 @@ class Fate(enum.Enum):
     CUT = "passes, then the line is cut"
     LOSE_AND_CUT = "is lost, and the line is cut"
     LOSE_AND_SILENCE = "is lost, and all that follows in both directions until the line is cut"
-
-
-_IN_HANDSHAKE = (Fate.LOSE_AND_CUT, Fate.LOSE_AND_SILENCE, Fate.CUT)
-_IN_SESSION = (Fate.LOSE_AND_CUT, Fate.LOSE_AND_SILENCE, Fate.CUT, Fate.DELAY)
+    TEAR = "passes in part, then the line is cut"
+    CORRUPT = "is changed"
+    REPEAT = "comes twice"
+    REPLAY = "comes behind an old one"
+    SWAP = "comes behind the one that follows"
+    REFLECT = "comes back to its sender"
 
 
 @dataclass
@@ -50,7 +51,15 @@ class Forecast:
 
 
 class Weather:
-    """Faults at random, of a generator of its own. In `calm` weather there are none."""
+    """Faults at random, of a generator of its own. In `calm` weather there are none.
+
+    `in_handshake`, `in_a_session`: what may become of a piece there. `pieces_before_fault`: of a connection,
+    on average; both directions count.
+    """
+
+    in_handshake: ClassVar[tuple[Fate, ...]] = (Fate.LOSE_AND_CUT, Fate.LOSE_AND_SILENCE, Fate.CUT)
+    in_a_session: ClassVar[tuple[Fate, ...]] = (*in_handshake, Fate.DELAY)
+    pieces_before_fault: ClassVar[int] = 500
 
     def __init__(self, seed: str, calm: bool = False) -> None:
         self._random = random.Random(seed)  # noqa: S311  repeatable on purpose
@@ -66,14 +75,21 @@ class Weather:
         if lose_handshake and self._in_a_row[pair] < HANDSHAKE_FAULTS_IN_A_ROW:
             self._in_a_row[pair] += 1
             message = self._random.choice(("M1", "M2", "M3", "M3", "M4", "M4"))
-            return Forecast(self._random.choice(_IN_HANDSHAKE), message=message)
+            return Forecast(self._random.choice(self.in_handshake), message=message)
         self._in_a_row[pair] = 0
         return self.in_session()
 
     def in_session(self) -> Forecast:
         """For a connection that carries frames."""
-        pieces = int(self._random.expovariate(1 / PIECES_BEFORE_FAULT))
-        return Forecast(self._random.choice(_IN_SESSION), pieces=pieces)
+        pieces = int(self._random.expovariate(1 / self.pieces_before_fault))
+        return Forecast(self._random.choice(self.in_a_session), pieces=pieces)
+
+    def saw(self, piece: Piece) -> None:
+        """A piece is on its way, whatever becomes of it."""
+
+    def instead(self, fate: Fate, piece: Piece) -> bytes:
+        """What reaches the other end of a piece that passes."""
+        return piece.raw
 
     def happened(self, fate: Fate, piece: Piece) -> None:
         """Count a fault."""

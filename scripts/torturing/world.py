@@ -35,12 +35,14 @@ SIMULATED, MEDIA = "simulated", "media"
 class World:
     """Everything that one round of torture is done to. `window`: WIN in bytes of pools that have one."""
 
-    def __init__(self, psrd: str, seed: str, base_port: int, window: int | None = None) -> None:
+    def __init__(
+        self, psrd: str, seed: str, base_port: int, window: int | None = None, weather: Weather | None = None
+    ) -> None:
         self._psrd = psrd
         self.root = Path(tempfile.mkdtemp(prefix="dsked-torture-"))
         self._base_port = base_port
         self.ledger = Ledger(lambda client, hub: window)
-        self.weather = Weather(f"weather {seed}")
+        self.weather = weather or Weather(f"weather {seed}")
         self.recorder = Recorder(self.ledger, self.weather)
         self.load = Load()
         self.gateways: dict[str, Gateway] = {}
