@@ -266,7 +266,7 @@ class Tags:
         engines = [door for door in targets if isinstance(door, Door)]
         tried = islice(chain(every_bit(targets), forgeries(engines, rng)), amount)
         for number, (door, data) in enumerate(tried):
-            if door.takes(data) and data not in door.pieces:
+            if data not in door.pieces and door.takes(data):
                 raise Broken(f"{door.name}: number {number} was accepted: {data.hex()}")
             if number % self._told_every == 0:
                 told(number)
