@@ -125,6 +125,7 @@ MAX_CACHED_ENCRYPTORS = 65_536
 DONE_FLUSH_S = 5.0
 
 CONNECT_TIMEOUT_S = 3.0
+#: From TCP's beginning to M3 or M4: three round trips of 0.5 s (satellites), and a disk that takes its time.
 HANDSHAKE_TIMEOUT_S = 5.0
 RECONNECT_FIRST_S = 0.1
 #: A hub that refuses TCP costs nothing to try: back-off stays short.
@@ -134,16 +135,35 @@ RECONNECT_HANDSHAKE_MAX_S = 60.0
 RECONNECT_JITTER = 0.25
 REGISTER_RETRY_S = 5.0
 
+#: A peer that says nothing is asked by the system after 10 s, then every 5 s: gone after 25 s without an answer.
 KEEPALIVE_IDLE_S = 10
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
+#: So long a peer may leave what was sent to it unacknowledged, or not read at all: as long as keepalive takes.
+UNACKNOWLEDGED_S = KEEPALIVE_IDLE_S + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_S
+
+#: Bytes of one connection that are acted upon in one turn: some 500 of the smallest frames, about 10 ms. What
+#: else has come waits for the next turn, behind the other connections'.
+MAX_TURN_BYTES = 32 * 1024
+#: Connections that one listening socket accepts in a turn, at 0.1 ms each; the others wait in the backlog.
+MAX_ACCEPTS_PER_TURN = 16
+LISTEN_BACKLOG = 1024
+#: Without a file descriptor left, or memory, nothing is accepted for so long.
+ACCEPT_PAUSE_S = 0.25
+
+# File descriptors. A start takes some 20 (standard streams, event loop, locks, marks, listening sockets), and
+# finding a host's address or reading a file a few for a moment.
+SPARE_DESCRIPTORS = 32
+#: Of what is left beside these, block files may have a quarter, control connections a quarter.
+DESCRIPTORS_FRACTION = 4
 
 # Hub.
-MAX_CONNECTIONS = 10_000
-MAX_UNAUTHENTICATED_CONNECTIONS = 256
-MAX_UNAUTHENTICATED_PER_ADDRESS = 64
+MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
+MAX_UNAUTHENTICATED_CONNECTIONS = 256  # 8 KiB each: 2 MiB; at 5 s each 51 strangers a second hold on
+MAX_UNAUTHENTICATED_PER_ADDRESS = 64  # a quarter of them: many clients behind one address may start at once
+#: 1,000 keys a second that nobody fetches for the share time-out of 60 s.
 MAX_PENDING_SHARES_PER_CLIENT = 65_536
-MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024
+MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024  # 1 KiB for each of them, or 31 keys of 2 MiB
 #: Characters of the names in their terms: 256 of each of 65,536 shares.
 MAX_PENDING_NAME_BYTES_PER_CLIENT = 16 * 1024 * 1024
 #: For confirmations of a responder, and apart from them for shares of an initiator that timed out.
@@ -175,6 +195,7 @@ MAX_UNSENT_SEALED_BYTES = 2 * MAX_SIMULATED_POOL_BYTES
 REFILL_LOOKBACK_S = 2.0
 
 # Client.
+#: Of all encryptors together, each at most half of what the others leave: 0.8 s at 20,000 requests a second.
 MAX_REQUESTS_IN_FLIGHT = 16_384
 #: Shares that wait for a hub that is down: keys and bytes per hub; the oldest is dropped.
 MAX_UNSENT_SHARES_PER_HUB = 16_384
@@ -190,6 +211,14 @@ ANSWER_LIMIT_S = 10.0
 #: Confirmations that wait for a hub; beyond that its shares simply time out.
 MAX_REMEMBERED_DONE_PER_HUB = 65_536
 MAX_REMEMBERED_DELIVERIES = 1_048_576
+#: Long work on shares (searches for good ones; proofs of who lied) is cut into slices, one of each kind in a
+#: turn. Costs are in microseconds of one core, as sharing/cost.py estimates them: a slice takes 1 ms.
+MAX_SLICE_COST = 1000
+#: What one initiator's keys may cost at once, 2 s: more than most searches take; then a quarter of a core.
+MAX_SEARCH_DEBT = 2_000_000
+SEARCH_COST_PER_S = 250_000
+#: Bytes of shares that are worked on at once, for each of the two kinds: two keys of 2 MiB at 32 hubs.
+MAX_SEARCH_BYTES = 128 * 1024 * 1024
 
 # Media.
 #: A bundle's blocks are cut to this size at most: 16 MiB of checksums while one is written.
@@ -202,13 +231,19 @@ SET_ASIDE_FIRST_S = 10.0
 SET_ASIDE_MAX_S = 600.0
 EVIDENCE_WINDOW_S = 3600.0
 EVIDENCE_INITIATORS = 2
+#: Initiator clients that are remembered against one hub: those whose last mismatch is the oldest go first.
+MAX_EVIDENCE_INITIATORS = 1024
 
 # Control socket.
 MAX_CONTROL_FRAME_BYTES = 4 * 1024 * 1024
 MAX_CONTROL_CLIENTS = 256  # connections per local user
+#: Of all users together, each at most half of what the others leave.
+MAX_CONTROL_CONNECTIONS = 1024
+#: A request that has begun to come must be there within this long.
+CONTROL_REQUEST_TIMEOUT_S = 10.0
 MAX_CONTROL_REQUEST_BYTES = 64 * 1024  # some 3,600 key IDs of 18 bytes
 MAX_CONTROL_REQUESTS_IN_FLIGHT = 1024  # per connection
-#: Replies that a control client has not read: 16 of the largest; then its connection is closed.
+#: Replies that a local user has not read: 16 of the largest; then the connection that brings more is closed.
 MAX_CONTROL_UNREAD_BYTES = 16 * MAX_CONTROL_FRAME_BYTES
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
 

@@ -19,14 +19,17 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "timers", "identifiers", "keys", "expiring", "sharing", "auth", "psrd", "wire",
-    "hub", "client", "entropy.health",
+    "errors", "limits", "chosen_limits", "fair_limit", "timers", "identifiers", "keys", "expiring", "sharing",
+    "auth", "psrd", "wire", "hub", "client", "entropy.health",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
-FOUNDATION = {"errors", "limits"}
+FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
+    "chosen_limits": {"limits"},
+    "fair_limit": set(),
+    "sockets": {"limits"},
     "timers": set(),
     "identifiers": FOUNDATION,
     "sharing": FOUNDATION,
@@ -41,8 +44,8 @@ BELOW: dict[str, set[str]] = {
     "entropy": {*FOUNDATION, "sharing"},
     "media": {*FOUNDATION, "identifiers", "config", "psrd", "storage", "entropy"},
     "config": FOUNDATION,
-    "delivery": {*FOUNDATION, "identifiers", "keys", "expiring", "__init__"},
-    "net": {*FOUNDATION, "config", "psrd", "wire", "hub", "client", "keys"},
+    "delivery": {*FOUNDATION, "sockets", "identifiers", "keys", "expiring", "__init__"},
+    "net": {*FOUNDATION, "sockets", "config", "psrd", "wire", "hub", "client", "keys"},
     "daemon": {
         *FOUNDATION,
         "identifiers",

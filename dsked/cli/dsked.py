@@ -9,7 +9,7 @@ import click
 
 from dsked import __version__
 from dsked.cli import errors
-from dsked.cli.options import ManyValuesCommand, hub_addresses
+from dsked.cli.options import ManyValuesCommand, hub_addresses, limit_values
 from dsked.config import merge, rules
 from dsked.config.node import ClientSettings, NodeSettings
 
@@ -85,6 +85,13 @@ The log goes to standard error.
 @click.option(
     "--gate-keys", type=click.Path(path_type=Path), metavar="FILE", help="Gate keys of the pairs (mode 0600)."
 )
+@click.option(
+    "--limit",
+    "limits",
+    multiple=True,
+    metavar="NAME=VALUE ...",
+    help="A limit, say max_connections=500; docs/limits.md tells which there are.",
+)
 @click.option("--state-dir", metavar="DIR", help="Where state is kept; see below.")
 @click.option("--runtime-dir", metavar="DIR", help="Where the control socket is; see below.")
 @click.option(
@@ -94,11 +101,12 @@ The log goes to standard error.
     show_default=True,
     help="What is logged.",
 )
-def dsked(role: str, hubs: tuple[str, ...], **values: Any) -> int:
+def dsked(role: str, hubs: tuple[str, ...], limits: tuple[str, ...], **values: Any) -> int:
     """Run one node of a DSKE network: hub NAME or client NAME."""
     if role == "hub":
         _refuse_client_options(hubs, values)
-    settings = _settings(role, merge.Options(hubs=hub_addresses(hubs), **values))
+    options = merge.Options(hubs=hub_addresses(hubs), limits=limit_values(limits), **values)
+    settings = _settings(role, options)
     _warn(settings)
     from dsked import daemon  # loads the event loop: not for --help, nor for a wrong option
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import click
 
+from dsked.chosen_limits import Value
 from dsked.config import rules
 from dsked.config.node import HubAddress
 
-_HUB = re.compile(r"([^=]+)=(\[[^]]+\]|[^:,]+):(\d+)(?:,x=(\d+))?", re.ASCII)
+_HUB = re.compile(r"([^=]+)=(\[[^]]+\]|[^:,]+):(\d{1,9})(?:,x=(\d{1,9}))?", re.ASCII)
 
 
 def hub_addresses(values: tuple[str, ...]) -> tuple[HubAddress, ...]:
@@ -29,6 +30,21 @@ def _hub_address(value: str, number: int) -> HubAddress:
     if fault:
         raise click.BadParameter(f"{value!r}: {fault}.", param_hint="--hubs")
     return HubAddress(name=name, host=host, port=port, x=x)
+
+
+def limit_values(values: tuple[str, ...]) -> dict[str, Value]:
+    """`NAME=VALUE` of every limit; names may be written with '-' for '_'. The last of a name counts."""
+    return dict(map(_limit_value, values))
+
+
+def _limit_value(text: str) -> tuple[str, Value]:
+    name, _, number = text.partition("=")
+    try:
+        return name.replace("-", "_"), int(number) if number.isdecimal() else float(number)
+    except ValueError:
+        raise click.BadParameter(
+            f"{text!r}: NAME=VALUE is expected, VALUE a number.", param_hint="--limit"
+        ) from None
 
 
 class ManyValuesCommand(click.Command):

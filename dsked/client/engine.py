@@ -16,6 +16,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.client.dials import Dials
 from dsked.client.evidence import Evidence
 from dsked.client.hub_peer import HubPeer
@@ -25,12 +26,12 @@ from dsked.client.locator import Locator
 from dsked.client.provisioning import NEW_PSRD, Provisioning
 from dsked.client.refill import RefillSettings
 from dsked.client.requests import (
-    LIMITS,
     check_caller,
     check_key_ids,
     check_number,
     check_responders,
     key_bytes,
+    key_limits,
 )
 from dsked.client.responder import Responder
 from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
@@ -75,9 +76,11 @@ class ClientEngine:
         share_timeout_s: float,
         random: Random,
         notice: Notice,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name
         self.encryptors = encryptors
+        self._key_limits = key_limits(limits)
         self.timers = Timers()
         self.wake: Callable[[], None] = _nobody
         self._random = random
@@ -114,8 +117,8 @@ class ClientEngine:
             self._check_running()
             check_caller(caller, self.encryptors, self.name)
             named = check_responders(caller, responders)
-            size = key_bytes(size_bits)
-            check_number(number, size)
+            size = key_bytes(size_bits, self._key_limits)
+            check_number(number, size, self._key_limits)
         except DskedError as error:
             done(error)
             return
@@ -135,7 +138,7 @@ class ClientEngine:
         try:
             self._check_running()
             check_caller(caller, self.encryptors, self.name)
-            check_key_ids(key_ids)
+            check_key_ids(key_ids, self._key_limits)
             if caller == initiator:
                 raise RequestError(f"{caller!r} is the initiator: it has its own keys already")
         except DskedError as error:
@@ -171,7 +174,7 @@ class ClientEngine:
 
     def limits(self) -> KeyLimits:
         """What a key request may ask for."""
-        return LIMITS
+        return self._key_limits
 
     def _check_running(self) -> None:
         if self._stopping:

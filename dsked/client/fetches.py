@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
-from dsked.client.fair_limit import FairLimit
 from dsked.client.fetch import Fetch, FetchId
+from dsked.fair_limit import FairLimit
 from dsked.limits import FETCH_DEADLINE_S, MAX_FETCHES, MAX_HELD_SHARE_BYTES_PER_HUB
 from dsked.sharing.terms import Terms
 from dsked.timers import Timers
@@ -66,6 +66,7 @@ class Fetches:
             for x in fetch.xs():
                 self._held_bytes[x] -= fetch.held_bytes(x)
             del self._by_id[fetch.id]
+            fetch.searches.clear()  # what is under way for it ends
             self._of_callers.give_back(fetch.first_caller, 1)
 
     def _sweep_later(self) -> None:

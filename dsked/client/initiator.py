@@ -13,11 +13,11 @@ from functools import partial
 
 from dsked.client.deal import Deal, SharedTimer
 from dsked.client.evidence import Evidence
-from dsked.client.fair_limit import FairLimit
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
 from dsked.errors import ErrorCode, LimitError, TooFewHubsError
+from dsked.fair_limit import FairLimit
 from dsked.identifiers import as_uuid4
 from dsked.keys import Done, Key, Outcome
 from dsked.limits import (

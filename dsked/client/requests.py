@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import (
     BadKeyIdError,
     BadKeySizeError,
@@ -17,21 +18,25 @@ from dsked.limits import (
     DEFAULT_KEY_SIZE_BITS,
     KEY_ID_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
-    MAX_KEY_SIZE_BITS,
-    MAX_KEYS_PER_REQUEST,
     MAX_REQUEST_KEY_BYTES,
     MAX_RESPONDERS,
     MIN_KEY_SIZE_BITS,
 )
 
-LIMITS = KeyLimits(
-    key_size_bits=DEFAULT_KEY_SIZE_BITS,
-    min_key_size_bits=MIN_KEY_SIZE_BITS,
-    max_key_size_bits=MAX_KEY_SIZE_BITS,
-    max_keys_per_request=MAX_KEYS_PER_REQUEST,
-    max_key_count=0,  # no keys are stored ahead
-    stored_key_count=0,
-)
+
+def key_limits(chosen: Limits) -> KeyLimits:
+    """What key requests may ask for, as ETSI GS QKD 014 reports it."""
+    return KeyLimits(
+        key_size_bits=DEFAULT_KEY_SIZE_BITS,
+        min_key_size_bits=MIN_KEY_SIZE_BITS,
+        max_key_size_bits=chosen.max_key_size_bits,
+        max_keys_per_request=chosen.max_keys_per_request,
+        max_key_count=0,  # no keys are stored ahead
+        stored_key_count=0,
+    )
+
+
+LIMITS = key_limits(DEFAULT_LIMITS)
 
 
 def check_caller(caller: str, encryptors: Sequence[str], client: str) -> None:
@@ -62,20 +67,21 @@ def check_responders(caller: str, responders: Sequence[str]) -> tuple[str, ...]:
     return unique
 
 
-def key_bytes(size_bits: int | None) -> int:
+def key_bytes(size_bits: int | None, limits: KeyLimits = LIMITS) -> int:
     """The key's length in bytes. Raises BadKeySizeError."""
-    size = DEFAULT_KEY_SIZE_BITS if size_bits is None else size_bits
+    size = limits.key_size_bits if size_bits is None else size_bits
     if size % 8:
         raise BadKeySizeError("size shall be a multiple of 8")
-    if not MIN_KEY_SIZE_BITS <= size <= MAX_KEY_SIZE_BITS:
-        raise BadKeySizeError(f"size is {size} bits; {MIN_KEY_SIZE_BITS} to {MAX_KEY_SIZE_BITS} are possible")
+    least, most = limits.min_key_size_bits, limits.max_key_size_bits
+    if not least <= size <= most:
+        raise BadKeySizeError(f"size is {size} bits; {least} to {most} are possible")
     return size // 8
 
 
-def check_number(number: int, size_bytes: int) -> None:
+def check_number(number: int, size_bytes: int, limits: KeyLimits = LIMITS) -> None:
     """Raise BadNumberError unless `number` keys of `size_bytes` bytes may be asked for at once."""
-    if not 1 <= number <= MAX_KEYS_PER_REQUEST:
-        raise BadNumberError(f"number is {number}; 1 to {MAX_KEYS_PER_REQUEST} keys are possible")
+    if not 1 <= number <= limits.max_keys_per_request:
+        raise BadNumberError(f"number is {number}; 1 to {limits.max_keys_per_request} keys are possible")
     if number * size_bytes > MAX_REQUEST_KEY_BYTES:
         raise BadNumberError(
             f"{number} keys of {8 * size_bytes} bits are too much for one request; "
@@ -83,10 +89,10 @@ def check_number(number: int, size_bytes: int) -> None:
         )
 
 
-def check_key_ids(key_ids: Sequence[bytes]) -> None:
+def check_key_ids(key_ids: Sequence[bytes], limits: KeyLimits = LIMITS) -> None:
     """Raise BadNumberError or BadKeyIdError unless the IDs are distinct UUIDs of 16 bytes."""
-    if not 1 <= len(key_ids) <= MAX_KEYS_PER_REQUEST:
-        raise BadNumberError(f"{len(key_ids)} key IDs; 1 to {MAX_KEYS_PER_REQUEST} are possible")
+    if not 1 <= len(key_ids) <= limits.max_keys_per_request:
+        raise BadNumberError(f"{len(key_ids)} key IDs; 1 to {limits.max_keys_per_request} are possible")
     if any(len(key_id) != KEY_ID_BYTES for key_id in key_ids):
         raise BadKeyIdError("a key ID is a UUID: 16 bytes")
     if len(set(key_ids)) != len(key_ids):

@@ -13,13 +13,14 @@ from functools import partial
 from dsked.client.confirmations import Confirmations
 from dsked.client.delivered import Delivered
 from dsked.client.evidence import Evidence
-from dsked.client.fair_limit import FairLimit
 from dsked.client.fetch import Fetch, FetchId, usable_terms
 from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.judge import Judge, Notice
-from dsked.client.rebuilder import rebuild_fetches
+from dsked.client.rebuilder import needs_search, rebuild_fetches
+from dsked.client.searches import Searches
+from dsked.client.slices import Slices
 from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
@@ -27,6 +28,7 @@ from dsked.errors import (
     NotNamedError,
     UnknownKeyError,
 )
+from dsked.fair_limit import FairLimit
 from dsked.keys import Done, Key
 from dsked.limits import (
     FETCH_DEADLINE_S,
@@ -71,7 +73,9 @@ class Responder:
         notice: Notice,
     ) -> None:  # fmt: skip
         self._client = client
-        self._judge = Judge(hubs, evidence, notice)
+        self._slices = Slices(timers), Slices(timers)  # of searches, and of proofs
+        self._judge = Judge(hubs, evidence, self._slices[1], notice)
+        self.searches = Searches(self._slices[0], self._search_ended)
         self._hubs = hubs
         self._evidence = evidence
         self._timers = timers
@@ -128,13 +132,24 @@ class Responder:
         if self._round is not None:
             this_round, self._round = self._round, None
             self._start(this_round, now)
+        self._look_at_changed(now)
+        for slices in self._slices:
+            slices.turn_ends(now)
+        self._look_at_changed(now)  # what has just been found
+
+    def _look_at_changed(self, now: float) -> None:
         if self._changed:
             changed, self._changed = self._changed, {}
             self._answer_waiting(changed, now)
             settled = [fetch for fetch in changed if fetch.key is not None and fetch.settled]
-            self._judge.judge(settled, now)
+            self._judge.judge(settled)
             for fetch in settled:
                 self._drop_if_finished(fetch)
+
+    def _search_ended(self, fetch: Fetch, now: float) -> None:
+        self._changed[fetch] = None
+        if fetch.key is not None:
+            self._confirmations.rebuilt(fetch.id, now)
 
     def _start(self, this_round: _Round, now: float) -> None:
         wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
@@ -142,6 +157,8 @@ class Responder:
         if wanted and len(usable) < self._hubs.k:
             self._end(this_round, self._hubs.too_few(len(usable)), now)
             return
+        for fetch in wanted:
+            self.searches.look_again(fetch)
         self._answer_waiting(this_round.fetches.values(), now)  # rebuilt before, or refused before
         self._ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
@@ -248,6 +265,9 @@ class Responder:
             for fetch in rebuild_fetches(terms, fetches):
                 self._changed[fetch] = None
                 self._confirmations.rebuilt(fetch.id, now)
+            for fetch in fetches:
+                if needs_search(terms, fetch):
+                    self.searches.look(fetch, terms)
 
     # --- handing out ---
 
@@ -262,7 +282,7 @@ class Responder:
                     self._finish(request, failed.failure())
 
     def _hopeless(self, fetch: Fetch) -> bool:
-        return fetch.impossible(self._hubs.n, self._hubs.k)
+        return fetch.impossible(self._hubs.n, self._hubs.k) or fetch.exhausted(self._hubs.n)
 
     def _hand_out(self, request: _Request, now: float) -> None:
         refusal = next(filter(None, (self._refusal_of(request, fetch) for fetch in request.fetches)), None)
@@ -309,7 +329,7 @@ class Responder:
                 without = next((fetch for fetch in request.fetches if fetch.key is None), None)
                 assert without is not None, "a request whose keys are all there has been answered"
                 self._finish(request, error or self._why(without))
-        self._judge.judge(this_round.fetches.values(), now)
+        self._judge.judge(this_round.fetches.values())
         for fetch in this_round.fetches.values():
             self._drop_if_finished(fetch)
 

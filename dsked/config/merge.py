@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from dsked import limits
+from dsked import chosen_limits, limits
+from dsked.chosen_limits import Limits, Value
 from dsked.config import gate_keys, paths, rules, topology
 from dsked.config.gate_keys import GateKeys
 from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSettings
@@ -34,6 +35,7 @@ class Options:
     gate_keys: Path | None = None
     state_dir: str | None = None
     runtime_dir: str | None = None
+    limits: Mapping[str, Value] = field(default_factory=dict)
     log_level: str = "info"
 
 
@@ -74,6 +76,7 @@ def hub_settings(options: Options) -> HubSettings:
         owners=_owners(network),
         gate_keys=_hub_gate_keys(options, network) if simulated else {},
         control=_control(options, network, "hub", ()),
+        limits=_limits(options, network, chosen_limits.HUB),
         log_level=options.log_level,
     )
 
@@ -105,8 +108,16 @@ def client_settings(options: Options) -> ClientSettings:
         simulated=simulated,
         gate_keys=_client_gate_keys(options, network, hubs) if simulated else {},
         control=_control(options, network, "client", encryptors),
+        limits=_limits(options, network, chosen_limits.CLIENT),
         log_level=options.log_level,
     )
+
+
+def _limits(options: Options, network: Topology | None, role: str) -> Limits:
+    for name, value in options.limits.items():
+        _check(f"--limit {name}", chosen_limits.fault(name, value, role))
+    of_file = network.limits[options.name] if network else {}
+    return chosen_limits.with_values({**of_file, **options.limits})
 
 
 def gate_key_file(network: Topology, option: Path | None = None, state_dir: str | None = None) -> Path:
@@ -154,7 +165,7 @@ def _check_psrd(mode: str | None, hosts: list[str]) -> None:
 
 
 def _shared(options: Options, network: Topology | None) -> _Shared:
-    names = [field.name for field in fields(_Shared)]
+    names = [one.name for one in fields(_Shared)]
     values = {name: getattr(network, name) for name in names} if network else {}
     values.update((name, getattr(options, name)) for name in names if getattr(options, name) is not None)
     shared = _Shared(**values)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dsked import limits
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +57,7 @@ class HubSettings:
     #: client name -> gate key, 32 bytes; with PSRD on media they come with it.
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
+    limits: Limits = DEFAULT_LIMITS
     log_level: str = "info"
 
 
@@ -79,6 +81,7 @@ class ClientSettings:
     #: hub name -> gate key, 32 bytes; with PSRD on media they come with it.
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
+    limits: Limits = DEFAULT_LIMITS
     log_level: str = "info"
 
 

@@ -30,6 +30,7 @@ class HubEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int | None = None
     x_coordinate: int | None = None
+    limits: dict[str, int | float] = {}
 
 
 class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,6 +40,7 @@ class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int | None = None
     encryptors: list[EncryptorEntry] = []
+    limits: dict[str, int | float] = {}
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -57,6 +59,7 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_dir: str | None = None
     gate_keys: str | None = None
     control_group: str | int | None = None
+    limits: dict[str, int | float] = {}
 
 
 #: Which keys stand where: by the name of the list that the mapping is an item of.

@@ -6,12 +6,13 @@ nothing behind it has to check again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsked import limits
-from dsked.config import document, rules, schema
+from dsked.chosen_limits import Value
+from dsked.config import document, node_limits, rules, schema
 from dsked.config.document import Document, Place
 from dsked.config.node import HubAddress
 from dsked.errors import ConfigurationError
@@ -53,6 +54,7 @@ class Topology:
     state_dir: Path | None
     gate_keys: Path | None
     control_group: str | None
+    limits: Mapping[str, Mapping[str, Value]]  # by node name: those that the file sets
     warnings: tuple[str, ...]
 
     def hub(self, name: str) -> HubAddress:
@@ -112,6 +114,7 @@ def load(path: Path) -> Topology:
         etsi_plain_http=entry.etsi is not None,
         state_dir=_beside(path, entry.state_dir),
         gate_keys=_beside(path, entry.gate_keys),
+        limits=node_limits.of_nodes(source, entry),
         control_group=None if entry.control_group is None else str(entry.control_group),
         warnings=tuple(_warnings(source, entry)),
     )

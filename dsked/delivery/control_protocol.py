@@ -77,6 +77,11 @@ class FrameBuffer:
         self._max_frame_bytes = max_frame_bytes
         self._pending = bytearray()
 
+    @property
+    def nr_pending(self) -> int:
+        """Bytes of a frame that has come in part."""
+        return len(self._pending)
+
     def feed(self, data: bytes) -> list[bytes]:
         """Take the bytes that came; return the bodies of the frames that they complete.
 

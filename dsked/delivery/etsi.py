@@ -82,7 +82,7 @@ class _Api:
         slave = messages.sae_id(request.match_info["sae"], "slave_SAE_ID")
         if master not in service.encryptors:
             raise NotOwnerError(f"SAE {master} is not served by KME {service.name}")
-        target: str = await _outcome(partial(service.locate, slave))
+        target: str = await _outcome(partial(service.locate, master, slave))
         return _json(messages.status_document(service.name, target, master, slave, service.limits()))
 
     async def get_keys(self, request: web.Request) -> web.Response:

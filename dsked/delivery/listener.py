@@ -12,7 +12,7 @@ from pathlib import Path
 
 from dsked.delivery.access import group_id
 from dsked.errors import ConfigurationError
-from dsked.limits import MAX_CONTROL_CLIENTS, MAX_SOCKET_PATH_BYTES
+from dsked.limits import LISTEN_BACKLOG, MAX_SOCKET_PATH_BYTES
 
 _DIRECTORY_MODE = 0o750
 _SOCKET_MODE = 0o660
@@ -119,7 +119,7 @@ def _listen(path: Path, gid: int | None) -> socket.socket:
             os.umask(umask)
         _give_to_group(path, gid)
         path.chmod(_SOCKET_MODE)
-        listening.listen(MAX_CONTROL_CLIENTS)
+        listening.listen(LISTEN_BACKLOG)
         listening.setblocking(False)
     except OSError:
         listening.close()

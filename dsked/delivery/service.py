@@ -37,8 +37,11 @@ class KeyService(Protocol):
     def get_keys_by_id(self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done) -> None:
         """Hand out to `caller` the keys of `initiator`: all of `key_ids` (16 bytes each), or none."""
 
-    def locate(self, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
-        """Find the name of the client that serves `encryptor`, as at least k hubs say alike."""
+    def locate(self, asker: str, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
+        """Find the name of the client that serves `encryptor`, as at least k hubs say alike.
+
+        `asker`: whoever it is done for, so that none of them takes up what others need.
+        """
 
     def limits(self) -> KeyLimits:
         """The present limits."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import DskedError, ErrorCode
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.provisioning import Provisioning
@@ -77,11 +78,12 @@ class HubEngine:
         share_timeout_s: float,
         random: Random,
         notice: Notice,
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self.name = name
         self.timers = Timers()
         self.directory = EncryptorDirectory(owners)
-        self.shares = ShareStore(share_timeout_s)
+        self.shares = ShareStore(share_timeout_s, limits)
         self.wake: Callable[[], None] = _nobody
         self.pairs = {
             client: Pair(client, name, Side.HUB, key, simulated)

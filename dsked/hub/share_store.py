@@ -14,12 +14,11 @@ import math
 from collections import Counter
 from dataclasses import dataclass, field
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ErrorCode
 from dsked.expiring import ExpiringKeyIds
 from dsked.limits import (
     MAX_PENDING_NAME_BYTES_PER_CLIENT,
-    MAX_PENDING_SHARE_BYTES_PER_CLIENT,
-    MAX_PENDING_SHARES_PER_CLIENT,
     MAX_TOMBSTONES_PER_CLIENT,
 )
 from dsked.sharing.terms import Terms
@@ -65,8 +64,9 @@ class StoredShare:
 class ShareStore:
     """Shares and tombstones of all clients of one hub. `timeout_s` caps every time to live."""
 
-    def __init__(self, timeout_s: float) -> None:
+    def __init__(self, timeout_s: float, limits: Limits = DEFAULT_LIMITS) -> None:
         self.timeout_s = timeout_s
+        self._limits = limits
         self._shares: dict[ShareId, StoredShare] = {}
         self._tombstones = ExpiringKeyIds()  # by (initiator client, responder client or EVERYONE)
         self._nr_shares: Counter[str] = Counter()  # per initiator client
@@ -138,9 +138,9 @@ class ShareStore:
         """Every share has its tombstone in reserve, should nobody fetch it."""
         nr_shares = self._nr_shares[client]
         return (
-            nr_shares < MAX_PENDING_SHARES_PER_CLIENT
+            nr_shares < self._limits.max_pending_shares_per_client
             and nr_shares + self._nr_expired[client] < MAX_TOMBSTONES_PER_CLIENT
-            and self._nr_bytes[client] + stored.size <= MAX_PENDING_SHARE_BYTES_PER_CLIENT
+            and self._nr_bytes[client] + stored.size <= self._limits.max_pending_share_bytes_per_client
             and self._nr_name_bytes[client] + stored.name_bytes <= MAX_PENDING_NAME_BYTES_PER_CLIENT
         )
 

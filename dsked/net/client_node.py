@@ -8,18 +8,21 @@ import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+from dsked.chosen_limits import report
 from dsked.client.engine import ClientEngine
 from dsked.client.refill import RefillSettings
 from dsked.config.node import ClientSettings
 from dsked.errors import DskedError, LimitError
-from dsked.keys import Done, KeyLimits, Outcome
-from dsked.limits import MAX_REQUESTS_IN_FLIGHT, SHUTDOWN_GRACE_S
+from dsked.fair_limit import FairLimit
+from dsked.keys import Key, KeyLimits
+from dsked.limits import SHUTDOWN_GRACE_S
 from dsked.net.hub_dialer import HubDialer
 from dsked.psrd.pair import Streams
 
 _log = logging.getLogger("dsked.client")
+ResultT = TypeVar("ResultT")
 
 
 class ClientNode:
@@ -62,10 +65,12 @@ class ClientNode:
             share_timeout_s=settings.share_timeout_s,
             random=os.urandom,
             notice=_log.log,
+            limits=settings.limits,
         )
         addresses = {hub.name: (hub.host, hub.port) for hub in settings.hubs}
-        self._dialer = HubDialer(self._engine, addresses, turn_ended)
-        self._in_flight = 0
+        self._dialer = HubDialer(self._engine, addresses, turn_ended, settings.limits)
+        self._limits = settings.limits
+        self._in_flight = FairLimit()  # requests, by encryptor or whoever else asks
         self._idle = asyncio.Event()
         self._idle.set()
 
@@ -96,47 +101,58 @@ class ClientNode:
     # --- KeyService ---
 
     def get_keys(
-        self, caller: str, responders: Sequence[str], number: int, size_bits: int | None, done: Done
+        self,
+        caller: str,
+        responders: Sequence[str],
+        number: int,
+        size_bits: int | None,
+        done: Callable[[list[Key] | DskedError], None],
     ) -> None:
         """Establish `number` keys from `caller` to `responders`."""
-        counted = self._count(
-            done, "%r asks for %r keys of %r bits with %r", caller, number, size_bits, responders
-        )
+        _log.debug("%r asks for %r keys of %r bits with %r", caller, number, size_bits, responders)
+        counted = self._count(caller, done)
         if counted is not None:
             self._engine.get_keys(caller, responders, number, size_bits, counted, self._dialer.turns.now())
             self._dialer.touch()
 
-    def get_keys_by_id(self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done) -> None:
+    def get_keys_by_id(
+        self,
+        caller: str,
+        initiator: str,
+        key_ids: Sequence[bytes],
+        done: Callable[[list[Key] | DskedError], None],
+    ) -> None:
         """Hand out to `caller` the keys of `initiator`."""
-        counted = self._count(done, "%r asks for %r keys of %r", caller, len(key_ids), initiator)
+        _log.debug("%r asks for %r keys of %r", caller, len(key_ids), initiator)
+        counted = self._count(caller, done)
         if counted is not None:
             self._engine.get_keys_by_id(caller, initiator, key_ids, counted, self._dialer.turns.now())
             self._dialer.touch()
 
-    def locate(self, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
-        """Which client serves `encryptor`."""
-        self._engine.locate(encryptor, done, self._dialer.turns.now())
-        self._dialer.touch()
+    def locate(self, asker: str, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
+        """Which client serves `encryptor`; `asker` is on whose account the question goes."""
+        counted = self._count(asker, done)
+        if counted is not None:
+            self._engine.locate(encryptor, counted, self._dialer.turns.now())
+            self._dialer.touch()
 
     def limits(self) -> KeyLimits:
         """What a key request may ask for."""
         return self._engine.limits()
 
-    def _count(self, done: Done, what: str, *details: object) -> Done | None:
-        """`done`, counted as in flight until it is called; None where there are too many already.
-
-        `what` and `details` are for the log at level debug.
-        """
-        _log.debug(what, *details)
-        if self._in_flight >= MAX_REQUESTS_IN_FLIGHT:
-            done(LimitError(f"{MAX_REQUESTS_IN_FLIGHT} requests are under way: ask again later"))
+    def _count(
+        self, who: str, done: Callable[[ResultT | DskedError], None]
+    ) -> Callable[[ResultT | DskedError], None] | None:
+        """`done`, counted as in flight until it is called; None where `who` has too many already."""
+        if not self._in_flight.fits(who, 1, self._limits.max_requests_in_flight):
+            done(LimitError(f"{self._in_flight.total} requests are under way: ask again later"))
             return None
-        self._in_flight += 1
+        self._in_flight.take(who, 1)
         self._idle.clear()
 
-        def counted(outcome: Outcome) -> None:
-            self._in_flight -= 1
-            if not self._in_flight:
+        def counted(outcome: ResultT | DskedError) -> None:
+            self._in_flight.give_back(who, 1)
+            if not self._in_flight.total:
                 self._idle.set()
             _log.debug("answered: %s", outcome)  # keys have no repr that shows them
             done(outcome)
@@ -151,7 +167,11 @@ class ClientNode:
 
     def status(self) -> dict[str, Any]:
         """The user guide's status."""
-        return self._engine.status(self._dialer.turns.now())
+        return {
+            **self._engine.status(self._dialer.turns.now()),
+            "nr_requests_in_flight": self._in_flight.total,
+            "limits": report(self._limits, self.role),
+        }
 
     def stop(self) -> None:
         """Begin an orderly stop."""

@@ -7,10 +7,11 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import cast
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.errors import DskedError
-from dsked.limits import CONNECT_TIMEOUT_S, HANDSHAKE_TIMEOUT_S
+from dsked.limits import CONNECT_TIMEOUT_S
 from dsked.net.tcp import DskeProtocol, OpenProtocols, reason
 from dsked.net.turns import Turns
 from dsked.wire.connection import ClientConnection, Stage
@@ -29,8 +30,10 @@ class HubDialer:
         engine: ClientEngine,
         addresses: Mapping[str, tuple[str, int]],
         turn_ended: Callable[[], None],
+        limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._engine = engine
+        self._handshake_timeout_s = limits.handshake_timeout_s
         self._addresses = addresses
         self._turn_ended = turn_ended
         self.turns = Turns(engine, self._end_turn)
@@ -88,12 +91,12 @@ class HubDialer:
         self._protocols[connection] = protocol
         self._hub_of[connection] = hub
         loop = asyncio.get_running_loop()
-        self._timeouts[connection] = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_slow, connection)
+        self._timeouts[connection] = loop.call_later(self._handshake_timeout_s, self._too_slow, connection)
         transport.set_protocol(protocol)
 
     def _too_slow(self, connection: ClientConnection) -> None:
         if connection.stage is not Stage.OPEN:
-            self._problems[connection] = f"the handshake took more than {HANDSHAKE_TIMEOUT_S} s"
+            self._problems[connection] = f"the handshake took more than {self._handshake_timeout_s} s"
             self._protocols[connection].transport.abort()
 
     # --- bytes ---

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
+from dsked.chosen_limits import report
 from dsked.config.node import HubSettings
 from dsked.hub.engine import HubEngine
 from dsked.net.hub_server import HubServer
@@ -47,8 +48,9 @@ class HubNode:
             share_timeout_s=settings.share_timeout_s,
             random=os.urandom,
             notice=_log.log,
+            limits=settings.limits,
         )
-        self._server = HubServer(self._engine)
+        self._server = HubServer(self._engine, settings.limits)
 
     async def start(self) -> None:
         """Begin to serve. Raises ConfigurationError."""
@@ -81,7 +83,12 @@ class HubNode:
 
     def status(self) -> dict[str, Any]:
         """The user guide's status."""
-        return {**self._engine.status(), "closed_pools": dict(self._closed_pools)}
+        return {
+            **self._engine.status(),
+            "closed_pools": dict(self._closed_pools),
+            "nr_connections": self._server.nr_connections,
+            "limits": report(self._settings.limits, self.role),
+        }
 
     def stop(self) -> None:
         """Begin an orderly stop."""

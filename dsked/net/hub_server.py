@@ -7,57 +7,55 @@ import logging
 from collections import Counter
 from typing import cast
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ConfigurationError, DskedError
 from dsked.hub.engine import HubEngine
-from dsked.limits import (
-    HANDSHAKE_TIMEOUT_S,
-    MAX_CONNECTIONS,
-    MAX_UNAUTHENTICATED_CONNECTIONS,
-    MAX_UNAUTHENTICATED_PER_ADDRESS,
-)
 from dsked.net.outsiders import OutsiderLog
 from dsked.net.tcp import DskeProtocol, OpenProtocols, peer_address, reason
 from dsked.net.turns import Turns
+from dsked.sockets import Acceptor, listen
 from dsked.wire.connection import HubConnection, Stage
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 1024
 
 
 class HubServer:
     """The TCP side of one hub (an Owner of its connections)."""
 
-    def __init__(self, engine: HubEngine) -> None:
+    def __init__(self, engine: HubEngine, limits: Limits = DEFAULT_LIMITS) -> None:
         self._engine = engine
+        self._limits = limits
         self._turns = Turns(engine, self._end_turn)
         engine.wake = self.touch
         self._outsiders = OutsiderLog(_log, self._turns.now)
         self._protocols: OpenProtocols[HubConnection] = OpenProtocols()
         self._strangers: Counter[str] = Counter()  # unauthenticated connections by address
         self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises ConfigurationError when the address cannot be had."""
-        loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(
-                lambda: _Accepted(self), host, port, reuse_address=True, backlog=_BACKLOG
-            )
+            sockets = await listen(host, port)
         except OSError as error:
             raise ConfigurationError(f"cannot listen on {host} port {port}: {reason(error)}") from None
+        self._acceptor = Acceptor(sockets, lambda: _Accepted(self), self._make_room)
 
     @property
     def port(self) -> int:
         """The TCP port it listens on."""
-        assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        assert self._acceptor is not None
+        return self._acceptor.port
+
+    @property
+    def nr_connections(self) -> int:
+        """Clients and strangers that are connected."""
+        return len(self._protocols)
 
     async def close(self) -> None:
         """Stop listening and close all connections; those that linger are aborted after a grace."""
-        if self._server is not None:
-            self._server.close()
+        if self._acceptor is not None:
+            self._acceptor.close()
         await self._protocols.close()
         self._turns.close()
 
@@ -69,22 +67,33 @@ class HubServer:
         So a crowd of idle strangers does not lock out a client, whose handshake takes a moment.
         """
         address = peer_address(transport)
-        if len(self._protocols) >= MAX_CONNECTIONS:
-            self._outsiders.warning("limit", f"{MAX_CONNECTIONS} connections: one from {address} was dropped")
+        if len(self._protocols) >= self._limits.max_connections and not self._timeouts:
+            self._outsiders.warning(
+                "limit", f"{self._limits.max_connections} connections: one from {address} was dropped"
+            )
             transport.abort()
             return
-        if self._strangers[address] >= MAX_UNAUTHENTICATED_PER_ADDRESS:
+        if self._strangers[address] >= self._limits.max_unauthenticated_per_address:
             self._evict(next(c for c in self._timeouts if self._protocols[c].peer == address))
-        elif len(self._timeouts) >= MAX_UNAUTHENTICATED_CONNECTIONS:
-            self._evict(next(iter(self._timeouts)))
+        elif (
+            len(self._timeouts) >= self._limits.max_unauthenticated_connections
+            or len(self._protocols) >= self._limits.max_connections
+        ):
+            self._make_room()
         connection = self._engine.connect()
         protocol = DskeProtocol(self, connection, transport)
         self._protocols[connection] = protocol
         self._strangers[address] += 1
         loop = asyncio.get_running_loop()
-        self._timeouts[connection] = loop.call_later(HANDSHAKE_TIMEOUT_S, self._too_slow, connection)
+        limit_s = self._limits.handshake_timeout_s
+        self._timeouts[connection] = loop.call_later(limit_s, self._too_slow, connection)
         transport.set_protocol(protocol)
         self.touch()
+
+    def _make_room(self) -> None:
+        """The oldest of the strangers goes, if there is one."""
+        if self._timeouts:
+            self._evict(next(iter(self._timeouts)))
 
     def _evict(self, stranger: HubConnection) -> None:
         protocol = self._protocols[stranger]
@@ -96,7 +105,8 @@ class HubServer:
 
     def _too_slow(self, connection: HubConnection) -> None:
         protocol = self._protocols[connection]
-        self._outsiders.warning("slow", f"{protocol.peer} did not authenticate in {HANDSHAKE_TIMEOUT_S} s")
+        limit_s = self._limits.handshake_timeout_s
+        self._outsiders.warning("slow", f"{protocol.peer} did not authenticate in {limit_s} s")
         protocol.transport.abort()
 
     def _no_stranger(self, connection: HubConnection) -> None:

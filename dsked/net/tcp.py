@@ -9,7 +9,8 @@ import socket
 from typing import Generic, Protocol, TypeVar
 
 from dsked.errors import DskedError
-from dsked.limits import KEEPALIVE_COUNT, KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, SHUTDOWN_GRACE_S
+from dsked.limits import SHUTDOWN_GRACE_S
+from dsked.sockets import TurnReader, keep_alive
 from dsked.wire.connection import Connection, Stage
 
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
@@ -30,15 +31,6 @@ class Owner(Protocol[ConnectionT_contra]):
 
     def touch(self) -> None:
         """End the turn soon."""
-
-
-def _keep_alive(transport: asyncio.Transport) -> None:
-    """A peer that vanished is noticed without costing pads."""
-    raw = transport.get_extra_info("socket")
-    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
-    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
 
 
 def peer_address(transport: asyncio.BaseTransport) -> str:
@@ -62,9 +54,13 @@ class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
         self.connection = connection
         self.transport = transport
         self.peer = peer_address(transport)
-        _keep_alive(transport)
+        self._reader = TurnReader(transport, self._take)
+        keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
+        self._reader.received(data)
+
+    def _take(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
         try:

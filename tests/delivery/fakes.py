@@ -69,7 +69,7 @@ class FakeKeys:
     def get_keys_by_id(self, caller: str, initiator: str, key_ids: Sequence[bytes], done: Done) -> None:
         self._answer(done, lambda: self._known_keys(caller, initiator, key_ids))
 
-    def locate(self, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
+    def locate(self, asker: str, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
         self._answer(done, lambda: self._client_of(encryptor))
 
     def release(self) -> None:

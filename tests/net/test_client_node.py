@@ -36,7 +36,7 @@ async def test_requests_are_answered_at_the_turns_end_where_no_hub_is_there(node
     outcomes: list[Outcome] = []
     client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
     client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
-    client.locate("sunny", outcomes.append)
+    client.locate("user 1", "sunny", outcomes.append)
     assert outcomes == []
     await nodes.until(lambda: len(outcomes) == 3)
     assert {type(outcome) for outcome in outcomes} == {TooFewHubsError}

@@ -10,21 +10,21 @@ class FairLimit:
 
     def __init__(self) -> None:
         self._of: Counter[str] = Counter()
-        self._total = 0
+        self.total = 0
 
     def fits(self, who: str, amount: int, most: int) -> bool:
         """True when `who` may take `amount` more, where all together may have `most`."""
-        free = most - self._total
-        return amount <= free and (self._of[who] + amount <= free or not self._total)
+        free = most - self.total
+        return amount <= free and (self._of[who] + amount <= free or not self.total)
 
     def take(self, who: str, amount: int) -> None:
         """`who` has taken it."""
         self._of[who] += amount
-        self._total += amount
+        self.total += amount
 
     def give_back(self, who: str, amount: int) -> None:
         """`who` needs it no more."""
         self._of[who] -= amount
-        self._total -= amount
+        self.total -= amount
         if not self._of[who]:
             del self._of[who]

@@ -1,0 +1,332 @@
+"""One connection to the control socket: requests are decoded, checked against the rules, and answered.
+
+No task and no future per request: the key service calls back when a request is done, and all replies of one
+loop turn leave in one write.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Annotated, Any, Protocol, cast
+
+import msgspec
+
+from dsked.delivery.access import AccessRules, LocalUser
+from dsked.delivery.control_protocol import MAX_REQUEST_ID, FrameBuffer, Op, encode_frame
+from dsked.delivery.service import DeliveryService, KeyService, Node
+from dsked.errors import (
+    DskedError,
+    ErrorCode,
+    FrameError,
+    LimitError,
+    NotAllowedError,
+    RequestError,
+    ShuttingDownError,
+)
+from dsked.limits import (
+    CONTROL_REQUEST_TIMEOUT_S,
+    MAX_CONTROL_REQUEST_BYTES,
+    MAX_CONTROL_REQUESTS_IN_FLIGHT,
+    MAX_CONTROL_UNREAD_BYTES,
+    UUID_BYTES,
+)
+from dsked.sockets import TurnReader
+
+_log = logging.getLogger(__name__)
+#: Nobody is asked about other connections' replies for less.
+_SMALL_BYTES = 64 * 1024
+
+
+class _Request(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    op: int
+    request_id: int
+    args: msgspec.Raw
+
+
+class _GetKeys(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    responders: list[str]
+    number: int
+    size_bits: int | None
+    as_encryptor: str | None
+
+
+class _GetKeysById(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    initiator: str
+    key_ids: list[bytes]
+    as_encryptor: str | None
+
+
+class _Locate(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    encryptor: str
+
+
+class _Adopt(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    bundle: Annotated[bytes, msgspec.Meta(min_length=UUID_BYTES, max_length=UUID_BYTES)]
+
+
+class _NoArgs(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
+    pass
+
+
+_decode_request = msgspec.msgpack.Decoder(_Request).decode
+_decode_get_keys = msgspec.msgpack.Decoder(_GetKeys).decode
+_decode_get_keys_by_id = msgspec.msgpack.Decoder(_GetKeysById).decode
+_decode_locate = msgspec.msgpack.Decoder(_Locate).decode
+_decode_adopt = msgspec.msgpack.Decoder(_Adopt).decode
+_decode_no_args = msgspec.msgpack.Decoder(_NoArgs).decode
+
+#: What msgspec raises for bytes that are not what was declared.
+_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
+class ControlOwner(Protocol):
+    """The server that a connection belongs to."""
+
+    node: Node
+    rules: AccessRules
+
+    def admit(self, connection: ControlConnection) -> None:
+        """Count a new connection. Raises DskedError where there are too many."""
+
+    def lost(self, connection: ControlConnection) -> None:
+        """The connection is gone."""
+
+    def unread_bytes(self, connection: ControlConnection) -> int:
+        """Bytes of replies that the connection's user has not taken, over all connections."""
+
+    def service(self) -> KeyService:
+        """Raises RequestError where the node gives no keys."""
+
+    def deliveries(self) -> DeliveryService:
+        """Raises RequestError where the node takes no PSRD."""
+
+    def status(self) -> str:
+        """The JSON text of the STATUS reply."""
+
+
+class ControlConnection(asyncio.Protocol):
+    """One local process that is connected."""
+
+    def __init__(self, server: ControlOwner) -> None:
+        self._server = server
+        self._slow: asyncio.TimerHandle | None = None  # while a request has come in part
+        self._frames = FrameBuffer(MAX_CONTROL_REQUEST_BYTES)
+        self._open_requests: set[int] = set()
+        self._output: list[bytes] = []
+        self._closing = False
+
+    # --- the transport's calls ---
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self._loop = asyncio.get_running_loop()
+        self._reader = TurnReader(self._transport, self._feed)
+        self.user = LocalUser.of_peer(transport.get_extra_info("socket"))
+        try:
+            self._server.admit(self)
+        except DskedError as error:
+            self._refuse(error)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._closing = True
+        self._open_requests.clear()
+        self._output.clear()
+        self._watch(begun=False)
+        self._server.lost(self)
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.received(data)
+
+    def _feed(self, data: bytes) -> None:
+        if self._closing:
+            return
+        try:
+            frames = self._frames.feed(data)
+            for frame in frames:
+                self._take(frame)
+        except FrameError as error:
+            self._refuse(error)
+            return
+        if frames:
+            self._watch(begun=False)
+        self._watch(begun=self._frames.nr_pending > 0)
+
+    def _watch(self, *, begun: bool) -> None:
+        """A request that has `begun` to come must be there in time: one that never ends is cut off."""
+        if begun and self._slow is None and not self._closing:
+            self._slow = self._loop.call_later(CONTROL_REQUEST_TIMEOUT_S, self._too_slow)
+        elif not begun and self._slow is not None:
+            self._slow.cancel()
+            self._slow = None
+
+    def _too_slow(self) -> None:
+        self._slow = None
+        self._refuse(LimitError(f"a request did not arrive within {CONTROL_REQUEST_TIMEOUT_S:g} s"))
+
+    def pause_writing(self) -> None:
+        self._reader.pause()  # who does not read replies may not ask on
+
+    def resume_writing(self) -> None:
+        self._reader.resume()
+
+    # --- requests ---
+
+    def _take(self, frame: bytes) -> None:
+        """Serve one request. Raises FrameError where not even its outer array is understood."""
+        try:
+            request = _decode_request(frame)
+        except _DECODE_ERRORS:
+            raise FrameError("a request is not understood: are both of the same version?") from None
+        if not 0 <= request.request_id <= MAX_REQUEST_ID:
+            raise FrameError(f"a request ID is not within 0 and {MAX_REQUEST_ID}")
+        self._open(request.request_id)
+        try:
+            self._serve(request)
+        except _DECODE_ERRORS as error:
+            self._fail(request.request_id, RequestError(f"the request's arguments are wrong: {error}"))
+        except DskedError as error:
+            self._fail(request.request_id, error)
+        except Exception:
+            _log.exception("a control request failed")
+            self._fail(request.request_id, DskedError("internal error: see the node's log"))
+
+    def _open(self, request_id: int) -> None:
+        if request_id in self._open_requests:
+            raise FrameError(f"request ID {request_id} is in use")
+        self._open_requests.add(request_id)
+
+    def _serve(self, request: _Request) -> None:
+        serve = _SERVE.get(request.op)
+        if serve is None:
+            raise RequestError(f"there is no operation {request.op}")
+        if len(self._open_requests) > MAX_CONTROL_REQUESTS_IN_FLIGHT:
+            raise LimitError(f"{MAX_CONTROL_REQUESTS_IN_FLIGHT} requests are open: the limit")
+        serve(self, request.request_id, request.args)
+
+    def _get_keys(self, request_id: int, raw: msgspec.Raw) -> None:
+        args = _decode_get_keys(raw)
+        caller = self._caller(args.as_encryptor)
+        done = self._done(request_id)
+        self._server.service().get_keys(caller, args.responders, args.number, args.size_bits, done)
+
+    def _get_keys_by_id(self, request_id: int, raw: msgspec.Raw) -> None:
+        args = _decode_get_keys_by_id(raw)
+        caller = self._caller(args.as_encryptor)
+        self._server.service().get_keys_by_id(caller, args.initiator, args.key_ids, self._done(request_id))
+
+    def _locate(self, request_id: int, raw: msgspec.Raw) -> None:
+        args = _decode_locate(raw)
+        self._server.service().locate(f"user {self.user.uid}", args.encryptor, self._done(request_id))
+
+    def _status(self, request_id: int, raw: msgspec.Raw) -> None:
+        _decode_no_args(raw)
+        self._reply(request_id, ErrorCode.OK, self._server.status())
+
+    def _stop(self, request_id: int, raw: msgspec.Raw) -> None:
+        _decode_no_args(raw)
+        self._check_may_control("stop it")
+        self._reply(request_id, ErrorCode.OK, None)
+        self._flush()  # the reply leaves before the node begins to close connections
+        self._server.node.stop()
+
+    def _adopt(self, request_id: int, raw: msgspec.Raw) -> None:
+        args = _decode_adopt(raw)
+        self._check_may_control("bring PSRD to it")
+        self._server.deliveries().adopt(args.bundle, self._done(request_id))
+
+    def _check_may_control(self, what: str) -> None:
+        if not self._server.rules.may_control(self.user):
+            raise NotAllowedError(f"only root and the node's own user may {what}")
+
+    def _caller(self, named: str | None) -> str:
+        """The encryptor for which the request acts, after the rules allowed it."""
+        encryptor = named if named is not None else self._only_encryptor()
+        if not self._server.rules.may_act_for(self.user, encryptor):
+            raise NotAllowedError(f"the local user {self.user.uid} may not act for encryptor {encryptor}")
+        return encryptor
+
+    def _only_encryptor(self) -> str:
+        service = self._server.service()
+        if len(service.encryptors) == 1:
+            return service.encryptors[0]
+        if not service.encryptors:
+            raise RequestError(f"client {service.name} serves no encryptor")
+        raise RequestError(f"say for which encryptor: one of {', '.join(service.encryptors)}")
+
+    # --- replies ---
+
+    def _done(self, request_id: int) -> Callable[[Any], None]:
+        def done(outcome: object) -> None:
+            if isinstance(outcome, DskedError):
+                self._fail(request_id, outcome)
+            else:
+                self._reply(request_id, ErrorCode.OK, outcome)
+
+        return done
+
+    def _fail(self, request_id: int, error: DskedError) -> None:
+        self._reply(request_id, error.code, str(error))
+
+    def _reply(self, request_id: int, code: ErrorCode, result: object) -> None:
+        """Send the reply to an open request, with all others of this loop turn."""
+        if request_id not in self._open_requests:
+            return  # the connection was lost or shut down meanwhile
+        self._open_requests.remove(request_id)
+        try:
+            frame = encode_frame([request_id, int(code), result])
+        except FrameError as error:
+            frame = encode_frame([request_id, int(ErrorCode.LIMIT), f"the reply is too large: {error}"])
+        self._send(frame)
+
+    def _send(self, frame: bytes) -> None:
+        if not self._output:
+            self._loop.call_soon(self._flush)
+        self._output.append(frame)
+
+    def _flush(self) -> None:
+        if not self._output:
+            return
+        self._transport.write(b"".join(self._output))
+        self._output.clear()
+        if self.unread_bytes > _SMALL_BYTES and self._server.unread_bytes(self) > MAX_CONTROL_UNREAD_BYTES:
+            self.abort()
+
+    @property
+    def unread_bytes(self) -> int:
+        """Bytes of replies that the other end has not taken."""
+        return self._transport.get_write_buffer_size()
+
+    # --- the end ---
+
+    def shut_down(self) -> None:
+        """Answer every open request with SHUTTING_DOWN, then close."""
+        for request_id in tuple(self._open_requests):
+            self._fail(request_id, ShuttingDownError(f"{self._server.node.name} is stopping"))
+        self._close()
+
+    def abort(self) -> None:
+        """Close at once, whatever has not been sent."""
+        self._closing = True
+        self._transport.abort()
+
+    def _refuse(self, error: DskedError) -> None:
+        """Say what is wrong with the connection itself, and close it."""
+        self._output.append(encode_frame([0, int(error.code), str(error)]))
+        self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        self._flush()
+        self._transport.close()
+
+
+_SERVE: dict[int, Callable[[ControlConnection, int, msgspec.Raw], None]] = {
+    Op.GET_KEYS: ControlConnection._get_keys,
+    Op.GET_KEYS_BY_ID: ControlConnection._get_keys_by_id,
+    Op.STATUS: ControlConnection._status,
+    Op.STOP: ControlConnection._stop,
+    Op.LOCATE: ControlConnection._locate,
+    Op.ADOPT: ControlConnection._adopt,
+}

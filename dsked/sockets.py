@@ -1,0 +1,206 @@
+"""Sockets at their limits: connections are accepted, and peers that vanished noticed, in one place for all.
+
+The event loops' own servers do not suffice at the limits: asyncio's logs a thousand times where no file
+descriptor is left, uvloop's may stop listening for good, and both accept all that wait in one turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from dsked.limits import (
+    ACCEPT_PAUSE_S,
+    KEEPALIVE_COUNT,
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    LISTEN_BACKLOG,
+    MAX_ACCEPTS_PER_TURN,
+    MAX_TURN_BYTES,
+    OUTSIDER_LOG_INTERVAL_S,
+    UNACKNOWLEDGED_S,
+)
+
+_log = logging.getLogger(__name__)
+#: Nothing can be accepted at present; anything else is the fault of the one connection (accept(2)).
+_EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+def _nothing() -> None:
+    """There is nothing to give up."""
+
+
+class TurnReader:
+    """Hands on what comes over a connection, MAX_TURN_BYTES of it in a turn of the event loop.
+
+    Nothing more is read before all of it is handed on, so that no connection holds up the others.
+    """
+
+    def __init__(self, transport: asyncio.Transport, take: Callable[[bytes], None]) -> None:
+        self._transport = transport
+        self._take = take
+        self._unread = b""
+        self._paused = False
+
+    def received(self, data: bytes) -> None:
+        """To be called by data_received."""
+        if self._unread:
+            self._unread += data
+        elif len(data) <= MAX_TURN_BYTES:
+            self._take(data)
+        else:
+            self._unread = data
+            self._transport.pause_reading()
+            self._go_on()
+
+    def _go_on(self) -> None:
+        if self._transport.is_closing():
+            self._unread = b""
+            return
+        part, self._unread = self._unread[:MAX_TURN_BYTES], self._unread[MAX_TURN_BYTES:]
+        self._take(part)
+        if self._unread:
+            asyncio.get_running_loop().call_soon(self._go_on)
+        else:
+            self._read_on()
+
+    def pause(self) -> None:
+        """Read nothing more until `resume`."""
+        self._paused = True
+        self._transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read on."""
+        self._paused = False
+        if not self._unread:
+            self._read_on()
+
+    def _read_on(self) -> None:
+        if not self._paused and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+
+class Acceptor:
+    """Accepts on sockets that listen, a few connections a turn; `factory` makes the protocol of each.
+
+    Where the system has no descriptor left it pauses, and `exhausted` may close what is worth least.
+    """
+
+    def __init__(
+        self,
+        listening: Sequence[socket.socket],
+        factory: Callable[[], asyncio.BaseProtocol],
+        exhausted: Callable[[], None] = _nothing,
+    ) -> None:
+        self._listening = listening
+        self._factory = factory
+        self._exhausted = exhausted
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._pause: asyncio.TimerHandle | None = None
+        self._quiet_until = 0.0
+        self._go_on()
+
+    @property
+    def port(self) -> int:
+        """The TCP port."""
+        port: int = self._listening[0].getsockname()[1]
+        return port
+
+    def close(self) -> None:
+        """Stop listening. Closing twice does nothing."""
+        self._stop()
+        for listening in self._listening:
+            listening.close()
+        self._listening = ()
+        if self._pause is not None:
+            self._pause.cancel()
+        for task in tuple(self._tasks):
+            task.cancel()
+
+    def _go_on(self) -> None:
+        self._pause = None
+        for listening in self._listening:
+            listening.setblocking(False)
+            self._loop.add_reader(listening, self._accept, listening)
+
+    def _stop(self) -> None:
+        for listening in self._listening:
+            self._loop.remove_reader(listening)
+
+    def _accept(self, listening: socket.socket) -> None:
+        for _ in range(MAX_ACCEPTS_PER_TURN):
+            try:
+                accepted, _address = listening.accept()
+            except BlockingIOError:
+                return
+            except OSError as error:
+                if error.errno in _EXHAUSTED:
+                    self._wait(error)
+                    return
+                continue  # it has gone already
+            self._take(accepted)
+
+    def _take(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        task = self._loop.create_task(self._connect(accepted))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _connect(self, accepted: socket.socket) -> None:
+        with contextlib.suppress(OSError):  # it has gone already
+            await self._loop.connect_accepted_socket(self._factory, accepted)
+
+    def _wait(self, error: OSError) -> None:
+        """Nothing more is accepted for a moment; the log tells it now and then."""
+        now = self._loop.time()
+        if now >= self._quiet_until:
+            self._quiet_until = now + OUTSIDER_LOG_INTERVAL_S
+            _log.warning("new connections wait: %s", error.strerror)
+        self._exhausted()
+        if self._pause is None:
+            self._stop()
+            self._pause = self._loop.call_later(ACCEPT_PAUSE_S, self._go_on)
+
+
+def keep_alive(transport: asyncio.BaseTransport) -> None:
+    """A TCP peer that has vanished, or reads nothing any more, is noticed without a word of the protocol.
+
+    Probes find out about a silent one, the user timeout about one to which something was sent (tcp(7)).
+    """
+    raw = transport.get_extra_info("socket")
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, KEEPALIVE_COUNT)
+    raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 1000 * UNACKNOWLEDGED_S)
+
+
+async def listen(host: str, port: int) -> list[socket.socket]:
+    """TCP sockets that listen on all addresses of `host`. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            sockets.append(socket.socket(family, socket.SOCK_STREAM))
+            _listen_on(sockets[-1], address)
+    except OSError:
+        for one in sockets:
+            one.close()
+        raise
+    return sockets
+
+
+def _listen_on(listening: socket.socket, address: Any) -> None:
+    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    if listening.family == socket.AF_INET6:
+        listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+    listening.bind(address)
+    listening.listen(LISTEN_BACKLOG)
