@@ -1,0 +1,225 @@
+"""Every way in which a client is hostile, by name; each does one thing of its kind when it is told to."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from dsked.errors import ErrorCode
+from dsked.keys import Outcome
+from dsked.limits import MAX_KEYS_PER_FRAME
+from dsked.wire.messages import (
+    Confirmed,
+    Error,
+    GetGroup,
+    GetKey,
+    GetShares,
+    Locate,
+    Located,
+    Message,
+    PartyBody,
+    Ping,
+    PsrdRequest,
+    PutGroup,
+    PutKey,
+    PutShares,
+    PutSharesAck,
+    Register,
+    Registered,
+    Shares,
+    Unregister,
+)
+from simulating.cabal import Leak
+from simulating.hostile_client import Deed, HostileClient, client_that
+from simulating.hostile_deals import DEALERS
+from simulating.lies_answers import OfNoVersion
+
+_LONG_MS = 2**32 - 1
+
+
+class ClaimsEncryptors(Deed):
+    """Registers the encryptors of others beside its own, or in their place."""
+
+    def misbehave(self, now: float) -> None:
+        others = {
+            party.encryptor for leak in self.me.some_leaks(20) for party in (leak.initiator, *leak.responders)
+        }
+        names = sorted(others - set(self.me.encryptors)) or ["sam", "sunny"]
+        own = list(self.me.encryptors) if self.dice.random() < 0.5 else []
+        for hub in self.me.sessions():
+            if self.dice.random() < 0.2:
+                self.me.say(hub, Unregister(), 0)
+            self.me.say(hub, Register([*own, *names]))
+
+
+class SquatsKeyIds(Deed):
+    """Puts shares under IDs of others' keys, as its own, and in their initiators' names."""
+
+    def misbehave(self, now: float) -> None:
+        for leak in self.me.some_leaks(4):
+            for hub in self.me.sessions():
+                self.me.say(
+                    hub, self._put(leak, self.dice.choice([self.me.encryptors[0], leak.initiator.encryptor]))
+                )
+
+    def _put(self, leak: Leak, initiator: str) -> PutShares:
+        key = PutKey(leak.key_id, 0, self.dice.randbytes(32), [bytes(32)] * _nr_clients(leak))
+        parties = [PartyBody(*party) for party in leak.responders]
+        nr_hubs = len(self.cabal.xs)
+        return PutShares([PutGroup(initiator, parties, nr_hubs, self.cabal.k, 60_000, 32, [key])])
+
+
+def _nr_clients(leak: Leak) -> int:
+    return len({party.client for party in leak.responders})
+
+
+class FloodsShares(Deed):
+    """A frame full of shares that nobody fetches: whole ones, or first pieces of the largest."""
+
+    keys_each: ClassVar[int] = 256
+
+    def misbehave(self, now: float) -> None:
+        hub = self.me.some_hub()
+        if hub is not None:
+            responders = [PartyBody("nobody", "nothing")]
+            key_bytes = self.dice.choice([1, 32, 2**21])
+            keys = [PutKey(self.dice.randbytes(16), 0, b"x", [bytes(32)]) for _ in range(self.keys_each)]
+            if key_bytes > 1024:
+                keys = [PutKey(key.key_id, 0, b"x", [bytes(48)]) for key in keys]
+            group = PutGroup(self.me.encryptors[0], responders, 5, 3, _LONG_MS, key_bytes, keys)
+            self.me.say(hub, PutShares([group]))
+
+
+class AsksForOthersKeys(Deed):
+    """By the true initiator's name, of every hub; and as its own encryptors would."""
+
+    def misbehave(self, now: float) -> None:
+        leaks = self.me.some_leaks(8)
+        for hub in self.me.sessions():
+            self.me.ask_for(hub, leaks, wait_ms=self.dice.choice([0, 1000, _LONG_MS]))
+        for leak in leaks[:2]:
+            self.me.ask_in_due_form(leak, now)
+
+
+class ConfirmsOthersKeys(Deed):
+    """Says that it has keys that it was not named for, so that hubs may forget them; and odd ones."""
+
+    def misbehave(self, now: float) -> None:
+        leaks = self.me.some_leaks(16)
+        done = [Confirmed(leak.initiator.client, [leak.key_id] * 2) for leak in leaks]
+        done.append(Confirmed(self.me.someone(), [self.dice.randbytes(16) for _ in range(100)]))
+        for hub in self.me.sessions():
+            if self.dice.random() < 0.5:
+                self.me.say(hub, Ping(False, 0, 0, done))
+            else:
+                self.me.say(hub, GetShares([], 0, done))
+
+
+class AsksWithoutEnd(Deed):
+    """For keys that nobody knows, in great number, to be waited for as long as can be."""
+
+    def misbehave(self, now: float) -> None:
+        hub = self.me.some_hub()
+        if hub is not None:
+            keys = [GetKey(self.dice.randbytes(16), self.dice.choice([0, 0, 2**32 - 1])) for _ in range(1024)]
+            wait_ms = self.dice.choice([0, 1000, _LONG_MS])
+            self.me.say(
+                hub, GetShares([GetGroup(self.dice.choice(["carol", self.me.name]), keys)], wait_ms, [])
+            )
+
+
+class KeysOfEverySize(Deed):
+    """Deals keys as it may, of sizes from one end to the other, and never fetches them."""
+
+    def misbehave(self, now: float) -> None:
+        def done(outcome: Outcome) -> None:
+            """Nobody wanted these keys."""
+
+        self.me.did()
+        size_bits = self.dice.choice([32, 8 * 1024, 8 * 1025, 8 * self.dice.randrange(4, 20_000), 3_000_000])
+        number = self.dice.choice([1, 1, 3, 128]) if size_bits < 10_000 else 1
+        known = [leak.initiator.encryptor for leak in self.me.some_leaks(1)]
+        self.me.get_keys(self.me.encryptors[0], known or ["sam"], number, size_bits, done, now)
+
+
+class OneRequestId(Deed):
+    """Says everything under the same request id, again and again."""
+
+    def misbehave(self, now: float) -> None:
+        hub = self.me.some_hub()
+        if hub is not None:
+            request_id = self.dice.choice([0, 1, 2**32 - 1])
+            for _ in range(5):
+                asked = GetShares(
+                    [GetGroup(self.me.someone(), [GetKey(bytes(16), 0)])], self.dice.choice([0, 500]), []
+                )
+                self.me.say(hub, asked, request_id)
+                self.me.say(hub, Locate(["sam"]), request_id)
+                self.me.say(hub, Register(list(self.me.encryptors)), request_id)
+
+
+class SaysWhatHubsSay(Deed):
+    """Messages that only hubs send, errors, types of no version."""
+
+    def misbehave(self, now: float) -> None:
+        said: list[Message] = [
+            OfNoVersion([1]), Error(int(ErrorCode.INTERNAL), "\n" * 256), Located([self.me.someone()]),
+            Shares([], []), PutSharesAck([0]), Registered(0, [], 0), Ping(True, 2**64 - 1, 2**64 - 1, []),
+        ]  # fmt: skip
+        for hub in self.me.sessions():
+            self.me.say(hub, self.dice.choice(said), self.dice.randrange(2**32))
+
+
+class BreaksRules(Deed):
+    """What a hub answers by closing the session: too many keys, bodies that no type has, other streams."""
+
+    def misbehave(self, now: float) -> None:
+        hub = self.me.some_hub()
+        if hub is None or hub.connection is None:
+            return
+        if hub.connection.delivers_blocks and self.dice.random() < 0.3:
+            self.me.did()
+            hub.changed = True
+            hub.connection.send_sealed(0, PsrdRequest(1, self.dice.randbytes(16), 2**32 - 1, 2**32 - 1))
+            return
+        many = GetGroup(self.me.someone(), [GetKey(bytes(16), 0)] * MAX_KEYS_PER_FRAME)
+        broken: list[Message] = [
+            GetShares([many, many], 0, []), Register([""]), Locate([]), GetShares([], -1, []),
+            PutShares([]),
+        ]  # fmt: skip
+        self.me.say(hub, self.dice.choice(broken), 7)
+
+
+class NeverProves(Deed):
+    """Stops in the middle of most handshakes, and lets go of a session now and then."""
+
+    def proves(self) -> bool:
+        return not self.me.misdeeds or self.dice.random() < 0.2
+
+    def misbehave(self, now: float) -> None:
+        hub = self.me.some_hub()
+        if hub is not None:
+            self.me.did()
+            hub.close("it lets go")
+
+
+_SIMPLE: tuple[type[Deed], ...] = (
+    ClaimsEncryptors, SquatsKeyIds, FloodsShares, AsksForOthersKeys, ConfirmsOthersKeys, AsksWithoutEnd,
+    KeysOfEverySize, OneRequestId, SaysWhatHubsSay, BreaksRules, NeverProves, *DEALERS,
+)  # fmt: skip
+
+
+class NeverTheSame(Deed):
+    """Any of the others' deeds, one after the other."""
+
+    def __init__(self, me: HostileClient) -> None:
+        super().__init__(me)
+        self.parts = [kind(me) for kind in _SIMPLE]
+
+    def misbehave(self, now: float) -> None:
+        self.dice.choice(self.parts).misbehave(now)
+
+
+_ALL: tuple[type[Deed], ...] = (*_SIMPLE, NeverTheSame)
+DEEDS: dict[str, type[Deed]] = {deed.named(): deed for deed in _ALL}
+#: Every class takes ClientEngine's arguments, and `cabal`.
+HOSTILE: dict[str, type[HostileClient]] = {name: client_that(deed) for name, deed in DEEDS.items()}

@@ -1,0 +1,275 @@
+"""Lies in answers other than shares: what is stored, who serves whom, how long, and answers of no sense."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import ClassVar
+
+from dsked.errors import ErrorCode
+from dsked.limits import MAX_KEYS_PER_FRAME
+from dsked.wire.connection import HubConnection
+from dsked.wire.messages import (
+    Error,
+    Locate,
+    Located,
+    Message,
+    Missing,
+    Ping,
+    PsrdRequest,
+    PutShares,
+    PutSharesAck,
+    Register,
+    Registered,
+    Shares,
+)
+from simulating.lying import Lie, Said, copied, replaced
+
+# --- shares that are denied ---
+
+
+class Denies(Lie):
+    """Says of every key that it has, with some code, that it does not give it."""
+
+    code: ClassVar[int]
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Shares):
+            denied = [
+                Missing(group.initiator.client, key.key_id, self.its_code())
+                for group in message.groups
+                for key in group.keys
+            ]
+            message = Shares([], [*message.missing, *denied])
+        yield Said(message, request_id)
+
+    def its_code(self) -> int:
+        """Why not."""
+        return int(self.code)
+
+
+class SaysUnknown(Denies):
+    code = ErrorCode.UNKNOWN_KEY
+
+
+class SaysDone(Denies):
+    code = ErrorCode.DONE
+
+
+class SaysNotNamed(Denies):
+    code = ErrorCode.NOT_NAMED
+
+
+class SaysDelivered(Denies):
+    code = ErrorCode.DELIVERED
+
+
+class SaysAnything(Denies):
+    """Codes that mean nothing here, or nothing at all."""
+
+    def its_code(self) -> int:
+        return self.random.randrange(256)
+
+
+class HugeMissing(Lie):
+    """Denies a thousand keys that nobody asked for, and those that somebody did, before it gives them."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Shares):
+            asked = [
+                Missing(group.initiator.client, key.key_id, int(ErrorCode.NOT_NAMED))
+                for group in message.groups
+                for key in group.keys
+            ][: MAX_KEYS_PER_FRAME // 2]
+            others = [
+                Missing(self.random.choice(sorted(self.hub.pairs)), self.random.randbytes(16), 7)
+                for _ in range(MAX_KEYS_PER_FRAME // 2)
+            ]
+            yield Said(Shares([], others + asked), request_id)
+        yield Said(message, request_id)
+
+
+# --- shares that are acknowledged, or not ---
+
+
+class Acks(Lie):
+    """Answers every PUT_SHARES itself; nothing is stored."""
+
+    def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
+        if not isinstance(message, PutShares):
+            return message
+        nr_keys = sum(len(group.keys) for group in message.groups)
+        for codes in self.codes(nr_keys):
+            self.hub.say(to, Said(PutSharesAck(codes), request_id))
+        return None
+
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        """The codes of each answer."""
+        raise NotImplementedError
+
+
+class AcknowledgesWithoutStoring(Acks):
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        return [[int(ErrorCode.OK)] * nr_keys]
+
+
+class RefusesEverything(Acks):
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        code = self.random.choice([ErrorCode.CONFLICT, ErrorCode.LIMIT, ErrorCode.NOT_OWNER])
+        return [[int(code)] * nr_keys]
+
+
+class PartialForEver(Acks):
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        return [[int(ErrorCode.PARTIAL)] * nr_keys]
+
+
+class WrongNumberOfCodes(Acks):
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        number = self.random.choice([0, nr_keys - 1, nr_keys + 1, MAX_KEYS_PER_FRAME])
+        return [[int(ErrorCode.OK)] * number]
+
+
+class AcknowledgesTwice(Acks):
+    """Contradicts itself at once."""
+
+    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+        return [[int(ErrorCode.OK)] * nr_keys, [int(ErrorCode.CONFLICT)] * nr_keys]
+
+
+class StoresAndRefuses(Lie):
+    """What it stores will be there when the initiator thinks that it is not."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, PutSharesAck):
+            message = PutSharesAck([int(ErrorCode.CONFLICT)] * len(message.codes))
+        yield Said(message, request_id)
+
+
+class RandomCodes(Lie):
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, PutSharesAck):
+            message = PutSharesAck([self.random.randrange(256) for _ in message.codes])
+        yield Said(message, request_id)
+
+
+# --- the directory ---
+
+
+class FalseDirectory(Lie):
+    """All such hubs name the same wrong client: a hostile one if there is any."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Located):
+            message = Located([self._instead_of(client) for client in message.clients])
+        yield Said(message, request_id)
+
+    def _instead_of(self, client: str | None) -> str | None:
+        others = sorted(self.cabal.clients) + sorted(self.hub.pairs)
+        return next((name for name in others if name != client), None)
+
+
+class EmptyDirectory(Lie):
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Located):
+            message = Located([None] * len(message.clients))
+        yield Said(message, request_id)
+
+
+class TornDirectory(Lie):
+    """More answers or fewer than questions."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Located):
+            message = Located(self.random.choice([[], message.clients * 2]))
+        yield Said(message, request_id)
+
+
+# --- registration and ends ---
+
+
+class FalseTimeouts(Lie):
+    """Keeps shares for no time, or for 49 days, as it says."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Registered):
+            message = replaced(message, share_timeout_ms=self.random.choice([0, 1, 2**32 - 1]))
+        yield Said(message, request_id)
+
+
+class RefusesRegistration(Lie):
+    def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
+        if not isinstance(message, Register):
+            return message
+        names = [*message.encryptors, "\nERROR hub2 lies"] * 100
+        self.hub.say(to, Said(Registered(int(ErrorCode.NOT_OWNER), names, 0), request_id))
+        return None
+
+
+class FalseEnds(Lie):
+    """Tells of bytes that it holds and does not, and of none."""
+
+    def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
+        client_end, hub_end = (self.random.choice([0, 1, 2**63, 2**64 - 1]) for _ in range(2))
+        self.hub.say(to, Said(Ping(self.random.random() < 0.5, client_end, hub_end, []), 0))
+        self.hub.lied()
+        return message
+
+
+# --- answers of no sense ---
+
+
+class OfNoVersion(Message):
+    """A message of a type that no version knows."""
+
+    type = 0x77  # type: ignore[assignment]
+    anything: list[int]
+
+
+def nonsense() -> list[Message]:
+    """Messages that are no answer to anything."""
+    return [
+        Error(int(ErrorCode.INTERNAL), "no"), Ping(True, 0, 0, []), Located([]), Shares([], []),
+        PutSharesAck([]), Register(["evil"]), OfNoVersion([1, 2, 3]),
+    ]  # fmt: skip
+
+
+class AnswersNonsense(Lie):
+    """Registers clients, and answers nothing else as it should."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        truth = isinstance(message, Registered)
+        yield Said(message if truth else self.random.choice(nonsense()), request_id)
+
+
+class AnswersUnasked(Lie):
+    """Says its answers under request ids of nobody as well, and other things under those of others."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        for other in (0, request_id + 1, 2**32 - 1, self.random.randrange(2**32)):
+            yield Said(copied(message), other)
+        yield Said(self.random.choice(nonsense()), request_id + 2)
+        yield Said(message, request_id)
+
+
+class BreaksOff(Lie):
+    """Now and then it says what no client may accept: the session ends."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if not isinstance(message, Registered) and self.random.random() < 0.3:
+            message = Located([""])  # a name has one character at least
+        yield Said(message, request_id)
+
+
+class AnswersNothing(Lie):
+    """Takes everything, and answers nothing but the registration."""
+
+    def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
+        return message if isinstance(message, Register | PsrdRequest | Locate) else None
+
+
+IN_ANSWERS: tuple[type[Lie], ...] = (
+    SaysUnknown, SaysDone, SaysNotNamed, SaysDelivered, SaysAnything, HugeMissing,
+    AcknowledgesWithoutStoring, RefusesEverything, PartialForEver, WrongNumberOfCodes, AcknowledgesTwice,
+    StoresAndRefuses, RandomCodes, FalseDirectory, EmptyDirectory, TornDirectory, FalseTimeouts,
+    RefusesRegistration, FalseEnds, AnswersNonsense, AnswersUnasked, BreaksOff, AnswersNothing,
+)  # fmt: skip

@@ -1,0 +1,214 @@
+"""A hub that lies: the real engine, with a lie between it and its clients.
+
+Everything that a client says passes `Lie.hears` before the engine sees it, and everything that the engine
+says passes `Lie.says` before it is sealed. So what is told is always authentic: what a hub may do that has
+been bought, and no more.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from functools import partial
+from typing import Any, ClassVar, NamedTuple
+
+import msgspec
+
+from dsked.errors import LimitError
+from dsked.hub.engine import Handler, HubEngine
+from dsked.sharing import gf256, gfp
+from dsked.sharing.terms import Party
+from dsked.wire.connection import HubConnection, Stage
+from dsked.wire.messages import (
+    MESSAGES,
+    Message,
+    PutShares,
+    ShareGroup,
+    ShareKey,
+    Shares,
+    decode_body,
+    encode_body,
+)
+from dsked.wire.session import Session
+from simulating.cabal import Cabal, Leak
+
+replaced = msgspec.structs.replace
+
+
+class Said(NamedTuple):
+    """A message to a client, at once or in so many seconds."""
+
+    message: Message
+    request_id: int
+    delay_s: float = 0.0
+
+
+def copied(message: Message) -> Message:
+    """The same again: a message that has been sealed holds no plain secrets any more."""
+    return decode_body(int(message.type), encode_body(message))
+
+
+def add(data: bytes, difference: bytes) -> bytes:
+    """XOR, the shorter difference repeated."""
+    repeated = (difference * (len(data) // len(difference) + 1))[: len(data)]
+    return gf256.xor(data, repeated)
+
+
+def add_elements(string: bytes, difference: bytes) -> bytes:
+    """The sum of two strings of elements of GF(p)."""
+    size = gfp.ELEMENT_BYTES
+    pieces = range(0, len(string), size)
+    sums = ((_element(string[i : i + size]) + _element(difference[i : i + size])) % gfp.P for i in pieces)
+    return b"".join(number.to_bytes(size, "little") for number in sums)
+
+
+def _element(string: bytes) -> int:
+    return int.from_bytes(string, "little")
+
+
+def kebab(name: str) -> str:
+    """AltersShare as alters-share."""
+    return re.sub("(?<!^)(?=[A-Z])", "-", name).lower()
+
+
+class Lie:
+    """What a lying hub does; this one does nothing, and tells the truth."""
+
+    def __init__(self, hub: LyingHub) -> None:
+        self.hub = hub
+        self.cabal = hub.cabal
+        self.random = hub.cabal.random
+        self.x = hub.cabal.xs[hub.name]
+
+    @classmethod
+    def named(cls) -> str:
+        """The name in the list of liars."""
+        return kebab(cls.__name__)
+
+    def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
+        """What the engine gets in place of `message`; None: nothing, it may have been answered here."""
+        return message
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterable[Said]:
+        """What the client gets in place of `message`."""
+        return [Said(message, request_id)]
+
+
+class ShareLie(Lie):
+    """Gives other shares than those that are stored."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        if isinstance(message, Shares):
+            groups = [self.group(to, group) for group in message.groups]
+            message = Shares(groups, message.missing)
+        yield Said(message, request_id)
+
+    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
+        """What is given in place of a group."""
+        return replaced(group, keys=[self.key(to, group, key) for key in group.keys])
+
+    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+        """What is given in place of one key's share, or a piece of it."""
+        return key
+
+
+class LyingHub(HubEngine):
+    """A hub that does what `kind` says, with the help of its cabal."""
+
+    kind: ClassVar[type[Lie]] = Lie
+
+    def __init__(self, *arguments: Any, cabal: Cabal, **settings: Any) -> None:
+        super().__init__(*arguments, **settings)
+        self.cabal = cabal
+        self.now = 0.0
+        cabal.join(self.name, self.kind.named())
+        self.lie = self.kind(self)
+        for message in MESSAGES:
+            handler = self._handlers.get(message, self._not_for_hubs)
+            self._handlers[message] = partial(self._hear, handler)
+
+    @property
+    def lies(self) -> int:
+        """How often it has lied, in all its lives."""
+        return self.cabal.lies[self.name]
+
+    def lied(self) -> None:
+        """Counts a lie."""
+        self.cabal.lies[self.name] += 1
+
+    def repent(self) -> None:
+        """From now on it tells the truth."""
+        self.lie = Lie(self)
+
+    def tick(self, now: float) -> None:
+        self.now = now
+        super().tick(now)
+
+    def _hear(
+        self, handler: Handler, connection: HubConnection, request_id: int, message: Message, now: float
+    ) -> None:
+        self.now = now
+        if isinstance(message, PutShares):
+            self._leak(connection.client, message)
+        heard = self.lie.hears(connection, request_id, message)
+        if heard is not message:
+            self.lied()
+        if heard is not None:
+            handler(connection, request_id, heard, now)
+        if isinstance(message, PutShares):
+            self._remember(connection.client, message)
+
+    def _leak(self, client: str, message: PutShares) -> None:
+        for group in message.groups:
+            responders = tuple(Party(party.client, party.encryptor) for party in group.responders)
+            for key in group.keys:
+                self.cabal.leak(Leak(Party(client, group.initiator), key.key_id, responders))
+
+    def _remember(self, client: str, message: PutShares) -> None:
+        for group in message.groups:
+            for key in group.keys:
+                stored = self.shares._shares.get((client, key.key_id))
+                if stored is not None and stored.complete:
+                    self.cabal.given(self.name, key.key_id, stored)
+
+    # --- saying ---
+
+    def _opened(self, connection: HubConnection) -> None:
+        super()._opened(connection)
+        assert connection.session is not None
+        connection.session.send = partial(self._speak, connection)  # type: ignore[method-assign]
+
+    def _speak(self, connection: HubConnection, request_id: int, message: Message) -> None:
+        """What the engine wants to say passes the lie."""
+        told = list(self.lie.says(connection, request_id, message))
+        if told != [Said(message, request_id)]:
+            self.lied()
+        for said in told:
+            self.say(connection, said)
+
+    def say(self, to: HubConnection, said: Said) -> None:
+        """Say this as it stands; a lie that does not fit a frame is not told. Raises LimitError."""
+        if said.delay_s:
+            self.timers.at(self.now + said.delay_s, lambda now: self._say_late(to, said))
+            return
+        session = to.session
+        if session is None or to.stage is not Stage.OPEN:
+            return
+        if sum(map(len, said.message.secrets())) <= session.max_pads:
+            Session.send(session, said.request_id, said.message)
+            self._answered(to)
+
+    def _say_late(self, to: HubConnection, said: Said) -> None:
+        with suppress(LimitError):
+            self.say(to, said._replace(delay_s=0.0))
+
+
+def hub_that(lie: type[Lie]) -> type[LyingHub]:
+    """The class of the hubs that tell this lie."""
+
+    class Liar(LyingHub):
+        kind = lie
+
+    Liar.__name__ = Liar.__qualname__ = lie.__name__
+    return Liar
