@@ -10,6 +10,9 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
+#: What is due within half a tick of uvloop's clock it calls at once, under a handle that tells no time.
+_TICK_S = 0.0005
+
 
 class TimedEngine(Protocol):
     """What both engines have for the clock."""
@@ -56,6 +59,9 @@ class Turns:
     def _set_timer(self) -> None:
         deadline = self._engine.next_deadline()
         if deadline is None:
+            return
+        if deadline <= self._loop.time() + _TICK_S:
+            self.touch()
             return
         if self._timer is not None:
             if self._timer.when() <= deadline:

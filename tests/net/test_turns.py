@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 
 import pytest
 
@@ -111,6 +112,32 @@ async def test_a_later_deadline_is_set_anew_when_the_earlier_one_wakes(setting: 
         while setting.engine.deadline is not None:
             await setting.until(len(setting.ended) + 1)
     assert setting.ended[-1] >= last - 0.002
+
+
+async def test_what_is_due_at_once_is_a_turn_of_its_own() -> None:
+    """A slice of long work asks for the next turn at once; bytes that have come are read in between."""
+    engine, order, loop = FakeEngine(), [], asyncio.get_running_loop()
+    reader, writer = socket.socketpair()
+    problems: list[dict[str, object]] = []
+    loop.set_exception_handler(lambda loop, problem: problems.append(problem))
+
+    def end(now: float) -> None:
+        order.append("turn")
+        engine.deadline = now + 1e-6 if len(order) < 50 else None
+        turns.touch()  # something else was going on as well
+        if len(order) == 10:
+            writer.send(b"x")
+
+    turns = Turns(engine, end)
+    with reader, writer:
+        loop.add_reader(reader, lambda: order.append(reader.recv(1).decode()))
+        turns.touch()
+        async with asyncio.timeout(LIMIT_S):
+            while len(order) < 50:
+                await asyncio.sleep(0)
+        loop.remove_reader(reader)
+    assert problems == []
+    assert order.index("x") <= 13, "it waited for the work to end"
 
 
 async def test_after_closing_no_turn_ends_by_itself(setting: Setting) -> None:
