@@ -14,10 +14,12 @@ from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
     ErrorCode,
+    LimitError,
     NotNamedError,
     ReconstructionError,
     UnknownKeyError,
 )
+from dsked.sharing.search import Search
 from dsked.sharing.shares import KeyShare, code_bytes
 from dsked.sharing.terms import Terms
 
@@ -53,6 +55,9 @@ class Fetch:
     handed_to: set[str] = field(default_factory=set)  # encryptors
     failed_check: bool = False
     judged: bool = False  # its shares have been compared with the key that passed
+    searches: dict[Terms, Search] = field(default_factory=dict, repr=False)  # where the first k do not pass
+    searching: set[Terms] = field(default_factory=set, repr=False)  # those that are under way
+    search_put_off: bool = False  # too many others are under way
     _held: dict[int, _Held] = field(default_factory=dict)
     _by_terms: dict[Terms, list[KeyShare]] = field(default_factory=dict)
 
@@ -69,6 +74,7 @@ class Fetch:
         """Keep the key alone."""
         self._held.clear()
         self._by_terms.clear()
+        self.searches.clear()
         self.passed = []
 
     def offset(self, x: int) -> int:
@@ -152,8 +158,24 @@ class Fetch:
         refused = sum(code in _FINAL for code in self.missing.values())
         return self.key is None and n - refused < k
 
+    def exhausted(self, n: int) -> bool:
+        """True when all n hubs have given what they ever will, and all that can be tried has been tried."""
+        if self.key is not None or not self.failed_check or self.searching or self.search_put_off:
+            return False
+        return sum(map(self.has_answered, self._held.keys() | self.missing.keys())) >= n
+
     def failure(self) -> DskedError:
         """Why there is no key, once the deadline has come or it has become impossible."""
+        if self.searching:
+            return ReconstructionError(
+                f"some of the {self.largest_group} shares in hand are wrong, and it takes longer to find the "
+                "right ones: ask again in a moment"
+            )
+        if self.search_put_off:
+            return LimitError(
+                "some shares are wrong, and too many other keys are being searched for right ones: ask again "
+                "in a moment"
+            )
         if self.failed_check:
             return ReconstructionError(
                 f"the key cannot be rebuilt: no k of the {self.largest_group} shares in hand "

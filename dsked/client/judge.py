@@ -4,25 +4,35 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from dsked.client.evidence import Evidence
-from dsked.client.fetch import Fetch
+from dsked.client.fetch import Fetch, FetchId
 from dsked.client.hubs import Hubs
-from dsked.sharing.recovery import mismatches
-from dsked.sharing.terms import Terms
+from dsked.client.slices import Slices
+from dsked.sharing.proof import prove_wrong
+from dsked.sharing.recovery import find_disagreeing
+from dsked.sharing.shares import KeyShare
+from dsked.sharing.terms import Terms, hashes_key
 
 Notice = Callable[[int, str], None]
 
 
 class Judge:
-    """Names hubs, once for each key, when every hub that was asked for it has answered."""
+    """Names hubs, once for each key, when every hub that was asked for it has answered.
 
-    def __init__(self, hubs: Hubs, evidence: Evidence, notice: Notice) -> None:
+    That shares disagree is seen at once, for whole batches of short keys; who is proven wrong is worked out
+    in slices. Where too much waits to be worked out, a key names nobody: the next ones will.
+    """
+
+    def __init__(self, hubs: Hubs, evidence: Evidence, slices: Slices, notice: Notice) -> None:
         self._hubs = hubs
         self._evidence = evidence
+        self._slices = slices
         self._notice = notice
+        self.nr_disagreeing = 0
 
-    def judge(self, fetches: Iterable[Fetch], now: float) -> None:
+    def judge(self, fetches: Iterable[Fetch]) -> None:
         """Judge those of `fetches` that have a key and have not been judged yet."""
         by_terms: dict[Terms, list[Fetch]] = {}
         for fetch in fetches:
@@ -30,14 +40,25 @@ class Judge:
                 fetch.judged = True
                 by_terms.setdefault(fetch.terms, []).append(fetch)
         for terms, judged in by_terms.items():
-            wrong = mismatches(terms, [(fetch.passed, fetch.others()) for fetch in judged])
-            for fetch, xs in zip(judged, wrong, strict=True):
-                for x in xs:
-                    self._mismatch(fetch, x, now)
+            batch = [(fetch.passed, fetch.others()) for fetch in judged]
+            suspicious = range(len(batch)) if hashes_key(terms) else find_disagreeing(terms, batch)
+            for index in suspicious:
+                self._work_out(terms, judged[index].id, *batch[index])
 
-    def _mismatch(self, fetch: Fetch, x: int, now: float) -> None:
+    def _work_out(
+        self, terms: Terms, fetch_id: FetchId, passed: list[KeyShare], others: list[KeyShare]
+    ) -> None:
+        size = sum(len(share.share) for share in (*passed, *others))
+        work = prove_wrong(terms, passed, others)
+        self._slices.add(fetch_id[0], size, work, partial(self._proven, fetch_id))
+
+    def _proven(self, fetch_id: FetchId, wrong: tuple[int, ...], now: float) -> None:
+        for x in wrong:
+            self._mismatch(fetch_id, x, now)
+
+    def _mismatch(self, fetch_id: FetchId, x: int, now: float) -> None:
         hub = next(hub for hub in self._hubs if hub.x == x)
-        initiator, key_id = fetch.id
+        initiator, key_id = fetch_id
         self._evidence.mismatch(initiator, hub.name, now)
         self._notice(
             logging.WARNING,

@@ -6,8 +6,8 @@ columns at once (do these hubs lie on one polynomial, also together with a given
 syndrome. So it holds for every column if it holds for some whose syndromes span all others: at most m - k,
 and no more than there are liars, however long the shares are.
 
-They are found by elimination: checks that are zero everywhere stay; where one is not, that column is noted, and
-the check is used to make the others zero there.
+They are found by elimination: checks that are zero everywhere stay; where one is not, that column is noted,
+and the check is used to make the others zero there.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ _Check = list[int]  # the weight of each share
 class OddColumns:
     """A basis of the columns in which points of distinct xs are not on one polynomial of degree < k.
 
-    `offsets` is complete when `done`. Their number is the rank of the errors, where these are at m - k hubs at
-    most.
+    `offsets` is complete when `done`. Their number is the rank of the errors, if these are at m - k hubs.
     """
 
     def __init__(self, points: Sequence[Point], k: int) -> None:

@@ -1,7 +1,7 @@
-"""What work on shares costs, in units of about a microsecond of one core, so that it can be cut into slices.
+"""What work on shares costs, in units of about a microsecond of one core, to cut it into slices by.
 
-Estimates, from measurements on the machine of docs/lying-hubs.md; a clock would make the search depend on when
-it runs. Only who waits how long depends on them, never what is found.
+Estimates, from measurements on the machine of docs/lying-hubs.md; a clock would make the search depend on
+when it runs. Only who waits how long depends on them, never what is found.
 """
 
 from __future__ import annotations

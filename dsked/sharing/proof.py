@@ -6,13 +6,13 @@ hub is named only if it is wrong in every explanation of what was seen with at m
 that, left out, leaves all other shares on one polynomial through the secret. The true liars are such an
 explanation as long as they are fewer than k, so no honest hub is named.
 
-Another explanation than that of the k shares that passed (with W hubs that differ from it) keeps `needed` hubs
-on another polynomial, whose difference from the first is 0 at the secret, and at z <= k - 2 of the hubs that
-keep to the first. At w of the W hubs it is what these add, in every column. Such differences form a space of
-dimension k - 1 - z <= k - 1 - (needed - w), so the columns at those w have a rank of no more than w - (needed -
-k + 1), and those of all W of no more than W - (needed - k + 1): one more hub raises the rank by one at most. So
-if the rank is higher, as it is for liars who do not fit their differences to each other, there is no other
-explanation. Else polynomials are tried, where they are not too many.
+Another explanation than that of the k shares that passed (with W hubs that differ from it) keeps `needed`
+hubs on another polynomial, whose difference from the first is 0 at the secret, and at z <= k - 2 of the hubs
+that keep to the first. At w of the W hubs it is what these add, in every column. Such differences form a
+space of dimension k - 1 - z <= k - 1 - (needed - w), so the columns at those w have a rank of no more than
+w - (needed - k + 1), and those of all W of no more than W - (needed - k + 1): one more hub raises the rank
+by one at most. So if the rank is higher, as it is for liars who do not fit their differences to each other,
+there is no other explanation. Else polynomials are tried, where they are not too many.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When shares are wrong: finding k good ones, and saying which hubs lied. Two questions, each answered at once.
+"""When shares are wrong: finding k good ones, and saying which hubs lied, each at one go.
 
 A daemon cuts both into slices instead: `search.Search` and `proof.prove_wrong`.
 """

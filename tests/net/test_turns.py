@@ -118,6 +118,7 @@ async def test_what_is_due_at_once_is_a_turn_of_its_own() -> None:
     """A slice of long work asks for the next turn at once; bytes that have come are read in between."""
     engine, order, loop = FakeEngine(), [], asyncio.get_running_loop()
     reader, writer = socket.socketpair()
+    ended = asyncio.Event()
     problems: list[dict[str, object]] = []
     loop.set_exception_handler(lambda loop, problem: problems.append(problem))
 
@@ -127,14 +128,15 @@ async def test_what_is_due_at_once_is_a_turn_of_its_own() -> None:
         turns.touch()  # something else was going on as well
         if len(order) == 10:
             writer.send(b"x")
+        if len(order) >= 50:
+            ended.set()
 
     turns = Turns(engine, end)
     with reader, writer:
         loop.add_reader(reader, lambda: order.append(reader.recv(1).decode()))
         turns.touch()
         async with asyncio.timeout(LIMIT_S):
-            while len(order) < 50:
-                await asyncio.sleep(0)
+            await ended.wait()
         loop.remove_reader(reader)
     assert problems == []
     assert order.index("x") <= 13, "it waited for the work to end"

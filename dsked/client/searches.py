@@ -1,0 +1,88 @@
+"""Searches for good shares: begun where the first k do not give the key, fed as more come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from dsked.client.fetch import Fetch
+from dsked.client.slices import Slices
+from dsked.sharing.search import Search, Work
+from dsked.sharing.terms import Terms
+
+#: What a search takes beside the shares.
+_OVERHEAD_BYTES = 4096
+
+
+class Searches:
+    """Begins searches; `ended(fetch, now)` is called when one has the key, or nothing left to try."""
+
+    def __init__(self, slices: Slices, ended: Callable[[Fetch, float], None]) -> None:
+        self._slices = slices
+        self._ended = ended
+        self.under_way = 0
+        self.succeeded = 0
+        self.failed = 0
+        self.put_off = 0
+
+    def look(self, fetch: Fetch, terms: Terms) -> None:
+        """Look for k good shares among all that `fetch` holds under `terms`: a search goes on with new ones.
+
+        Where too much is under way `fetch.search_put_off` is set; ask again later.
+        """
+        search = fetch.searches.get(terms)
+        if search is None:
+            search = fetch.searches[terms] = Search(terms, fetch.id[1])
+        search.add(fetch.group(terms))
+        if terms in fetch.searching or search.exhausted:
+            return
+        fetch.searching.add(terms)
+        size = terms.n * terms.key_bytes + _OVERHEAD_BYTES
+        finished = partial(self._finished, fetch, terms, search)
+        fetch.search_put_off = not self._slices.add(
+            fetch.id[0], size, _while_wanted(fetch, terms, search), finished
+        )
+        if fetch.search_put_off:
+            fetch.searching.discard(terms)
+            self.put_off += 1
+        else:
+            self.under_way += 1
+
+    def look_again(self, fetch: Fetch) -> None:
+        """What was put off may be possible now."""
+        if fetch.search_put_off:
+            for terms in list(fetch.searches):
+                self.look(fetch, terms)
+
+    def _finished(self, fetch: Fetch, terms: Terms, search: Search, result: None, now: float) -> None:
+        self.under_way -= 1
+        fetch.searching.discard(terms)
+        if not _is_wanted(fetch, terms, search):
+            return
+        if search.key is None:
+            self.failed += 1
+        else:
+            self.succeeded += 1
+            fetch.succeed(terms, search.key, list(search.passed))
+        self._ended(fetch, now)
+
+    def report(self) -> dict[str, int]:
+        """What status tells: since the start, but for those under way."""
+        return {
+            "under_way": self.under_way,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "put_off": self.put_off,
+        }
+
+
+def _while_wanted(fetch: Fetch, terms: Terms, search: Search) -> Work:
+    """The search's work, until the key is there by other means or has been dropped."""
+    for cost in search.work():
+        yield cost
+        if not _is_wanted(fetch, terms, search):
+            return
+
+
+def _is_wanted(fetch: Fetch, terms: Terms, search: Search) -> bool:
+    return fetch.key is None and fetch.searches.get(terms) is search

@@ -1,0 +1,120 @@
+"""Long work in slices: about a millisecond in a turn, initiator by initiator, so that nothing waits for it.
+
+Searches for good shares and proofs of who lied take from a tenth of a millisecond to seconds. Whoever
+deals keys decides how much work they make: an initiator that deals rubbish makes the most of it. So
+initiators take turns, and their keys among themselves; what one initiator's keys have cost is a debt that
+falls with time, and at a limit they wait; and only so many bytes of shares are worked on at once, shared
+fairly.
+
+No clock: work tells its cost itself (`sharing/cost.py`).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from typing import Any, NamedTuple
+
+from dsked.fair_limit import FairLimit
+from dsked.limits import MAX_SEARCH_BYTES, MAX_SEARCH_DEBT, MAX_SLICE_COST, SEARCH_COST_PER_S
+from dsked.timers import Timer, Timers
+
+Finished = Callable[[Any, float], None]
+#: The next turn is to come at once: this soon.
+_AT_ONCE_S = 1e-6
+
+
+class _Task(NamedTuple):
+    work: Generator[int, None, Any]
+    size_bytes: int
+    finished: Finished
+
+
+class _Account:
+    """One initiator: its tasks, in turn, and what they have cost."""
+
+    def __init__(self) -> None:
+        self.tasks: deque[_Task] = deque()
+        self._debt = 0.0
+        self._at = 0.0
+
+    def debt(self, now: float) -> float:
+        """What is not paid off yet, in units of cost."""
+        self._debt = max(self._debt - (now - self._at) * SEARCH_COST_PER_S, 0.0) if self._at else 0.0
+        self._at = now
+        return self._debt
+
+    def charge(self, cost: int) -> None:
+        self._debt += cost
+
+    def ready_at(self, now: float) -> float:
+        """When it may go on."""
+        return now + max(self.debt(now) - MAX_SEARCH_DEBT, 0.0) / SEARCH_COST_PER_S
+
+
+class Slices:
+    """All such work of one client."""
+
+    def __init__(self, timers: Timers) -> None:
+        self._timers = timers
+        self._accounts: dict[str, _Account] = {}  # in the order of their turns
+        self._bytes = FairLimit()
+        self._wake: Timer | None = None
+
+    def __len__(self) -> int:
+        """Tasks under way."""
+        return sum(len(account.tasks) for account in self._accounts.values())
+
+    def add(
+        self, initiator: str, size_bytes: int, work: Generator[int, None, Any], finished: Finished
+    ) -> bool:
+        """Do `work`, then call `finished(what it returned, now)`. False where too much waits already."""
+        if not self._bytes.fits(initiator, size_bytes, MAX_SEARCH_BYTES):
+            return False
+        self._bytes.take(initiator, size_bytes)
+        self._accounts.setdefault(initiator, _Account()).tasks.append(_Task(work, size_bytes, finished))
+        return True
+
+    def turn_ends(self, now: float) -> None:
+        """Do one slice, and see to it that the next turn comes when there is more to do."""
+        left = MAX_SLICE_COST
+        while left > 0 and (initiator := self._next(now)) is not None:
+            left -= self._step(initiator, now)
+        self._forget_idle(now)
+        self._wake_later(now)
+
+    def _next(self, now: float) -> str | None:
+        """The initiator whose turn it is."""
+        ready = (name for name, account in self._accounts.items() if account.tasks)
+        return next((name for name in ready if self._accounts[name].ready_at(now) <= now), None)
+
+    def _step(self, initiator: str, now: float) -> int:
+        account = self._accounts[initiator] = self._accounts.pop(initiator)  # the last in turn from now on
+        task = account.tasks.popleft()
+        try:
+            cost = next(task.work)
+        except StopIteration as end:
+            self._bytes.give_back(initiator, task.size_bytes)
+            task.finished(end.value, now)
+            return 1
+        account.tasks.append(task)
+        account.charge(cost)
+        return cost
+
+    def _forget_idle(self, now: float) -> None:
+        idle = [name for name, account in self._accounts.items() if not account.tasks]
+        for name in idle:
+            if not self._accounts[name].debt(now):
+                del self._accounts[name]
+
+    def _wake_later(self, now: float) -> None:
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        times = [account.ready_at(now) for account in self._accounts.values() if account.tasks]
+        if times:
+            self._wake = self._timers.at(max(min(times), now + _AT_ONCE_S), self._woken)
+
+    def _woken(self, now: float) -> None:
+        """The turn that follows does the next slice."""
+        self._wake = None
