@@ -8,6 +8,7 @@ them, and the others look like liars).
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from typing import ClassVar
 
 from dsked.sharing import amd, gf256, gfp
 from dsked.sharing.dealing import deal
@@ -84,6 +85,8 @@ class ShiftsTheKey(Adds):
     long key they guess r as well.
     """
 
+    wanted: ClassVar[bytes] = WANTED
+
     def differences(self, terms: Terms, key_id: bytes) -> Differences:
         liars = len(self.cabal.together(self.named()))
         fixed = {x: self.nothing(terms) for x in self.some_honest(terms.k - liars)}
@@ -93,7 +96,7 @@ class ShiftsTheKey(Adds):
 
     def shift(self, terms: Terms, key_id: bytes, key: bytes) -> tuple[bytes, bytes]:
         """What is added at 0: from the key to the one wanted, and from f to its tag, if x is as guessed."""
-        wanted = WANTED * len(key)
+        wanted = (self.wanted * len(key))[: len(key)]
         r = self.guessed_r(terms, key_id)
         x = self.guessed_x(terms, key_id)
         f, other = (amd.tag(x, tag_message(terms, key_id, value, r)) for value in (key, wanted))

@@ -5,33 +5,22 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from simulating.collusion import ShiftsTheKey
+from simulating.liars import LIARS
+from simulating.lying import LyingHub, add, hub_that
 
 from dsked.errors import ReconstructionError, TooFewHubsError
-from dsked.hub.engine import HubEngine
 from dsked.keys import Key
-from tests.engines import lying
 from tests.engines.world import World
 
 ALTERING = [
-    lying.AltersShare,
-    lying.AltersOneByte,
-    lying.AltersX,
-    lying.AltersF,
-    lying.SharesBeyondTheField,
-    lying.InventsTwoOfFive,
-    lying.OtherInitiator,
-    lying.OtherN,
-    lying.OtherResponders,
-    lying.ShorterKey,
-]
+    "alters-share", "alters-one-byte", "alters-x", "alters-f", "beyond-the-field", "deals-for-two",
+    "other-initiator", "other-n", "other-responders", "shorter-key",
+]  # fmt: skip
 SILENT = [
-    lying.SaysUnknown,
-    lying.SaysDone,
-    lying.SaysNotNamed,
-    lying.AcknowledgesWithoutStoring,
-    lying.RefusesEverything,
-    lying.FalseDirectory,
-]
+    "says-unknown", "says-done", "says-not-named", "acknowledges-without-storing", "refuses-everything",
+    "false-directory",
+]  # fmt: skip
 
 
 def pairs(world: World, number: int, bits: int = 256) -> list[Key]:
@@ -55,36 +44,36 @@ def accused(world: World) -> set[str]:
 
 @pytest.mark.parametrize("kind", ALTERING)
 @pytest.mark.parametrize("liars", [("hub1",), ("hub1", "hub2"), ("hub2", "hub5"), ("hub4", "hub5")])
-def test_altered_answers_are_outvoted_and_named(liars: tuple[str, ...], kind: type[HubEngine]) -> None:
-    world = World(hub_classes=dict.fromkeys(liars, kind)).start()
+def test_altered_answers_are_outvoted_and_named(liars: tuple[str, ...], kind: str) -> None:
+    world = World(hub_classes=dict.fromkeys(liars, LIARS[kind])).start()
     pairs(world, 4)
     assert accused(world) == set(liars)
 
 
 @pytest.mark.parametrize("kind", ALTERING)
-def test_altered_answers_to_a_long_key(kind: type[HubEngine]) -> None:
-    world = World(hub_classes={"hub2": kind, "hub3": kind}).start()
+def test_altered_answers_to_a_long_key(kind: str) -> None:
+    world = World(hub_classes={"hub2": LIARS[kind], "hub3": LIARS[kind]}).start()
     pairs(world, 2, 8 * 20_000)
     assert accused(world) == {"hub2", "hub3"}
 
 
 def test_every_pair_of_liars() -> None:
     for liars in itertools.combinations([f"hub{number}" for number in range(1, 6)], 2):
-        world = World(hub_classes=dict.fromkeys(liars, lying.AltersOneByte)).start()
+        world = World(hub_classes=dict.fromkeys(liars, LIARS["alters-one-byte"])).start()
         pairs(world, 2)
         assert accused(world) == set(liars)
 
 
 @pytest.mark.parametrize("kind", SILENT)
-def test_hubs_that_deny_are_outvoted_and_nobody_is_named(kind: type[HubEngine]) -> None:
+def test_hubs_that_deny_are_outvoted_and_nobody_is_named(kind: str) -> None:
     for liars in (("hub1", "hub2"), ("hub3", "hub5")):
-        world = World(hub_classes=dict.fromkeys(liars, kind)).start()
+        world = World(hub_classes=dict.fromkeys(liars, LIARS[kind])).start()
         pairs(world, 3)
         assert accused(world) == set()
 
 
 def test_shares_of_another_key_are_outvoted_and_named() -> None:
-    world = World(hub_classes={"hub1": lying.SwapsShares, "hub4": lying.SwapsShares}).start()
+    world = World(hub_classes={"hub1": LIARS["swaps-shares"], "hub4": LIARS["swaps-shares"]}).start()
     pairs(world, 4)
     assert accused(world) == {"hub1", "hub4"}
 
@@ -92,15 +81,16 @@ def test_shares_of_another_key_are_outvoted_and_named() -> None:
 @pytest.mark.parametrize("wanted", [b"\x00", b"\x01", b"\xff"])
 def test_colluders_who_know_the_key_cannot_shift_it(wanted: bytes) -> None:
     """Their differences fit together at 0; without them the AMD code would be a plain hash."""
-    kind = type("Shifts", (lying.KnowsTheKey,), {"wanted": wanted})
+    kind = hub_that(type("Shifts", (ShiftsTheKey,), {"wanted": wanted}))
     world = World(hub_classes={"hub1": kind, "hub2": kind}).start()
     pairs(world, 8)
+    assert all(world.cabal.lies[name] for name in ("hub1", "hub2"))
     assert accused(world) <= {"hub1", "hub2"}
 
 
 def test_three_colluders_are_too_many_but_a_wrong_key_needs_them_to_agree() -> None:
     """Beyond k - 1 liars nothing is promised; these three do not agree, and the request fails clearly."""
-    kinds = {"hub1": lying.AltersShare, "hub2": lying.AltersF, "hub3": lying.AltersOneByte}
+    kinds = {"hub1": LIARS["alters-share"], "hub2": LIARS["alters-f"], "hub3": LIARS["alters-one-byte"]}
     world = World(hub_classes=kinds).start()
     keys = world.get_keys("carol", "sam", ["sunny"])
     with pytest.raises(ReconstructionError, match="pass the secret tag"):
@@ -108,11 +98,11 @@ def test_three_colluders_are_too_many_but_a_wrong_key_needs_them_to_agree() -> N
 
 
 def test_a_named_hub_is_not_asked_for_that_initiator_until_its_time_is_out() -> None:
-    world = World(hub_classes={"hub1": lying.AltersShare}).start()
+    world = World(hub_classes={"hub1": LIARS["alters-share"]}).start()
     pairs(world, 1)
     assert accused(world) == {"hub1"}
     liar = world.hubs["hub1"]
-    assert isinstance(liar, lying.LyingHub)
+    assert isinstance(liar, LyingHub)
     lies = liar.lies
     pairs(world, 5)
     assert liar.lies == lies
@@ -125,7 +115,7 @@ def test_a_named_hub_is_not_asked_for_that_initiator_until_its_time_is_out() -> 
 
 
 def test_a_named_hub_is_asked_again_when_too_few_others_are_there() -> None:
-    world = World(hub_classes={"hub1": lying.AltersOneByte}).start()
+    world = World(hub_classes={"hub1": LIARS["alters-one-byte"]}).start()
     pairs(world, 1)
     world.hubs["hub1"].repent()
     world.stop_hub("hub2")
@@ -134,7 +124,7 @@ def test_a_named_hub_is_asked_again_when_too_few_others_are_there() -> None:
 
 
 def test_mismatches_of_two_initiators_set_a_hub_aside_for_all() -> None:
-    world = World(hub_classes={"hub1": lying.AltersShare}).start()
+    world = World(hub_classes={"hub1": LIARS["alters-share"]}).start()
     pairs(world, 1)
     serena = world.get_keys("celia", "serena", ["sunny"])
     assert world.get_by_id("curtis", "sunny", "serena", serena) == serena
@@ -152,7 +142,7 @@ def test_a_dishonest_initiator_frames_a_hub_for_its_own_keys_only() -> None:
     def bad_deal(data: bytes) -> None:
         for (initiator, _), stored in world.hubs["hub1"].shares._shares.items():
             if initiator == "carol":
-                stored.share = lying.add(stored.share, data)
+                stored.share = add(stored.share, data)
 
     keys = world.get_keys("carol", "sam", ["sunny"])
     bad_deal(b"\x01")
@@ -165,7 +155,7 @@ def test_a_dishonest_initiator_frames_a_hub_for_its_own_keys_only() -> None:
 
 
 def test_a_liar_with_too_few_hubs_up_fails_clearly() -> None:
-    world = World(hub_classes={"hub1": lying.AltersShare}).start()
+    world = World(hub_classes={"hub1": LIARS["alters-share"]}).start()
     world.stop_hub("hub4")
     world.stop_hub("hub5")
     keys = world.get_keys("carol", "sam", ["sunny"])
@@ -180,7 +170,7 @@ def test_a_liar_with_too_few_hubs_up_fails_clearly() -> None:
 
 def test_multicast_with_one_liar_and_a_dishonest_responder_cannot_forge_for_the_other() -> None:
     """x and f are dealt for each responder client: celia's code tells nothing about curtis's."""
-    world = World(hub_classes={"hub1": lying.AltersShare, "hub5": lying.AltersF}).start()
+    world = World(hub_classes={"hub1": LIARS["alters-share"], "hub5": LIARS["alters-f"]}).start()
     keys = world.get_keys("carol", "sam", ["serena", "sunny"], 3, 256)
     codes = [stored.codes for stored in world.hubs["hub2"].shares._shares.values()]
     assert all(code["celia"] != code["curtis"] for code in codes)
@@ -190,6 +180,6 @@ def test_multicast_with_one_liar_and_a_dishonest_responder_cannot_forge_for_the_
 
 def test_nine_hubs_four_liars() -> None:
     liars = ("hub1", "hub3", "hub5", "hub9")
-    world = World(n=9, k=5, hub_classes=dict.fromkeys(liars, lying.AltersOneByte)).start()
+    world = World(n=9, k=5, hub_classes=dict.fromkeys(liars, LIARS["alters-one-byte"])).start()
     pairs(world, 1)
     assert accused(world) == set(liars)

@@ -9,12 +9,16 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
+from simulating.cabal import Cabal
+from simulating.hostile_client import HostileClient
+from simulating.lying import LyingHub
+
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.client.refill import RefillSettings
 from dsked.errors import DskedError
 from dsked.hub.engine import HubEngine
-from dsked.keys import Key
+from dsked.keys import Key, Outcome
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 
 DELAY_S = 0.001
@@ -78,11 +82,16 @@ class Link:
 
 
 class World:
-    """n hubs (hub1, hub2, ...), clients with encryptors, k of n. `hub_classes`: by name, to lie."""
+    """n hubs (hub1, hub2, ...), clients with encryptors, k of n.
+
+    `hub_classes` and `client_classes`: by name, for those that are not honest. They know every key from when
+    it is dealt.
+    """
 
     def __init__(
         self, *, n: int = 5, k: int = 3, clients: Mapping[str, Sequence[str]] = CLIENTS, seed: int = 1,
         hub_classes: Mapping[str, type[HubEngine]] | None = None, share_timeout_s: float = 60.0,
+        client_classes: Mapping[str, type[HostileClient]] | None = None,
     ) -> None:  # fmt: skip
         self.now = 1000.0
         self.n, self.k = n, k
@@ -97,6 +106,8 @@ class World:
         self.owners = dict(self._encryptors)
         self._share_timeout_s = share_timeout_s
         self._classes = dict(hub_classes or {})
+        self._client_classes = dict(client_classes or {})
+        self.cabal = Cabal(random.Random(f"{seed} cabal"), k, {h: x for x, h in enumerate(self.hub_names, 1)})
         self._gate = {(c, h): self.random.randbytes(32) for c in clients for h in self.hub_names}
         self.hubs = {name: self.new_hub(name) for name in self.hub_names}
         self.clients = {name: self.new_client(name) for name in clients}
@@ -108,19 +119,22 @@ class World:
 
     def new_hub(self, name: str) -> HubEngine:
         kind = self._classes.get(name, HubEngine)
+        enemies: dict[str, Any] = {"cabal": self.cabal} if issubclass(kind, LyingHub) else {}
         return kind(
             name, simulated=True, owners=self.owners, random=self.random.randbytes, notice=self._notice,
             gate_keys={client: self._gate[client, name] for client in self._encryptors},
-            share_timeout_s=self._share_timeout_s,
+            share_timeout_s=self._share_timeout_s, **enemies,
         )  # fmt: skip
 
     def new_client(self, name: str) -> ClientEngine:
-        return ClientEngine(
+        kind = self._client_classes.get(name, ClientEngine)
+        enemies: dict[str, Any] = {"cabal": self.cabal} if name in self._client_classes else {}
+        return kind(
             name, encryptors=self._encryptors[name], k=self.k, simulated=True,
             hubs=[(hub, x) for x, hub in enumerate(self.hub_names, 1)],
             gate_keys={hub: self._gate[name, hub] for hub in self.hub_names},
             refill=RefillSettings(500, 2000, 1000), share_timeout_s=self._share_timeout_s,
-            random=self.random.randbytes, notice=self._notice,
+            random=self.random.randbytes, notice=self._notice, **enemies,
         )  # fmt: skip
 
     def _notice(self, level: int, text: str) -> None:
@@ -201,10 +215,12 @@ class World:
     # --- faults ---
 
     def start(self) -> World:
-        """All clients ready, and registered with all hubs that are up."""
-        up = self.n - len(self.down)
-        self.run_until(lambda: all(len(c.hubs.usable()) >= up for c in self.clients.values()))
-        self.run_until(lambda: all(c.readiness() is None for c in self.clients.values()))
+        """All clients ready, and registered with all hubs that are up; liars may never come so far."""
+        due = {name for name in self.hub_names if name not in self.down and name not in self.cabal.hubs}
+        honest = [client for name, client in self.clients.items() if name not in self.cabal.clients]
+        self.run_until(lambda: all({h.name for h in c.hubs.usable()} >= due for c in honest))
+        self.run_until(lambda: all(client.readiness() is None for client in honest))
+        self.run_for(5 * DELAY_S)  # those of the liars that come so far
         return self
 
     def stop_hub(self, name: str) -> None:
@@ -244,7 +260,13 @@ class World:
     ) -> list[Any]:
         """Ask without waiting; the outcome is appended to the list that is returned."""
         outcome: list[Any] = []
-        self.clients[client].get_keys(caller, responders, number, size_bits, outcome.append, self.now)
+
+        def done(result: Outcome) -> None:
+            outcome.append(result)
+            for key in result if isinstance(result, list) else ():
+                self.cabal.learn_key(client, key.key_id, key.key)
+
+        self.clients[client].get_keys(caller, responders, number, size_bits, done, self.now)
         return outcome
 
     def ask_by_id(self, client: str, caller: str, initiator: str, keys: Sequence[Key | bytes]) -> list[Any]:
