@@ -56,9 +56,13 @@ def _misplaced(error: click.UsageError) -> str | None:
 
 
 def _say(program: str, message: str, status: int) -> int:
-    line = " ".join(message.split())
-    click.echo(f"{program}: {line}", err=True)
+    click.echo(f"{program}: {one_line(message)}", err=True)
     return status
+
+
+def one_line(message: str) -> str:
+    """A message as it is shown: nothing in it begins a line, moves the cursor, or cannot be printed."""
+    return "".join(char if char.isprintable() else "?" for char in " ".join(message.split()))
 
 
 class NodeNotRunningError(DskedError):

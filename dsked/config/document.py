@@ -67,7 +67,7 @@ def load(path: Path) -> Document:
         raise ConfigurationError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     except RecursionError:
         raise ConfigurationError(f"{path}: nested too deep for a topology file") from None
-    except ValueError as error:  # a scalar that looks like a date, and is none
+    except (ValueError, LookupError, AttributeError) as error:  # a date that is none; !!bool 1, !!int ''
         raise ConfigurationError(f"{path}: a value that YAML cannot read: {error}; quote it") from None
     return Document(path, data, lines.lines)
 

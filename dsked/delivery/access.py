@@ -81,19 +81,15 @@ class AccessRules:
 
 def user_id(name: str) -> int:
     """User ID of a local user, given by name or as a decimal string."""
-    if name.isdecimal():
-        return int(name)
     try:
-        return pwd.getpwnam(name).pw_uid
-    except KeyError:
+        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # a name with a zero byte or a lone surrogate; thousands of digits
         raise ConfigurationError(f"there is no local user {name!r}") from None
 
 
 def group_id(name: str) -> int:
     """Group ID of a local group, given by name or as a decimal string."""
-    if name.isdecimal():
-        return int(name)
     try:
-        return grp.getgrnam(name).gr_gid
-    except KeyError:
+        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+    except (KeyError, ValueError):
         raise ConfigurationError(f"there is no local group {name!r}") from None

@@ -129,7 +129,7 @@ def _read(files: Files, path: Path, magic: bytes, kind: type[RecordT]) -> Record
         raise StorageError(f"{path}: damaged")
     try:
         return msgspec.msgpack.decode(body[len(magic) :], type=kind)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise StorageError(f"{path}: damaged") from None
 
 

@@ -71,15 +71,17 @@ class Connection:
         """The verified messages in `data`, as (request id, message). Raises PeerError at the first
         piece that breaks the protocol, StorageError where a stream has failed; what came before has been
         yielded."""
+        if self.stage is Stage.CLOSING:
+            return
         for piece in self._buffer.feed(data):
-            if self.stage is Stage.CLOSING:
-                return
             if self.session is not None and not _is_sealed(piece):
                 yield self.session.open(piece)
             elif piece[LENGTH_BYTES] == ARRAY_OF_7:
                 yield self._open_sealed(piece)
             else:
                 self._handshake_part(piece)
+            if self.stage is Stage.CLOSING:
+                return
 
     def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
         if self._sealer is None or piece[_TYPE_OFFSET : _TYPE_OFFSET + 1] != bytes((self.takes_sealed,)):

@@ -1,0 +1,1 @@
+"""What fuzzing feeds the decoders, and what must hold of each of them."""

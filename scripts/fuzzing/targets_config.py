@@ -1,0 +1,228 @@
+"""Configuration: topology files, the file of gate keys, command lines and single values of them."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from unittest import mock
+
+import click
+
+from dsked.cli import errors, options, output, psrd_options
+from dsked.cli.dsked import dsked
+from dsked.config import gate_keys, merge, node, paths, rules, topology
+from dsked.config.topology import Topology
+from dsked.delivery import access
+from dsked.errors import BadKeyIdError, ConfigurationError
+
+from . import ends, scratch
+from .target import Target
+
+_EXAMPLES = Path(__file__).resolve().parents[2] / "configs"
+_YAML_WORDS = (
+    b"hubs:\n", b"clients:\n", b"- name: ", b"    encryptors: ", b"  port: ", b"x_coordinate: ", b"host: ", b"users: [",
+    b"groups: ", b"base_port: ", b"min_nr_shares: ", b"share_timeout_secs: ", b"psrd: ", b"etsi: off\n", b"state_dir: ",
+    b"gate_keys: ", b"control_group: ", b"&a ", b"*a", b"<<: ", b"!!int ", b"!!float ", b"!!bool ", b"!!timestamp ",
+    b"!!binary ", b"!!set ", b"!!omap ", b"!!pairs ", b"!!null ", b"!!str ", b"!!python/object ", b"? ", b"---\n", b"...\n",
+    b"%YAML 9.9\n", b"%TAG ! x\n", b"| \n", b"> \n", b"'", b'"', b"\\u0000", b"\\ud800", b"\\x1b", b"[", b"]", b"{", b"}", b", ", b": ", b"#",
+    b"2001-99-99", b"2001-01-01", b"0b", b"0x", b"0x" + b"f" * 5000, b"9" * 400, b"9" * 5000, b"1e999", b".inf", b".nan",
+    b"1:2", b"_", b"~", b"null", b"yes", b"\t", b"\n", b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xff\xfe",
+    b"[" * 2000, b"{a: " * 300, b"- " * 300, b"~nobody/x", b"127.0.0.1", b"::1", b"0.0.0.0", b"localhost", b"simulated", b"media",
+)  # fmt: skip
+
+_SMALL = b"""hubs:
+  - name: hank
+  - {name: helen, host: 127.0.0.1, port: 9000, x_coordinate: 7}
+  - name: hilda
+clients:
+  - name: carol
+    encryptors: [{name: sam, users: [root, 1000]}, {name: serena, groups: [adm]}]
+  - name: curtis
+psrd: simulated
+etsi: plain-http-on-loopback
+min_nr_shares: 2
+share_timeout_secs: 1.5
+state_dir: state
+control_group: adm
+"""
+
+
+def shown(error: Exception) -> str:
+    """What dsked and dskectl print of an error."""
+    return errors.one_line(error.format_message() if isinstance(error, click.ClickException) else str(error))
+
+
+def _topology(data: bytes) -> object:
+    """A topology, as a node and dskectl use it."""
+    network = topology.load(scratch.file("topology.yaml", data))
+    for hub in network.hubs:
+        assert network.hub(hub.name) == hub
+    for client in network.clients:
+        assert network.client(client.name) == client
+        for encryptor in client.encryptors:
+            assert network.client_of(encryptor.name) == client
+            access.AccessRules.from_names(0, {"e": encryptor.users}, {"e": encryptor.groups})
+    if network.control_group is not None:
+        access.group_id(network.control_group)
+    assert all(text.isprintable() for text in network.warnings), network.warnings
+    return network.on_loopback(), paths.state_dir(network.path, None, network.state_dir)
+
+
+def _gate_keys(data: bytes) -> object:
+    return gate_keys.load(scratch.file("gate-keys.json", data))
+
+
+def _gate_key_files() -> list[bytes]:
+    key = ends.GATE_KEY.hex().encode()
+    return [b'{"version": 1, "pairs": {"carol/hank": "%s", "carol/helen": "%s"}}' % (key, key)]
+
+
+# --- command lines ---
+
+
+def _small() -> Topology:
+    return topology.load(scratch.file("small.yaml", _SMALL))
+
+
+_GATE_KEYS = {
+    (client, hub): ends.GATE_KEY for client in ("carol", "curtis") for hub in ("hank", "helen", "hilda")
+}
+
+
+@contextlib.contextmanager
+def _no_files() -> Iterator[None]:
+    """What options name is not read, written or made: those decoders have targets of their own."""
+    network = _small()
+    patches = (
+        mock.patch.object(merge.topology, "load", lambda path: network),
+        mock.patch.object(merge.gate_keys, "load", lambda path: _GATE_KEYS),
+        mock.patch.object(merge.gate_keys, "ensure", lambda path, pairs: False),
+        mock.patch.object(merge.paths, "prepare_runtime_dir", lambda config, option: scratch.directory()),
+        mock.patch("dsked.daemon.run", lambda settings: settings),
+    )
+    with contextlib.ExitStack() as stack:
+        for patch in patches:
+            stack.enter_context(patch)
+        stack.enter_context(contextlib.redirect_stdout(io.StringIO()))
+        stack.enter_context(contextlib.redirect_stderr(io.StringIO()))
+        yield
+
+
+def _command_line(data: bytes) -> object:
+    """The settings that a command line gives, its words apart by zero bytes as in /proc."""
+    words = [word.decode("utf-8", "surrogateescape") for word in data.split(b"\0")]
+    with _no_files():
+        settings = dsked.main(words, prog_name="dsked", standalone_mode=False)
+    assert settings == 0 or isinstance(settings, node.HubSettings | node.ClientSettings), settings
+    return settings
+
+
+def _command_lines() -> list[bytes]:
+    return [line.replace(b" ", b"\0") for line in (
+        b"hank --role hub --port 8100 --psrd simulated --gate-keys keys",
+        b"hank --role hub --config small.yaml --share-timeout-secs 2.5 --log-level debug",
+        b"carol --role client --hubs hank=127.0.0.1:8100 helen=[::1]:8101,x=7 hilda=localhost:8102 "
+        b"--encryptors sam serena --psrd simulated --gate-keys keys --min-nr-shares 2",
+        b"carol --role client --config small.yaml -p 8200 --etsi plain-http-on-loopback --host 127.0.0.1 "
+        b"--start-request-psrd_threshold 600 --stop-request-psrd-threshold 9000 --get-psrd-block-size 500",
+        b"carol --role client --config small.yaml --state-dir s --runtime-dir r",
+    )]  # fmt: skip
+
+
+_OPTION_WORDS = (
+    b"\0", b"\0--hubs\0", b"\0--encryptors\0", b"\0--port\0", b"\0--host\0", b"\0--role\0", b"\0--psrd\0media\0",
+    b"\0--min-nr-shares\0", b"\0--share-timeout-secs\0", b"\0--state-dir\0~nobody\0", b"\0--config\0x\0", b"\0--gate-keys\0x\0",
+    b"\0--\0", b"\0-", b"\0--version\0", b"\0-h\0", b"=127.0.0.1:1", b",x=", b"[::1]", b"nan", b"inf", b"1e400", b"9" * 5000,
+    b"-1", b"\xff", b"\xed\xa0\x80", b"\n", b"\x1b[2J", b"\xd9\xa3",
+)  # fmt: skip
+
+
+# --- single values ---
+
+
+def _passphrases(text: str) -> object:
+    path = scratch.file("passphrases", text.encode("utf-8", "surrogateescape"))
+    return psrd_options.Passphrases(path, None).new(["one", "other"])
+
+
+#: What takes a text from the command line, and the errors that it declares.
+_VALUES: tuple[tuple[Callable[[str], object], type[Exception]], ...] = (
+    (lambda text: options.hub_addresses((text,)), click.BadParameter),
+    (psrd_options.size, click.BadParameter),
+    (output.key_id_bytes, BadKeyIdError),
+    (access.user_id, ConfigurationError),
+    (access.group_id, ConfigurationError),
+    (_passphrases, ConfigurationError),
+    (rules.node_name_fault, ConfigurationError),
+    (rules.encryptor_name_fault, ConfigurationError),
+    (rules.host_fault, ConfigurationError),
+    (rules.canonical_host, ConfigurationError),
+    (lambda text: rules.psrd_fault(text, [text]), ConfigurationError),
+    (lambda text: rules.etsi_fault(text, text), ConfigurationError),
+)
+
+
+def _value(data: bytes) -> object:
+    """A text given to one of the readers; the first byte tells which."""
+    read, declared = _VALUES[(data[0] if data else 0) % len(_VALUES)]
+    text = data[1:].decode("utf-8", "surrogateescape")
+    try:
+        return read(text)
+    except declared as error:
+        raise ConfigurationError(shown(error)) from None
+
+
+def _values() -> list[bytes]:
+    texts = (
+        b"hank=127.0.0.1:8100,x=7", b"64KiB", b"0f8fad5b-d9cb-469f-a165-70867728950e", b"root", b"1000",
+        b"correct horse battery\nstaple of twelve\n", b"hank", "süsan 9".encode(), b"127.0.0.1", b"::1", b"media",
+        b"plain-http-on-loopback",
+    )  # fmt: skip
+    return [bytes([number]) + text for number in range(len(_VALUES)) for text in texts]
+
+
+TARGETS = (
+    Target(
+        name="topology",
+        what="a topology file, and what stands in it",
+        declared=(ConfigurationError,),
+        shown=shown,
+        seeds=lambda: [_SMALL, *(path.read_bytes() for path in sorted(_EXAMPLES.glob("*.yaml")))],
+        decode=_topology,
+        words=_YAML_WORDS,
+        max_bytes=8192,
+    ),
+    Target(
+        name="gate-keys",
+        what="the file of gate keys",
+        declared=(ConfigurationError,),
+        shown=shown,
+        seeds=_gate_key_files,
+        decode=_gate_keys,
+        words=(b'"version": ', b'"pairs": ', b'"a/b": ', b"{", b"}", b"[" * 2000, b'{"":' * 2000, b"9" * 5000, b"\\ud800", b"null",
+               b"true", b"1e999", b"NaN", b"\xff\xfe", b"\xef\xbb\xbf", b'"carol/hank": "00",', b"1.0"),
+        max_bytes=8192,
+    ),
+    Target(
+        name="command-line",
+        what="the command line of dsked, up to the settings of a node",
+        declared=(ConfigurationError, click.ClickException),
+        shown=shown,
+        seeds=_command_lines,
+        decode=_command_line,
+        words=_OPTION_WORDS,
+        max_bytes=8192,
+    ),
+    Target(
+        name="option-values",
+        what="single values of command lines: hubs, sizes, key IDs, users, passphrases",
+        declared=(ConfigurationError,),
+        shown=shown,
+        seeds=_values,
+        decode=_value,
+        words=_OPTION_WORDS,
+        max_bytes=8192,
+    ),
+)  # fmt: skip
