@@ -82,6 +82,13 @@ class SimulatedFiles(Files):
         """Files that are open now."""
         return len(self._open)
 
+    def end(self) -> None:
+        """The process is gone: the system closes what it had open, and gives back its locks."""
+        for number, node in self._open.items():
+            if node.lock == number:
+                node.lock = None
+        self._open.clear()
+
     def _begin(self, name: str, path: Path, grows: int = 0) -> int | None:
         call = Call(self.nr_calls, name, path, grows)
         self.nr_calls += 1

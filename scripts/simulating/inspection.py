@@ -1,0 +1,91 @@
+"""What leaves and what arrives at one end: pads once, and nothing acted on that the peer did not send."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsked.errors import DskedError
+from dsked.wire.connection import ClientConnection, Stage
+
+from .events import Broken, Events
+from .pieces import Cutter, is_frame, split, use_of
+
+if TYPE_CHECKING:
+    from .oracle import Oracle
+    from .tcp import End, Pipe
+
+
+class Inspector:
+    """Watches one end. `source` is the inspector of the other end, None where an outsider is."""
+
+    def __init__(self, events: Events, oracle: Oracle, end: End, inn: Pipe) -> None:
+        self._events, self._oracle, self._end = events, oracle, end
+        self.source: Inspector | None = None
+        self._sent: list[bytes] = []  # what this end has sent and the other has not seen yet
+        self._cutter = Cutter()
+
+    # --- what leaves ---
+
+    def sent(self, data: bytes) -> None:
+        """Bytes that this end's process writes. Raises Broken where a pad byte is used again."""
+        for piece in split(data):
+            self._sent.append(piece)
+            use = use_of(piece)
+            if use is not None:
+                streams = self._end.connection.streams
+                assert streams is not None
+                self._oracle.pads_used(self._end, streams.local.stream_id, use)
+
+    # --- what arrives ---
+
+    def receive(self, data: bytes) -> None:
+        """Hand `data` to the engine; what the peer did not send, in a call of its own. Raises DskedError."""
+        start = 0
+        for piece, end in self._cutter.feed(data):
+            if self._is_of_the_peer(piece):
+                continue
+            before = max(end - len(piece), 0)
+            if before > start:
+                self._take(data[start:before])
+            if not self._end.open:
+                return
+            self._take_forged(data[max(start, before) : end], piece)
+            start = end
+        if start < len(data) and self._end.open:
+            self._take(data[start:])
+
+    def _take(self, data: bytes) -> None:
+        process, connection = self._end.process, self._end.connection
+        process.receive(connection, data)
+
+    def _is_of_the_peer(self, piece: bytes) -> bool:
+        """Sent on this very connection, in its order; frames may be lost in between, nothing else may."""
+        sent = self.source._sent if self.source is not None else []
+        if piece not in sent:
+            return False
+        skipped = sent[: sent.index(piece)]
+        if any(not is_frame(one) for one in (*skipped, piece)) and skipped:
+            return False
+        del sent[: len(skipped) + 1]
+        return True
+
+    def _take_forged(self, data: bytes, piece: bytes) -> None:
+        connection = self._end.connection
+        exempt = isinstance(connection, ClientConnection) and connection.stage is Stage.GREETING
+        closing = connection.stage is Stage.CLOSING
+        self._events.count("forged pieces")
+        before = self._state()
+        try:
+            self._take(data)
+        except DskedError:
+            if not exempt and self._state() != before:
+                raise Broken(f"{self._where()}: a forged piece was refused, and changed state") from None
+            raise
+        if not (exempt or closing):
+            raise Broken(f"{self._where()}: a forged piece of {len(piece)} bytes was taken")
+
+    def _where(self) -> str:
+        return f"{self._end.process.name} from {self._end.peer}"
+
+    def _state(self) -> Any:
+        return self._end.process.state_of(self._end.connection)

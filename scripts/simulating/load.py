@@ -1,0 +1,105 @@
+"""What encryptors ask for: keys for each other, of all sizes, fetched, fetched again, and asked for in vain."""
+
+from __future__ import annotations
+
+import random
+from functools import partial
+
+from dsked.keys import Key
+
+from .machines import ClientProcess
+from .oracle import Request
+from .world import World
+
+_SIZES_BITS = (32, 128, 256, 256, 256, 256, 512, 4096, 8192, 8200, 16384)
+_LONG_BITS = (40_000, 160_000)
+_TRIES = 4
+
+
+class Load:
+    """Requests at random times until `stop`."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._events = world.events
+        self._dice = random.Random(f"{world.seed} load")  # noqa: S311  repeatable on purpose
+        self._pause_s = self._dice.choice([0.15, 0.3, 0.6])
+        self._stopped = False
+        self._honest = {
+            name: client
+            for name, client in world.topology.client_of.items()
+            if client not in world.topology.hostile
+        }
+        self._next()
+
+    def stop(self) -> None:
+        """No further keys are asked for; what was established is still fetched."""
+        self._stopped = True
+
+    def _next(self) -> None:
+        if not self._stopped:
+            self._ask()
+            self._events.after(self._dice.expovariate(1 / self._pause_s), self._next)
+
+    def _ask(self) -> None:
+        dice = self._dice
+        caller = dice.choice(list(self._honest))
+        process = self._world.client(self._honest[caller])
+        if process is None:
+            return
+        others = [name for name in self._world.topology.client_of if name != caller]
+        responders = dice.sample(others, min(dice.choice([1, 1, 1, 2, 3]), len(others)))
+        bits = dice.choice(_LONG_BITS if dice.random() < 0.04 else _SIZES_BITS)
+        number = dice.choice([1, 1, 1, 2, 5]) if bits > 512 or dice.random() < 0.9 else 40
+        self._world.oracle.get_keys(process, caller, responders, number, bits, partial(self._have, responders))
+        if dice.random() < 0.1:
+            self._ask_for_others()
+
+    def _have(self, responders: list[str], request: Request) -> None:
+        keys = request.outcome
+        if not isinstance(keys, list):
+            return
+        for responder in responders:
+            ids = [key.key_id for key in keys if isinstance(key, Key)]
+            fetch = partial(self._fetch, responder, request.caller, ids, 0)
+            self._events.after(self._dice.choice([0.0, 0.02, 0.5, 2.0]) * self._dice.random(), fetch)
+        if self._dice.random() < 0.15:
+            self._fetch_wrongly(request.caller, keys[0].key_id)
+
+    def _fetch(self, caller: str, initiator: str, key_ids: list[bytes], tries: int) -> None:
+        process = self._process_of(caller)
+        if process is None:
+            return
+        then = partial(self._fetched, caller, initiator, key_ids, tries)
+        self._world.oracle.fetch(process, caller, initiator, key_ids, then)
+
+    def _process_of(self, caller: str) -> ClientProcess | None:
+        client = self._honest.get(caller)
+        return self._world.client(client) if client is not None else None
+
+    def _fetched(self, caller: str, initiator: str, key_ids: list[bytes], tries: int, request: Request) -> None:
+        again = partial(self._fetch, caller, initiator, key_ids, tries + 1)
+        if isinstance(request.outcome, list):
+            if tries == 0 and self._dice.random() < 0.25:  # the reply was lost
+                self._events.count("asked again")
+                self._events.after(self._dice.choice([0.01, 0.5, 5.0, 12.0]), again)
+        elif tries < _TRIES:
+            self._events.after(self._dice.uniform(0.05, 1.5), again)
+
+    def _fetch_wrongly(self, initiator: str, key_id: bytes) -> None:
+        """Another encryptor asks, or names another initiator."""
+        caller, other = self._dice.choice(list(self._honest)), self._dice.choice(list(self._honest))
+        named = self._dice.choice([initiator, other])
+        process = self._process_of(caller)
+        if process is not None:
+            self._world.oracle.fetch(process, caller, named, [key_id], lambda request: None)
+
+    def _ask_for_others(self) -> None:
+        """What colluders leaked or laid out as bait."""
+        cabal, dice = self._world.cabal, self._dice
+        if cabal.bait:
+            bait = dice.choice(cabal.bait)
+            self._fetch(bait.responder.encryptor, bait.initiator.encryptor, [bait.key_id], _TRIES)
+        if cabal.leaked:
+            leak = dice.choice(cabal.leaked)
+            self._fetch(dice.choice(leak.responders).encryptor, leak.initiator.encryptor, [leak.key_id], _TRIES)

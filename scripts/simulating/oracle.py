@@ -1,0 +1,306 @@
+"""What must always hold (design: what must always hold), checked as things happen. Raises Broken.
+
+It knows what nobody in the world knows: every key as it was dealt, every position that was ever used.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from dsked.client.deal import Deal
+from dsked.client.engine import ClientEngine
+from dsked.errors import AlreadyDeliveredError, DskedError
+from dsked.hub.engine import HubEngine
+from dsked.keys import Key, Outcome
+from dsked.limits import MAX_FRAME_BYTES, MAX_OUTBOX_BYTES
+from dsked.sharing.terms import Party, Terms
+from torturing.ledger import Origin, Reuse, Stream
+from torturing.ledger import Use as LedgerUse
+
+from .events import Broken, Events
+from .machines import ClientProcess, HubProcess, Process
+from .pieces import Use
+
+if TYPE_CHECKING:
+    from .tcp import End
+
+#: A request is answered within this long of the world's time: directory 0.8 s, shares or keys 1 s, clocks.
+ANSWER_S = 4.0
+FetchId = tuple[str, bytes]  # (initiator client, key ID)
+
+
+@dataclass
+class Dealt:
+    """One key, as its initiator dealt it."""
+
+    terms: Terms
+    key: bytes
+    deal: Deal
+    at: float
+    hub_lives: dict[str, int]  # the life of each hub at the time of dealing
+
+
+@dataclass
+class Request:
+    """One request of an encryptor. `done` is to be called once."""
+
+    process: ClientProcess
+    caller: str
+    what: str
+    asked_at: float
+    outcome: Outcome | None = None
+
+
+@dataclass
+class Oracle:
+    """The judge of one world."""
+
+    events: Events
+    liars: frozenset[str]
+    hostile: frozenset[str]
+    client_of: dict[str, str]  # encryptor -> client
+    n: int
+    k: int
+    dealt: dict[FetchId, Dealt] = field(default_factory=dict)
+    delivered: Counter[tuple[FetchId, str]] = field(default_factory=Counter)
+    learn: Callable[[str, bytes, bytes], None] = lambda client, key_id, key: None
+    lives: Callable[[], dict[str, int]] = dict
+    _by_life: Counter[tuple[FetchId, str, int]] = field(default_factory=Counter)
+    _streams: dict[bytes, Stream] = field(default_factory=dict)
+    _pending: dict[int, Request] = field(default_factory=dict)
+    _nr_requests: int = 0
+    _stolen: Counter[str] = field(default_factory=Counter)
+
+    # --- pads ---
+
+    def pads_used(self, end: End, stream_id: bytes, use: Use) -> None:
+        """An end writes a piece that uses positions of its own stream. None may ever be used again."""
+        stream = self._streams.get(stream_id)
+        if stream is None:
+            stream = self._streams[stream_id] = Stream(stream_id.hex(), "", "", end.process.name, None)
+        found = stream.note(LedgerUse(use.start, use.end, use.kind, Origin(end.process.serial, 0)))
+        self.events.counts["pieces under pads"] += 1
+        if isinstance(found, Reuse):
+            first, second = found.first, found.second
+            raise Broken(
+                f"{end.process.name} uses bytes {second.start} to {second.end} of {stream.name} for a {second.kind}"
+                f"; life {first.origin.connection} used {first.start} to {first.end} for a {first.kind}"
+            )
+
+    # --- keys ---
+
+    def watch(self, process: ClientProcess) -> None:
+        """Look over the shoulder of a client: what it deals, and whom it accuses."""
+        engine = process.engine
+        if process.name in self.hostile:
+            return
+        split = engine._initiator._split
+        engine._initiator._split = partial(self._splits, process, split)  # type: ignore[method-assign]
+        accuse = engine._evidence.mismatch
+        engine._evidence.mismatch = partial(self._accuses, process, accuse)  # type: ignore[method-assign]
+
+    def _splits(
+        self, process: ClientProcess, split: Callable[[Terms, list[Deal]], None], terms: Terms, deals: list[Deal]
+    ) -> None:
+        for deal in deals:
+            for key in deal.keys:
+                fetch_id = (process.name, key.key_id)
+                if fetch_id in self.dealt:
+                    raise Broken(f"{process.name} deals the key ID {key.key_id.hex()} twice")
+                self.dealt[fetch_id] = Dealt(terms, key.key, deal, self.events.now, self.lives())
+                self.learn(process.name, key.key_id, key.key)
+        split(terms, deals)
+
+    def _accuses(
+        self, process: ClientProcess, accuse: Callable[..., None], initiator: str, hub: str, now: float
+    ) -> None:
+        self.events.count("liars named")
+        if hub not in self.liars and initiator not in self.hostile:
+            raise Broken(f"{process.name} accuses the honest {hub} over a key of the honest {initiator}")
+        accuse(initiator, hub, now)
+
+    # --- requests ---
+
+    def get_keys(
+        self, process: ClientProcess, caller: str, responders: list[str], number: int, bits: int,
+        then: Callable[[Request], None],
+    ) -> None:  # fmt: skip
+        """Ask for keys; `then` is told of the outcome, once it has been judged."""
+        request = self._begin(process, caller, f"{number} keys of {bits} bits for {responders}")
+
+        def done(outcome: Outcome) -> None:
+            self._answered(request, outcome)
+            if isinstance(outcome, list):
+                self._judge_own(request, outcome, responders, number, bits)
+            then(request)
+
+        process.engine.get_keys(caller, responders, number, bits, done, process.node.now)
+        process.touch()
+
+    def fetch(
+        self, process: ClientProcess, caller: str, initiator: str, key_ids: list[bytes],
+        then: Callable[[Request], None],
+    ) -> None:  # fmt: skip
+        """Ask for another's keys."""
+        request = self._begin(process, caller, f"{len(key_ids)} keys of {initiator}")
+
+        def done(outcome: Outcome) -> None:
+            self._answered(request, outcome)
+            if isinstance(outcome, list):
+                self._judge_fetched(request, initiator, key_ids, outcome)
+            then(request)
+
+        process.engine.get_keys_by_id(caller, initiator, key_ids, done, process.node.now)
+        process.touch()
+
+    def _begin(self, process: ClientProcess, caller: str, what: str) -> Request:
+        self._nr_requests += 1
+        number, request = self._nr_requests, Request(process, caller, what, self.events.now)
+        self._pending[number] = request
+        self.events.after(ANSWER_S, lambda: self._audit(number))
+        return request
+
+    def _audit(self, number: int) -> None:
+        """A request of a process that lives and runs has been answered by now."""
+        request = self._pending[number]
+        process = request.process
+        if request.outcome is not None or not process.alive:
+            del self._pending[number]
+            return
+        late = self.events.now - max(request.asked_at, process.thawed_at)
+        if late > ANSWER_S + 0.01 and not process.node.frozen:
+            raise Broken(f"{process.name} has not answered {request.caller} ({request.what}) in {late:.1f} s")
+        self.events.after(ANSWER_S, lambda: self._audit(number))
+
+    def _answered(self, request: Request, outcome: Outcome) -> None:
+        if request.outcome is not None:
+            raise Broken(f"{request.process.name} answers {request.caller} twice ({request.what})")
+        request.outcome = outcome
+        said = f"{len(outcome)} keys" if isinstance(outcome, list) else f"{type(outcome).__name__}: {outcome}"
+        self.events.note(f"{request.process.name} answers {request.caller} ({request.what}): {said}")
+        if isinstance(outcome, DskedError):
+            self.events.count(f"error {type(outcome).__name__}")
+        elif not isinstance(outcome, list):
+            raise Broken(f"{request.process.name} answers {request.caller} with {outcome!r}")
+
+    def _judge_own(
+        self, request: Request, keys: list[Key], responders: list[str], number: int, bits: int
+    ) -> None:
+        self.events.count("keys established", len(keys))
+        named = {Party(self.client_of[name], name) for name in responders}
+        for key in keys:
+            dealt = self.dealt[request.process.name, key.key_id]
+            if dealt.key != key.key or dealt.terms.initiator.encryptor != request.caller:
+                raise Broken(f"{request.process.name} gives {request.caller} a key that it did not deal for it")
+            if set(dealt.terms.responders) != named or 8 * len(key.key) != bits:
+                raise Broken(f"{request.process.name} dealt {dealt.terms}, asked for were {request.what}")
+        if len(keys) != number:
+            raise Broken(f"{request.process.name} gives {len(keys)} keys ({request.what})")
+
+    def _judge_fetched(
+        self, request: Request, initiator: str, key_ids: list[bytes], keys: list[Key]
+    ) -> None:
+        if [key.key_id for key in keys] != key_ids:
+            raise Broken(f"{request.process.name} gives other keys than {request.caller} asked for")
+        self.events.count("keys delivered", len(keys))
+        client = self.client_of[initiator]
+        for key in keys:
+            self._judge_delivery(request, (client, key.key_id), initiator, key)
+
+    def _judge_delivery(self, request: Request, fetch_id: FetchId, initiator: str, key: Key) -> None:
+        process, caller = request.process, request.caller
+        if fetch_id[0] not in self.hostile:
+            dealt = self.dealt.get(fetch_id)
+            if dealt is None or dealt.terms.initiator.encryptor != initiator:
+                raise Broken(f"{process.name} gives {caller} a key that {initiator} never dealt")
+            if dealt.key != key.key:
+                raise Broken(f"{process.name} gives {caller} a WRONG KEY of {initiator}")
+            if Party(process.name, caller) not in dealt.terms.responders:
+                raise Broken(f"{process.name} gives {caller} a key that names {dealt.terms.responders}")
+        self._by_life[fetch_id, caller, process.serial] += 1
+        self.delivered[fetch_id, caller] += 1
+        if self._by_life[fetch_id, caller, process.serial] > 1:
+            raise Broken(f"{process.name} gives {caller} the key {key.key_id.hex()} twice")
+        if self.delivered[fetch_id, caller] > 1:
+            # Two processes of a client, each served by k hubs of its own: possible where 2k <= n.
+            self.events.count("keys doubled by a crash")
+            if 2 * self.k > self.n and not self.liars and self._same_lives(fetch_id):
+                raise Broken(f"{process.name} gives {caller} the key {key.key_id.hex()} again after a crash")
+
+    def _same_lives(self, fetch_id: FetchId) -> bool:
+        dealt = self.dealt.get(fetch_id)
+        return dealt is not None and dealt.hub_lives == self.lives()
+
+    def check_stolen(self, process: ClientProcess) -> None:
+        """What a hostile client got hold of was named for it, or is not what was dealt."""
+        stolen: list[tuple[str, bytes, bytes]] = getattr(process.engine, "stolen", [])
+        for initiator, key_id, key in stolen[self._stolen[process.name] :]:
+            dealt = self.dealt.get((initiator, key_id))
+            named = dealt is not None and any(one.client == process.name for one in dealt.terms.responders)
+            if dealt is not None and dealt.key == key and not named:
+                raise Broken(f"the hostile {process.name} has a key of {initiator} that was not for it")
+        self._stolen[process.name] = len(stolen)
+
+    # --- nodes ---
+
+    def logged(self, process: Process, level: int, text: str) -> None:
+        """A line of a node's log."""
+
+    def died(self, process: Process) -> None:
+        """A process is gone, with whatever it was asked for."""
+
+    def turn_ended(self, process: Process) -> None:
+        """Limits: nothing of an engine outlives or outgrows the connections that it belongs to."""
+        nr_ends = len(process.ends)
+        for connection in process.ends:
+            session = connection.session
+            if session is not None and session.outbox_bytes > MAX_OUTBOX_BYTES + MAX_FRAME_BYTES:
+                raise Broken(f"{process.name}: an outbox of {session.outbox_bytes} bytes")
+        if isinstance(process, HubProcess):
+            _check_hub(process, nr_ends)
+        elif isinstance(process, ClientProcess) and process.name in self.hostile:
+            self.check_stolen(process)
+
+
+def _check_hub(process: HubProcess, nr_ends: int) -> None:
+    engine = process.engine
+    sizes = {
+        "sessions": len(engine._sessions), "half open": len(engine._half_open),
+        "deliveries": len(engine._deliveries._of), "told": len(engine._told),
+        "parked": len(engine._desk._parking._by_connection), "changed": len(engine._changed),
+    }  # fmt: skip
+    for name, size in sizes.items():
+        if size > nr_ends:
+            raise Broken(f"{process.name}: {size} {name} with {nr_ends} connections")
+
+
+def check_quiet(process: Process) -> None:
+    """All requests are answered and all time is out: nothing is kept any more. Raises Broken."""
+    left = {name: size for name, size in _kept(process.engine).items() if size}
+    if left:
+        raise Broken(f"{process.name} keeps what it needs no more: {left}")
+
+
+def _kept(engine: HubEngine | ClientEngine) -> dict[str, Any]:
+    if isinstance(engine, HubEngine):
+        return {
+            "shares": len(engine.shares), "tombstones": engine.shares.nr_tombstones,
+            "parked": len(engine._desk._parking._waiting),
+        }  # fmt: skip
+    responder, initiator = engine._responder, engine._initiator
+    return {
+        "fetches": len(responder._fetches), "waiting": responder._nr_waiting._total,
+        "delivered": len(responder._delivered), "bytes under way": initiator._under_way._total,
+        "unsent": sum(len(unsent.items) for unsent in initiator._unsent.values()),
+        "questions": len(engine._locator._questions),
+        "held bytes": sum(responder._fetches._held_bytes.values()),
+    }  # fmt: skip
+
+
+def is_delivered_before(outcome: Outcome | None) -> bool:
+    """True where an encryptor was told that it has had its key."""
+    return isinstance(outcome, AlreadyDeliveredError)

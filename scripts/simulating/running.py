@@ -1,0 +1,83 @@
+"""One seed from its first event to its last, and what it came to."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from .calm import Calm
+from .events import Broken
+from .hostile import HOSTILE
+from .liars import LIARS
+from .load import Load
+from .storm import Storm
+from .topology import draw
+from .world import World
+
+_WARM_UP_S = 1.0
+_TAIL = 40
+
+
+@dataclass
+class Outcome:
+    """One seed. `failure`: what did not hold, and the last events; empty if all held."""
+
+    seed: str
+    digest: str = ""
+    seconds: float = 0.0
+    simulated_s: float = 0.0
+    events: int = 0
+    counts: dict[str, int] = field(default_factory=dict)
+    failure: str = ""
+
+
+def run_seed(seed: str, told: Callable[[str], None] | None = None) -> Outcome:
+    """Run the world of a seed. `told` gets every line of its trace."""
+    outcome = Outcome(seed)
+    begin = time.perf_counter()
+    topology = draw(seed, LIARS, HOSTILE)
+    world = World(seed, topology, told)
+    try:
+        live(world)
+    except Broken as broken:
+        outcome.failure = f"{broken}\n{tail(world)}"
+    except Exception:
+        outcome.failure = f"an undeclared error\n{traceback.format_exc()}{tail(world)}"
+    outcome.seconds = time.perf_counter() - begin
+    outcome.digest, outcome.events = world.events.digest, world.events.nr_done
+    outcome.simulated_s = world.events.now
+    world.events.counts.update({f"lies: {hub}": n for hub, n in world.cabal.lies.items()})
+    outcome.counts = {**world.events.counts, **_enemies(world), **_kind(world)}
+    return outcome
+
+
+def live(world: World) -> None:
+    """Keys flow, the storm comes and goes, and in the calm all is well. Raises Broken."""
+    world.events.run_for(_WARM_UP_S)
+    load, storm = Load(world), Storm(world)
+    world.events.run_for(world.topology.storm_s)
+    storm.end()
+    load.stop()
+    Calm(world).run()
+
+
+def _enemies(world: World) -> dict[str, int]:
+    found = {"lies told": world.cabal.lies.total(), "misdeeds": world.cabal.misdeeds.total()}
+    return {name: number for name, number in found.items() if number}
+
+
+def _kind(world: World) -> dict[str, int]:
+    topology = world.topology
+    kinds = {
+        "world: simulated PSRD": topology.simulated, "world: media": not topology.simulated,
+        "world: liars": bool(topology.liars), "world: hostile client": bool(topology.hostile),
+        "world: short share time-out": topology.share_timeout_s < 10,
+    }  # fmt: skip
+    return {name: 1 for name, is_so in kinds.items() if is_so}
+
+
+def tail(world: World) -> str:
+    """The last events, for people."""
+    return "\n".join(list(world.events.lines)[-_TAIL:])
