@@ -37,6 +37,7 @@ class Attack(Protocol):
 #: Name to module of this package, in the order in which `all` runs them.
 ATTACKS = {
     "tags": "tags",
+    "replays": "replays",
     "weather": "weather",
 }
 

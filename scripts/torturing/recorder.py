@@ -23,11 +23,15 @@ HOLD_S = 4.0
 
 
 class Recorder:
-    """The proxies of all hubs, and what passes through them."""
+    """The proxies of all hubs, and what passes through them.
+
+    `keep`: whether lines keep all pieces, for somebody who wants to send them once more.
+    """
 
     def __init__(self, ledger: Ledger, weather: Weather) -> None:
         self.ledger = ledger
         self.weather = weather
+        self.keep = False
         self.begun_s = time.monotonic()
         self.lines: list[Line] = []  # all, by number
         self.dialled: list[Line] = []  # those that a hub was there for, in the order of dialling
@@ -100,7 +104,7 @@ class End(asyncio.Protocol):
 class Line:
     """One connection through the recorder: two TCP connections, and what passes between them.
 
-    `answered`: names of the frames that have reached the client.
+    `answered`: names of the frames that have reached the client. `pieces`: all, if the recorder keeps them.
     """
 
     def __init__(self, recorder: Recorder, hub: str, number: int, gateway: Gateway) -> None:
@@ -109,6 +113,7 @@ class Line:
         self.tap = Tap(self._note)
         self.ends = {way: End(self, way) for way in Way}
         self.answered: set[str] = set()
+        self.pieces: list[Piece] = []
         self.story: list[str] = []
         self._forecast: Forecast | None = None
         self._fault = False  # the weather has lost or cut something
@@ -192,6 +197,8 @@ class Line:
     def carry(self, way: Way, data: bytes) -> None:
         """Bytes have come from one end: write down what they use, then send on what passes."""
         for piece in self.tap.feed(way, data):
+            if self._recorder.keep:
+                self.pieces.append(piece)
             if piece.name == "M1":
                 self._begins()
             fate = self._fate(piece)

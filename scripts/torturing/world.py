@@ -64,13 +64,13 @@ class World:
         """Where a hub's clone listens."""
         return self._base_port + PORTS - 1
 
-    def _recorder_port(self, hub: str) -> int:
+    def recorder_port(self, hub: str) -> int:
         return self._base_port + len(HUBS) + HUBS.index(hub)
 
     def _write_configs(self) -> dict[str, Path]:
         """Topology files: to the clients the recorder's ports are the hubs'."""
         found = {}
-        for role, port_of in (("hub", self.hub_port), ("client", self._recorder_port)):
+        for role, port_of in (("hub", self.hub_port), ("client", self.recorder_port)):
             path = self.root / f"{role}s.yaml"
             path.write_text(yaml.safe_dump(self._topology(port_of), sort_keys=False))
             found[role] = path
@@ -91,7 +91,7 @@ class World:
     async def begin(self) -> None:
         """Start everything, and wait until keys flow everywhere."""
         for hub in HUBS:
-            self.gateways[hub] = await self.recorder.serve(hub, self._recorder_port(hub))
+            self.gateways[hub] = await self.recorder.serve(hub, self.recorder_port(hub))
         await self.prepare()
         await self.start(*self.nodes)
         for near, far in (CLIENTS, CLIENTS[::-1]):
