@@ -18,10 +18,20 @@ import msgpack
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request, error_from_reply
 from dsked.errors import ErrorCode, FrameError, NotAllowedError, ServiceError
 from dsked.keys import Key
-from dsked.limits import MAX_SOCKET_PATH_BYTES
+from dsked.limits import KEY_ID_BYTES, MAX_SOCKET_PATH_BYTES
 
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _RECEIVE_BYTES = 256 * 1024
+#: What the JSON object of STATUS holds (control_protocol.py).
+_STATUS_TYPES: dict[str, type | tuple[type, ...]] = {
+    "role": str,
+    "name": str,
+    "pid": int,
+    "version": str,
+    "ready": bool,
+    "reason": (str, type(None)),
+    "status": dict,
+}
 
 
 class NotRunningError(ServiceError):
@@ -89,7 +99,12 @@ class ControlClient:
         """The node's status: role, name, pid, version, ready, reason, status (control_protocol.py)."""
         import json
 
-        status: dict[str, Any] = json.loads(self._call(Op.STATUS, []))
+        try:
+            status = json.loads(_text(self._call(Op.STATUS, [])))
+        except (ValueError, RecursionError):
+            raise _not_understood() from None
+        if not isinstance(status, dict) or not _has_types(status, _STATUS_TYPES):
+            raise _not_understood()
         return status
 
     def stop(self) -> None:
@@ -98,13 +113,11 @@ class ControlClient:
 
     def locate(self, encryptor: str) -> str:
         """Name of the client that serves `encryptor`."""
-        name: str = self._call(Op.LOCATE, [encryptor])
-        return name
+        return _text(self._call(Op.LOCATE, [encryptor]))
 
     def adopt(self, bundle: bytes) -> str:
         """Let the node take over the delivery that is staged under a bundle's UUID; gives the peer's name."""
-        peer: str = self._call(Op.ADOPT, [bundle])
-        return peer
+        return _text(self._call(Op.ADOPT, [bundle]))
 
     def _connect(self) -> socket.socket:
         if len(self._path.encode()) > MAX_SOCKET_PATH_BYTES:
@@ -147,16 +160,18 @@ class ControlClient:
             data = self._socket.recv(_RECEIVE_BYTES)
             if not data:
                 raise NoAnswerError(f"the node on {self._path} closed the connection without an answer")
-            if frames := self._frames.feed(data):
-                return frames[0]
+            for frame in self._frames.feed(data):
+                return frame
 
 
 def _result(reply: bytes, request_id: int) -> Any:
-    """The result in a reply; raises the error that it tells."""
+    """The result in a reply; raises the error that it tells, FrameError where it is none."""
     try:
         answered_id, code, result = msgpack.unpackb(reply)
     except (ValueError, TypeError, msgpack.UnpackException):
-        raise FrameError("the node's reply is not understood: is it of another version?") from None
+        raise _not_understood() from None
+    if not isinstance(code, int):
+        raise _not_understood()
     if code != ErrorCode.OK:
         raise error_from_reply(code, str(result))
     if answered_id != request_id:
@@ -164,5 +179,28 @@ def _result(reply: bytes, request_id: int) -> Any:
     return result
 
 
-def _keys(result: Any) -> list[Key]:
+def _not_understood() -> FrameError:
+    return FrameError("the node's reply is not understood: is it of another version?")
+
+
+def _text(result: object) -> str:
+    if not isinstance(result, str):
+        raise _not_understood()
+    return result
+
+
+def _has_types(found: dict[str, Any], types: dict[str, type | tuple[type, ...]]) -> bool:
+    return all(name in found and isinstance(found[name], kind) for name, kind in types.items())
+
+
+def _keys(result: object) -> list[Key]:
+    if not isinstance(result, list) or not all(map(_is_key, result)):
+        raise _not_understood()
     return [Key(key_id, key) for key_id, key in result]
+
+
+def _is_key(entry: object) -> bool:
+    if not isinstance(entry, list) or len(entry) != 2:
+        return False
+    key_id, key = entry
+    return isinstance(key_id, bytes) and len(key_id) == KEY_ID_BYTES and isinstance(key, bytes)

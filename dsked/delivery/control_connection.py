@@ -143,14 +143,14 @@ class ControlConnection(asyncio.Protocol):
         if self._closing:
             return
         try:
-            frames = self._frames.feed(data)
-            for frame in frames:
+            for frame in self._frames.feed(data):
+                self._watch(begun=False)
                 self._take(frame)
+                if self._closing:
+                    return
         except FrameError as error:
             self._refuse(error)
             return
-        if frames:
-            self._watch(begun=False)
         self._watch(begun=self._frames.nr_pending > 0)
 
     def _watch(self, *, begun: bool) -> None:

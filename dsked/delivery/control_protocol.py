@@ -31,6 +31,7 @@ STATUS gives the text of one JSON object: `role` ("hub" or "client"), `name`, `p
 from __future__ import annotations
 
 import enum
+from collections.abc import Iterator
 from typing import Any
 
 import msgpack
@@ -82,26 +83,22 @@ class FrameBuffer:
         """Bytes of a frame that has come in part."""
         return len(self._pending)
 
-    def feed(self, data: bytes) -> list[bytes]:
-        """Take the bytes that came; return the bodies of the frames that they complete.
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        """Take the bytes that came; gives the bodies of the frames that they complete.
 
         Raises FrameError where a length is over the limit: the stream is of no use from there on.
         """
         self._pending += data
-        frames: list[bytes] = []
-        start = 0
-        while len(self._pending) - start >= LENGTH_BYTES:
-            body = start + LENGTH_BYTES
-            end = body + self._checked_length(start)
+        while len(self._pending) >= LENGTH_BYTES:
+            end = LENGTH_BYTES + self._checked_length()
             if end > len(self._pending):
                 break
-            frames.append(bytes(self._pending[body:end]))
-            start = end
-        del self._pending[:start]
-        return frames
+            frame = bytes(self._pending[LENGTH_BYTES:end])
+            del self._pending[:end]  # moves nothing: a bytearray is cut off in front at no cost
+            yield frame
 
-    def _checked_length(self, at: int) -> int:
-        length = int.from_bytes(self._pending[at : at + LENGTH_BYTES], "big")
+    def _checked_length(self) -> int:
+        length = int.from_bytes(self._pending[:LENGTH_BYTES], "big")
         if length > self._max_frame_bytes:
             raise FrameError(f"frame of {length} bytes; the limit is {self._max_frame_bytes}")
         return length
