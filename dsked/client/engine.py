@@ -359,6 +359,7 @@ class ClientEngine:
             "name": self.name,
             "encryptor_names": list(self.encryptors),
             "min_nr_shares": self.hubs.k,
+            "searches": self._responder.searches.report(),
             "peer_hubs": [self._hub_status(hub, now) for hub in self.hubs],
         }
 

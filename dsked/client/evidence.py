@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from dsked.limits import (
     EVIDENCE_INITIATORS,
     EVIDENCE_WINDOW_S,
+    MAX_EVIDENCE_INITIATORS,
     SET_ASIDE_FIRST_S,
     SET_ASIDE_MAX_S,
 )
@@ -33,6 +34,12 @@ class _Record:
     by_initiator: dict[str, _SetAside] = field(default_factory=dict)
     set_aside_until: float = 0.0  # for all initiators
 
+    def first_mismatch(self, initiator: str, now: float) -> _SetAside:
+        if len(self.by_initiator) >= MAX_EVIDENCE_INITIATORS:
+            del self.by_initiator[min(self.by_initiator, key=lambda of: self.by_initiator[of].last_mismatch)]
+        entry = self.by_initiator[initiator] = _SetAside(now + SET_ASIDE_FIRST_S, SET_ASIDE_FIRST_S)
+        return entry
+
 
 class Evidence:
     """What one client knows against hubs, from its own reconstructions only."""
@@ -45,7 +52,7 @@ class Evidence:
         record = self._against.setdefault(hub, _Record())
         entry = record.by_initiator.get(initiator)
         if entry is None:
-            entry = record.by_initiator[initiator] = _SetAside(now + SET_ASIDE_FIRST_S, SET_ASIDE_FIRST_S)
+            entry = record.first_mismatch(initiator, now)
         elif now >= entry.until:  # it was asked again, and differed again
             entry.delay_s = min(2 * entry.delay_s, SET_ASIDE_MAX_S)
             entry.until = now + entry.delay_s
@@ -69,9 +76,13 @@ class Evidence:
 
     def report(self, hub: str, now: float) -> dict[str, object]:
         """What status tells of one hub."""
-        entries = self._against.get(hub, _Record()).by_initiator
+        record = self._against.get(hub, _Record())
+        entries = record.by_initiator
+        left = {name: round(entry.until - now, 1) for name, entry in entries.items() if now < entry.until}
         return {
             "mismatches": {initiator: entry.number for initiator, entry in entries.items()},
-            "set_aside_for": sorted(name for name, entry in entries.items() if now < entry.until),
+            "set_aside_for": sorted(left),
+            "set_aside_s_left": left,
             "set_aside": self.is_set_aside(None, hub, now),
+            "set_aside_for_all_s_left": round(max(record.set_aside_until - now, 0.0), 1),
         }

@@ -113,9 +113,17 @@ class Locator:
             if client is not None and question.said[client] >= self._hubs.k:
                 self._remember(question.encryptor, client, now)
                 self._answer(question, client, now)
-            elif all(hub.x in question.answered for hub in self._hubs.usable()):
+            elif self._is_hopeless(question):
                 self._answer(question, self._no_agreement(question), now)
         return True
+
+    def _is_hopeless(self, question: _Question) -> bool:
+        """True when the hubs that have not answered, one that hangs for instance, can make no k any more."""
+        named = max((number for client, number in question.said.items() if client is not None), default=0)
+        outstanding = sum(hub.x not in question.answered for hub in self._hubs.usable())
+        return not outstanding or (
+            question.said.total() >= self._hubs.k and named + outstanding < self._hubs.k
+        )
 
     def _no_agreement(self, question: _Question) -> DskedError:
         answers = question.said.total()
@@ -125,8 +133,7 @@ class Locator:
                 f"{self._hubs.k} are needed"
             )
         return UnknownEncryptorError(
-            f"encryptor {question.encryptor} is unknown: no {self._hubs.k} of {answers} hubs "
-            "name the same client for it"
+            f"encryptor {question.encryptor} is unknown: no {self._hubs.k} hubs name the same client for it"
         )
 
     def _remember(self, encryptor: str, client: str, now: float) -> None:

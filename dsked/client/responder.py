@@ -166,13 +166,15 @@ class Responder:
     # --- asking ---
 
     def _ask(self, this_round: _Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool) -> None:
+        initiators = {fetch.id[0] for fetch in fetches} if spare_set_aside else set()
+        spared = {initiator: self._spared(initiator, now) for initiator in initiators}
         for hub in self._hubs.usable():
             groups: dict[str, list[GetKey]] = {}
             asked: list[Fetch] = []
             for fetch in fetches:
                 if hub.x in fetch.asked or fetch.has_answered(hub.x):
                     continue
-                if spare_set_aside and self._spared(hub, fetch, now):
+                if hub.x in spared.get(fetch.id[0], ()):
                     continue
                 groups.setdefault(fetch.id[0], []).append(GetKey(fetch.id[1], fetch.offset(hub.x)))
                 asked.append(fetch)
@@ -182,8 +184,11 @@ class Responder:
             if asked:
                 self._send(this_round, hub, groups, asked, now)
 
-    def _spared(self, hub: HubPeer, fetch: Fetch, now: float) -> bool:
-        return self._evidence.is_set_aside(fetch.id[0], hub.name, now)
+    def _spared(self, initiator: str, now: float) -> set[int]:
+        """The xs of hubs that are set aside, where there are enough others."""
+        usable = self._hubs.usable()
+        aside = {hub.x for hub in usable if self._evidence.is_set_aside(initiator, hub.name, now)}
+        return aside if len(usable) - len(aside) >= self._hubs.k else set()
 
     def _send(
         self, this_round: _Round, hub: HubPeer, groups: dict[str, list[GetKey]], asked: list[Fetch],

@@ -82,8 +82,7 @@ class Search:
         if suspects and len(trusted) >= k:
             yield self._try(trusted[:k])
         if comb(len(points), k) <= limits.MAX_SUBSETS:
-            order = [*_last(new, suspects), *_last(self._old, suspects)]
-            self._pending.append(_subsets_with(order, len(new), k))
+            self._pending.append(_candidates(new, self._old, suspects, k))
         self._old = points
 
     def _try(self, chosen: Sequence[Point]) -> int:
@@ -95,16 +94,25 @@ class Search:
         return cost.rebuilding(self._terms.k, self._terms.key_bytes)
 
 
-def _last(points: Sequence[Point], suspects: set[int]) -> list[Point]:
-    """The suspects last, all else in order."""
-    return sorted(points, key=lambda point: point.x in suspects)
+def _candidates(
+    new: Sequence[Point], old: Sequence[Point], suspects: set[int], k: int
+) -> Iterator[Sequence[Point]]:
+    """The subsets of k with a new point in them; those with fewer suspects first."""
+    clean = [point for point in (*new, *old) if point.x not in suspects]
+    suspected = [point for point in (*new, *old) if point.x in suspects]
+    new_clean = sum(point.x not in suspects for point in new)
+    for count in range(min(k, len(suspected)) + 1):
+        for some in combinations(suspected, count):
+            fresh = any(point in new for point in some)
+            others = combinations(clean, k - count) if fresh else _with_one_of(clean, new_clean, k - count)
+            yield from ((*others_of, *some) for others_of in others)
 
 
-def _subsets_with(order: Sequence[Point], new: int, k: int) -> Iterator[Sequence[Point]]:
-    """The subsets of k that hold at least one of the first `new` points; those with the first ones first."""
-    for i, first in enumerate(order[:new]):
-        for others in combinations(order[i + 1 :], k - 1):
-            yield (first, *others)
+def _with_one_of(points: Sequence[Point], first: int, size: int) -> Iterator[Sequence[Point]]:
+    """The subsets of `size` that hold at least one of the first so many points."""
+    for i, point in enumerate(points[: first if size else 0]):
+        for others in combinations(points[i + 1 :], size - 1):
+            yield (point, *others)
 
 
 def find_suspects(points: Sequence[Point], k: int) -> Generator[int, None, set[int]]:

@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from dsked.client.evidence import Evidence
-from dsked.limits import EVIDENCE_WINDOW_S, SET_ASIDE_FIRST_S, SET_ASIDE_MAX_S
+from dsked.limits import (
+    EVIDENCE_WINDOW_S,
+    MAX_EVIDENCE_INITIATORS,
+    SET_ASIDE_FIRST_S,
+    SET_ASIDE_MAX_S,
+)
 
 NOW = 1000.0
 
@@ -15,7 +20,13 @@ def evidence() -> Evidence:
 
 def test_nobody_is_suspected_at_first(evidence: Evidence) -> None:
     assert not evidence.is_set_aside("carol", "hank", NOW)
-    assert evidence.report("hank", NOW) == {"mismatches": {}, "set_aside_for": [], "set_aside": False}
+    assert evidence.report("hank", NOW) == {
+        "mismatches": {},
+        "set_aside_for": [],
+        "set_aside_s_left": {},
+        "set_aside": False,
+        "set_aside_for_all_s_left": 0.0,
+    }
 
 
 def test_a_mismatch_sets_a_hub_aside_for_that_initiator_only(evidence: Evidence) -> None:
@@ -82,10 +93,23 @@ def test_the_report_tells_numbers_and_times(evidence: Evidence) -> None:
     assert evidence.report("hank", NOW + 1) == {
         "mismatches": {"carol": 2, "celia": 1},
         "set_aside_for": ["carol", "celia"],
+        "set_aside_s_left": {"carol": 9.0, "celia": 9.0},
         "set_aside": True,
+        "set_aside_for_all_s_left": 9.0,
     }
     assert evidence.report("hank", NOW + 11) == {
         "mismatches": {"carol": 2, "celia": 1},
         "set_aside_for": [],
+        "set_aside_s_left": {},
         "set_aside": False,
+        "set_aside_for_all_s_left": 0.0,
     }
+
+
+def test_so_many_initiators_are_remembered_and_the_oldest_go(evidence: Evidence) -> None:
+    for number in range(MAX_EVIDENCE_INITIATORS + 2):
+        evidence.mismatch(f"client{number}", "hank", NOW + number)
+    mismatches = evidence.report("hank", NOW)["mismatches"]
+    assert isinstance(mismatches, dict)
+    assert len(mismatches) == MAX_EVIDENCE_INITIATORS
+    assert not {"client0", "client1"} & mismatches.keys()

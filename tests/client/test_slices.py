@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from dsked.client.slices import Slices
+from dsked.limits import MAX_SEARCH_BYTES, MAX_SEARCH_DEBT, MAX_SLICE_COST, SEARCH_COST_PER_S
+from dsked.timers import Timers
+
+NOW = 1000.0
+
+
+class Setting:
+    def __init__(self) -> None:
+        self.timers = Timers()
+        self.slices = Slices(self.timers)
+        self.now = NOW
+        self.done: list[str] = []  # what each piece was
+        self.finished: list[str] = []
+
+    def work(self, name: str, pieces: int, cost: int) -> Generator[int, None, str]:
+        for _ in range(pieces):
+            self.done.append(name)
+            yield cost
+        return name
+
+    def add(
+        self, initiator: str, pieces: int, cost: int = MAX_SLICE_COST, name: str = "", size: int = 1
+    ) -> bool:
+        work = self.work(name or initiator, pieces, cost)
+        return self.slices.add(initiator, size, work, lambda name, now: self.finished.append(name))
+
+    def turn(self) -> list[str]:
+        """The next turn that the engine asks for; what was done in it."""
+        before = len(self.done)
+        deadline = self.timers.next_deadline()
+        self.now = max(self.now, deadline or self.now)
+        self.timers.run_due(self.now)
+        self.slices.turn_ends(self.now)
+        return self.done[before:]
+
+
+@pytest.fixture
+def setting() -> Setting:
+    return Setting()
+
+
+def test_a_turn_does_about_a_millisecond_and_asks_for_the_next(setting: Setting) -> None:
+    setting.add("carol", 10, MAX_SLICE_COST // 4)
+    assert [len(setting.turn()) for _ in range(3)] == [4, 4, 2]
+    assert setting.finished == ["carol"]
+    assert setting.timers.next_deadline() is None
+    assert setting.now < NOW + 0.001, "each turn followed at once"
+    assert len(setting.slices) == 0
+
+
+def test_initiators_take_turns_and_so_do_their_keys(setting: Setting) -> None:
+    """A hundred bad keys of one do not keep another waiting."""
+    for number in range(100):
+        setting.add("mallory", 50, name=f"rubbish{number}")
+    setting.add("carol", 3)
+    done = [name for _ in range(8) for name in setting.turn()]
+    assert done.count("carol") == 3
+    assert setting.finished == ["carol"]
+    assert [name for name in done if name != "carol"] == [f"rubbish{number}" for number in range(5)]
+
+
+def test_one_initiator_burns_two_seconds_and_then_a_quarter_of_a_core(setting: Setting) -> None:
+    pieces = 2 * MAX_SEARCH_DEBT // MAX_SLICE_COST
+    setting.add("mallory", pieces)
+    while len(setting.done) * MAX_SLICE_COST <= MAX_SEARCH_DEBT:
+        setting.turn()
+    assert setting.now < NOW + 0.1
+    before, since = len(setting.done), setting.now
+    while setting.now < since + 1:
+        setting.turn()
+    assert (len(setting.done) - before) * MAX_SLICE_COST == pytest.approx(SEARCH_COST_PER_S, rel=0.02)
+    setting.add("carol", 1)
+    assert "carol" in setting.turn() + setting.turn(), "others go on meanwhile"
+
+
+def test_a_debt_is_paid_off_in_time_and_then_forgotten(setting: Setting) -> None:
+    setting.add("mallory", 2 * MAX_SEARCH_DEBT // MAX_SLICE_COST)
+    while not setting.finished:
+        setting.turn()
+    setting.now += MAX_SEARCH_DEBT / SEARCH_COST_PER_S / 2
+    setting.turn()
+    assert "mallory" in setting.slices._accounts
+    setting.add("mallory", 1)
+    assert setting.turn() == ["mallory"]
+    setting.now += MAX_SEARCH_DEBT / SEARCH_COST_PER_S
+    setting.turn()
+    assert setting.slices._accounts == {}
+
+
+def test_bytes_are_shared_fairly(setting: Setting) -> None:
+    half = MAX_SEARCH_BYTES // 2
+    assert setting.add("mallory", 1, size=half)
+    assert not setting.add("mallory", 1, size=1)
+    assert setting.add("carol", 1, size=half // 2)
+    assert not setting.add("carol", 1, size=half)
+    while len(setting.finished) < 2:
+        setting.turn()
+    assert setting.add("mallory", 1, size=half)
+    assert not setting.add("dave", 1, size=half + 1)
+
+
+def test_work_that_is_done_in_no_piece_at_all_is_finished(setting: Setting) -> None:
+    setting.add("carol", 0)
+    setting.turn()
+    assert setting.finished == ["carol"]
