@@ -45,6 +45,7 @@ from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
 
+_HANG_SLACK_S = 0.1  # beyond ANSWER_LIMIT_S, so that one look suffices
 Random = Callable[[int], bytes]
 Notice = Callable[[int, str], None]
 
@@ -254,10 +255,23 @@ class ClientEngine:
                 hub.ask_for_blocks(now)
                 self._provisioning.look_at_supply(hub)
                 changed.append(connection)
-                if connection.stage is Stage.OPEN and hub.hangs(now):
-                    hub.close(f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s")
+                if connection.stage is Stage.OPEN:
+                    self._look_whether_it_hangs(hub, now)
         to_dial = self._dials.take_due()
         return [] if self._stopping else to_dial, changed
+
+    def _look_whether_it_hangs(self, hub: HubPeer, now: float) -> None:
+        """And again when its oldest request has waited too long: or the next request would pay for it."""
+        if hub.hangs(now):
+            hub.close(f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s")
+        elif hub.oldest_request is not None and not hub.watched:
+            hub.watched = True
+            self.timers.at(hub.oldest_request + ANSWER_LIMIT_S + _HANG_SLACK_S, partial(self._look_again, hub))
+
+    @staticmethod
+    def _look_again(hub: HubPeer, now: float) -> None:
+        hub.watched = False
+        hub.changed = True
 
     def stop(self) -> None:
         """Take no more requests, dial and register with no further hub; what was accepted goes on."""

@@ -47,6 +47,7 @@ class HubPeer:
         self.registered = False
         self.late = False
         self.changed = False  # something came in or was queued in this turn
+        self.watched = False  # it will be looked at again, should it not answer
         self.problem = "not connected yet"
         self.closing = ""  # why this side closes the connection
         self.supply: Supply | None = None  # of a pair on media
@@ -129,6 +130,11 @@ class HubPeer:
         if oldest is not None and (not sent or sent[-1][1] != self._next_request_id):
             sent.append((now, self._next_request_id))
         return bool(sent) and now - sent[0][0] > ANSWER_LIMIT_S
+
+    @property
+    def oldest_request(self) -> float | None:
+        """When the oldest request that has no answer yet was sent, or None; as `hangs` has last seen it."""
+        return self._sent[0][0] if self._sent else None
 
     @property
     def nr_requests(self) -> int:

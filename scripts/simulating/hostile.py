@@ -82,9 +82,9 @@ class FloodsShares(Deed):
         if hub is not None:
             responders = [PartyBody("nobody", "nothing")]
             key_bytes = self.dice.choice([1, 32, 2**21])
-            keys = [PutKey(self.dice.randbytes(16), 0, b"x", [bytes(32)]) for _ in range(self.keys_each)]
-            if key_bytes > 1024:
-                keys = [PutKey(key.key_id, 0, b"x", [bytes(48)]) for key in keys]
+            code = bytes(48 if key_bytes > 1024 else 32)
+            number = min(self.keys_each, self.me.room(hub) // (1 + len(code)))
+            keys = [PutKey(self.dice.randbytes(16), 0, b"x", [code]) for _ in range(number)]
             group = PutGroup(self.me.encryptors[0], responders, 5, 3, _LONG_MS, key_bytes, keys)
             self.me.say(hub, PutShares([group]))
 

@@ -88,6 +88,12 @@ class HostileClient(ClientEngine):
         sessions = self.sessions()
         return self.dice.choice(sessions) if sessions else None
 
+    @staticmethod
+    def room(hub: HubPeer) -> int:
+        """Secret bytes that one frame to a hub may hold."""
+        assert hub.connection is not None and hub.connection.session is not None
+        return hub.connection.session.max_pads
+
     def did(self) -> None:
         """Counts a misdeed."""
         self.cabal.misdeeds[self.name] += 1

@@ -8,7 +8,7 @@ from dsked.errors import DskedError
 from dsked.wire.connection import ClientConnection, Stage
 
 from .events import Broken, Events
-from .pieces import Cutter, is_frame, split, use_of
+from .pieces import Cutter, is_any_frame, is_frame, split, use_of
 
 if TYPE_CHECKING:
     from .oracle import Oracle
@@ -59,12 +59,16 @@ class Inspector:
         process.receive(connection, data)
 
     def _is_of_the_peer(self, piece: bytes) -> bool:
-        """Sent on this very connection, in its order; frames may be lost in between, nothing else may."""
+        """Sent on this very connection, in its order.
+
+        What was lost in between may be frames, and before a frame also blocks, which are numbered apart.
+        """
         sent = self.source._sent if self.source is not None else []
         if piece not in sent:
             return False
         skipped = sent[: sent.index(piece)]
-        if any(not is_frame(one) for one in (*skipped, piece)) and skipped:
+        may_miss = is_any_frame if is_frame(piece) else is_frame
+        if not all(map(may_miss, skipped)) or (skipped and not is_any_frame(piece)):
             return False
         del sent[: len(skipped) + 1]
         return True

@@ -260,7 +260,7 @@ class Oracle:
             session = connection.session
             if session is not None and session.outbox_bytes > MAX_OUTBOX_BYTES + MAX_FRAME_BYTES:
                 raise Broken(f"{process.name}: an outbox of {session.outbox_bytes} bytes")
-        if isinstance(process, HubProcess):
+        if isinstance(process, HubProcess) and process.name not in self.liars:
             _check_hub(process, nr_ends)
         elif isinstance(process, ClientProcess) and process.name in self.hostile:
             self.check_stolen(process)
@@ -293,8 +293,8 @@ def _kept(engine: HubEngine | ClientEngine) -> dict[str, Any]:
         }  # fmt: skip
     responder, initiator = engine._responder, engine._initiator
     return {
-        "fetches": len(responder._fetches), "waiting": responder._nr_waiting._total,
-        "delivered": len(responder._delivered), "bytes under way": initiator._under_way._total,
+        "fetches": len(responder._fetches), "waiting": sum(responder._nr_waiting._of.values()),
+        "bytes under way": sum(initiator._under_way._of.values()),
         "unsent": sum(len(unsent.items) for unsent in initiator._unsent.values()),
         "questions": len(engine._locator._questions),
         "held bytes": sum(responder._fetches._held_bytes.values()),

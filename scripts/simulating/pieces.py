@@ -42,6 +42,11 @@ def is_frame(piece: bytes) -> bool:
     return piece[LENGTH_BYTES] == FRAME and piece[5] not in SEALED
 
 
+def is_any_frame(piece: bytes) -> bool:
+    """True for a frame of a session, and for a sealed one."""
+    return piece[LENGTH_BYTES] == FRAME
+
+
 def use_of(piece: bytes) -> Use | None:
     """The positions that a piece uses, if any."""
     kind = piece[LENGTH_BYTES]
