@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
+from dsked import descriptors
 from dsked.config.node import ClientSettings, HubSettings, NodeSettings
 from dsked.delivery.access import AccessRules
 from dsked.delivery.control import ControlServer
@@ -33,6 +34,21 @@ def run(settings: NodeSettings) -> int:
     _set_up_logging(settings.log_level)
     _forbid_core_dumps()
     return _run_loop(_serve(settings))
+
+
+def _fit_limits(settings: NodeSettings) -> tuple[NodeSettings, int]:
+    """Limits that the number of file descriptors allows, and block files to keep open. Raises DskedError."""
+    client = isinstance(settings, ClientSettings)
+    limits, open_files, cut = descriptors.fitted(
+        settings.limits,
+        "client" if client else "hub",
+        descriptors.raise_limit(),
+        dialled=len(settings.hubs) if isinstance(settings, ClientSettings) else 0,
+        files=not settings.simulated,
+    )
+    if cut:
+        _log.warning("%s", cut)
+    return replace(settings, limits=limits), open_files
 
 
 def _set_up_logging(level: str) -> None:
@@ -64,15 +80,17 @@ def _run_loop(main: Coroutine[Any, Any, int]) -> int:
 
 
 async def _serve(settings: NodeSettings) -> int:
-    daemon = _Daemon(settings)
+    daemon: _Daemon | None = None
     try:
+        daemon = _Daemon(settings)
         await daemon.start()
         await daemon.stopping.wait()
     except DskedError as error:
         _log.error("%s", error)
         return exit_status(error.code)
     finally:
-        await daemon.close()
+        if daemon is not None:
+            await daemon.close()
     return ExitStatus.OK
 
 
@@ -81,7 +99,7 @@ class _Daemon:
 
     def __init__(self, settings: NodeSettings) -> None:
         self.stopping = asyncio.Event()
-        self._settings = settings
+        self._settings, self._open_files = _fit_limits(settings)
         self._parts: list[_Closable] = []
         self._node: Node | None = None
         self._ready = False
@@ -101,7 +119,7 @@ class _Daemon:
 
     def _open_store(self, role: str, peers: Mapping[str, int]) -> RunningStore:
         """The node's state directory, which is its own from now on."""
-        store = RunningStore(self._settings.state_dir, role, self._settings.name, peers)
+        store = RunningStore(self._settings.state_dir, role, self._settings.name, peers, self._open_files)
         self._parts.append(store)
         return store
 
@@ -138,13 +156,15 @@ class _Daemon:
     async def _start_control(self, node: Node, service: KeyService | None, store: RunningStore) -> None:
         settings = self._settings.control
         rules = AccessRules.from_names(os.geteuid(), settings.users, settings.groups)
-        control = ControlServer(node, service, rules, None if self._settings.simulated else store)
+        deliveries = None if self._settings.simulated else store
+        control = ControlServer(node, service, rules, deliveries, self._settings.limits)
         await self._add(control, control.start(settings.path, settings.group))
 
     async def _start_etsi(self, service: KeyService, host: str, port: int) -> None:
         from dsked.delivery import etsi, http_server  # loads aiohttp: clients only
 
-        server = http_server.HttpServer(etsi.create_app(service, etsi.caller_of_authorization(service)))
+        app = etsi.create_app(service, etsi.caller_of_authorization(service))
+        server = http_server.HttpServer(app, self._settings.limits)
         await self._add(server, server.start(host, port))
         _log.info("client %s serves ETSI GS QKD 014 on %s port %d", service.name, host, server.port)
 

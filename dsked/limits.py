@@ -156,6 +156,7 @@ ACCEPT_PAUSE_S = 0.25
 SPARE_DESCRIPTORS = 32
 #: Of what is left beside these, block files may have a quarter, control connections a quarter.
 DESCRIPTORS_FRACTION = 4
+MIN_DESCRIPTORS = 16  # beside SPARE_DESCRIPTORS: with fewer a node does not start
 
 # Hub.
 MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
@@ -252,6 +253,8 @@ MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
 MAX_HTTP_CONNECTIONS = 256
 HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
 HTTP_KEEPALIVE_S = 30.0
+#: Where all connections are taken, one whose request takes longer may be closed: twice what a key takes at most.
+HTTP_PATIENCE_S = 2.0
 #: After an early refusal the rest of the body is read for this long, so that the reply is not lost.
 HTTP_LINGER_S = 1.0
 

@@ -95,7 +95,7 @@ class Acceptor:
         self,
         listening: Sequence[socket.socket],
         factory: Callable[[], asyncio.BaseProtocol],
-        exhausted: Callable[[], None] = _nothing,
+        exhausted: Callable[[], object] = _nothing,
     ) -> None:
         self._listening = listening
         self._factory = factory
@@ -144,10 +144,13 @@ class Acceptor:
                     self._wait(error)
                     return
                 continue  # it has gone already
-            self._take(accepted)
+            with contextlib.suppress(OSError):  # it has gone already
+                self._take(accepted)
 
     def _take(self, accepted: socket.socket) -> None:
         accepted.setblocking(False)
+        if accepted.family != socket.AF_UNIX:
+            keep_alive(accepted)
         task = self._loop.create_task(self._connect(accepted))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -168,12 +171,11 @@ class Acceptor:
             self._pause = self._loop.call_later(ACCEPT_PAUSE_S, self._go_on)
 
 
-def keep_alive(transport: asyncio.BaseTransport) -> None:
+def keep_alive(raw: socket.socket) -> None:
     """A TCP peer that has vanished, or reads nothing any more, is noticed without a word of the protocol.
 
     Probes find out about a silent one, the user timeout about one to which something was sent (tcp(7)).
     """
-    raw = transport.get_extra_info("socket")
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, KEEPALIVE_IDLE_S)
     raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, KEEPALIVE_INTERVAL_S)

@@ -19,17 +19,19 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "chosen_limits", "fair_limit", "timers", "identifiers", "keys", "expiring", "sharing",
-    "auth", "psrd", "wire", "hub", "client", "entropy.health",
+    "errors", "limits", "chosen_limits", "fair_limit", "secrecy", "timers", "identifiers", "keys", "expiring",
+    "sharing", "auth", "psrd", "wire", "hub", "client", "entropy.health",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
-FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit"}
+FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit", "secrecy"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
     "chosen_limits": {"limits"},
     "fair_limit": set(),
+    "secrecy": set(),
     "sockets": {"limits"},
+    "descriptors": FOUNDATION,
     "timers": set(),
     "identifiers": FOUNDATION,
     "sharing": FOUNDATION,
@@ -48,6 +50,7 @@ BELOW: dict[str, set[str]] = {
     "net": {*FOUNDATION, "sockets", "config", "psrd", "wire", "hub", "client", "keys"},
     "daemon": {
         *FOUNDATION,
+        "descriptors",
         "identifiers",
         "config",
         "hub",

@@ -11,14 +11,16 @@ from typing import cast
 
 from aiohttp import web
 
+from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ConfigurationError
 from dsked.limits import (
     HTTP_KEEPALIVE_S,
     HTTP_LINGER_S,
+    HTTP_PATIENCE_S,
     HTTP_REQUEST_TIMEOUT_S,
-    MAX_HTTP_CONNECTIONS,
     SHUTDOWN_GRACE_S,
 )
+from dsked.sockets import Acceptor, listen
 
 _log = logging.getLogger(__name__)
 
@@ -36,8 +38,9 @@ _BUSY = (
 class HttpServer:
     """Serves `app` over plain HTTP, on a loopback address only."""
 
-    def __init__(self, app: web.Application) -> None:
+    def __init__(self, app: web.Application, limits: Limits = DEFAULT_LIMITS) -> None:
         app.middlewares.insert(0, self._spoke)
+        self._max_connections = limits.max_http_connections
         self._runner = web.AppRunner(
             app,
             access_log=None,
@@ -47,35 +50,35 @@ class HttpServer:
             shutdown_timeout=SHUTDOWN_GRACE_S,
             lingering_time=HTTP_LINGER_S,
         )
-        self._server: asyncio.Server | None = None
+        self._acceptor: Acceptor | None = None
         #: Connections that have not sent a whole request head yet, and when they are cut off.
         self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
+        self._waiting: dict[asyncio.BaseProtocol, None] = {}  # no request is under way; oldest first
+        self._busy: dict[asyncio.BaseProtocol, float] = {}  # since when a request is
+        self._leaving: set[asyncio.BaseProtocol] = set()  # closed to make room, and not gone yet
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises ConfigurationError where the address is not loopback or cannot be had."""
         _demand_loopback(host)
         await self._runner.setup()
         try:
-            self._server = await asyncio.get_running_loop().create_server(
-                self._connection, host, port, reuse_address=True, backlog=MAX_HTTP_CONNECTIONS
-            )
+            sockets = await listen(host, port)
         except OSError as error:
             await self._runner.cleanup()
-            reason = os.strerror(error.errno) if error.errno else error.strerror  # asyncio adds an address
+            reason = os.strerror(error.errno) if error.errno else error.strerror
             raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}") from None
+        self._acceptor = Acceptor(sockets, self._connection, self._make_room)
 
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        assert self._server is not None
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        assert self._acceptor is not None
+        return self._acceptor.port
 
     async def close(self) -> None:
         """Stop listening, let requests finish for SHUTDOWN_GRACE_S, and close every connection."""
-        if self._server is not None:
-            self._server.close()
-            self._server = None
+        if self._acceptor is not None:
+            self._acceptor.close()
         await self._runner.cleanup()
         for timer in self._silent.values():
             timer.cancel()
@@ -83,26 +86,61 @@ class HttpServer:
 
     def _connection(self) -> asyncio.BaseProtocol:
         server = self._runner.server
-        if server is None or len(server.connections) >= MAX_HTTP_CONNECTIONS:
+        if server is None:
+            return _Busy()
+        self._forget_lost(set(server.connections))
+        if len(server.connections) - len(self._leaving) >= self._max_connections and not self._make_room():
             return _Busy()
         handler = server()
         loop = asyncio.get_running_loop()
         self._silent[handler] = loop.call_later(HTTP_REQUEST_TIMEOUT_S, self._cut_off, handler)
+        self._waiting[handler] = None
         return handler
 
-    def _cut_off(self, handler: web.RequestHandler) -> None:
+    def _forget_lost(self, present: set[web.RequestHandler]) -> None:
+        """aiohttp does not tell that a connection is gone. What has not spoken may not even be made yet."""
+        self._leaving &= present
+        for handler in [one for one in self._waiting if one not in present and one not in self._silent]:
+            del self._waiting[handler]
+
+    def _make_room(self) -> bool:
+        """The connection that has been without a request for longest goes; or one that takes far too long."""
+        since = asyncio.get_running_loop().time() - HTTP_PATIENCE_S
+        slow = (handler for handler, begun in self._busy.items() if begun < since)
+        handler = next(iter(self._waiting), None) or next(slow, None)
+        if handler is None:
+            return False
+        self._waiting.pop(handler, None)
+        self._busy.pop(handler, None)
+        self._leaving.add(handler)
+        _abort(handler)
+        return True
+
+    def _cut_off(self, handler: asyncio.BaseProtocol) -> None:
         del self._silent[handler]
-        if handler.transport is not None:
-            handler.transport.abort()
+        _abort(handler)
 
     @web.middleware
     async def _spoke(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        timer = self._silent.pop(request.protocol, None)
+        connection = request.protocol
+        timer = self._silent.pop(connection, None)
         if timer is not None:
             timer.cancel()
-        return await handler(request)
+        self._waiting.pop(connection, None)
+        self._busy[connection] = asyncio.get_running_loop().time()
+        try:
+            return await handler(request)
+        finally:
+            if self._busy.pop(connection, None) is not None:
+                self._waiting[connection] = None
+
+
+def _abort(handler: asyncio.BaseProtocol) -> None:
+    transport = cast(web.RequestHandler, handler).transport
+    if transport is not None:
+        transport.abort()
 
 
 class _ClientFaults(logging.LoggerAdapter[logging.Logger]):

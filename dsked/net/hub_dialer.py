@@ -14,6 +14,7 @@ from dsked.errors import DskedError
 from dsked.limits import CONNECT_TIMEOUT_S
 from dsked.net.tcp import DskeProtocol, OpenProtocols, reason
 from dsked.net.turns import Turns
+from dsked.sockets import keep_alive
 from dsked.wire.connection import ClientConnection, Stage
 
 _log = logging.getLogger(__name__)
@@ -86,6 +87,7 @@ class HubDialer:
 
     def dialled(self, hub: HubPeer, transport: asyncio.Transport) -> None:
         """TCP is there."""
+        keep_alive(transport.get_extra_info("socket"))
         connection = self._engine.connected(hub)
         protocol = DskeProtocol(self, connection, transport)
         self._protocols[connection] = protocol

@@ -10,7 +10,7 @@ from typing import Generic, Protocol, TypeVar
 
 from dsked.errors import DskedError
 from dsked.limits import SHUTDOWN_GRACE_S
-from dsked.sockets import TurnReader, keep_alive
+from dsked.sockets import TurnReader
 from dsked.wire.connection import Connection, Stage
 
 ConnectionT = TypeVar("ConnectionT", bound=Connection)
@@ -55,7 +55,6 @@ class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
         self.transport = transport
         self.peer = peer_address(transport)
         self._reader = TurnReader(transport, self._take)
-        keep_alive(transport)
 
     def data_received(self, data: bytes) -> None:
         self._reader.received(data)

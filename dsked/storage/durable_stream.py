@@ -167,8 +167,17 @@ class DurableStream:
         if mark <= self.committed:  # an earlier request took the mark further than it was asked to
             durable(self.committed)
         else:
-            self._waiting.append((mark, durable))
+            self._wait(mark, durable)
         self._submit(self)
+
+    def _wait(self, mark: int, durable: Callable[[int], None]) -> None:
+        """While a disk hangs every handshake asks for more: of one asker no more than two marks are kept.
+
+        The first may be on its way to the disk already; the round after it takes the highest at once.
+        """
+        if len(self._waiting) > 1 and self._waiting[-1][1] == durable:
+            mark = max(mark, self._waiting.pop()[0])
+        self._waiting.append((mark, durable))
 
     def check(self) -> None:
         """Raises StorageError after a write of this stream has failed."""

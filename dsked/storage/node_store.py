@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from dsked.errors import RequestError, StorageError
+from dsked.limits import MAX_OPEN_BLOCK_FILES
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import BlockInfo
@@ -45,7 +46,14 @@ class NodeStore:
     `post` calls something in the event loop's thread; `submit` is what streams tell the committer by.
     """
 
-    def __init__(self, state: StateDirectory, post: Post, notice: Notice, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        state: StateDirectory,
+        post: Post,
+        notice: Notice,
+        clock: Callable[[], float],
+        open_files: int = MAX_OPEN_BLOCK_FILES,
+    ) -> None:
         """Raises ConfigurationError (in use, or another node's), StorageError."""
         self.state = state
         self.files: Files = state.files
@@ -56,8 +64,8 @@ class NodeStore:
         self._clock = clock
         self._slots: set[int] = set()  # not free
         self._lock = state.lock()
-        self._reading = OpenBlocks(self.files, state.blocks)
-        self._writing = OpenBlocks(self.files, state.blocks, write=True)
+        self._reading = OpenBlocks(self.files, state.blocks, at_most=open_files)
+        self._writing = OpenBlocks(self.files, state.blocks, write=True, at_most=open_files)
         self._marks: MarkFile | None = None
         try:
             state.prepare()

@@ -20,17 +20,20 @@ def block_path(directory: Path, block: bytes) -> Path:
 class OpenBlocks:
     """Block files by UUID, opened when needed; the one not needed for longest is closed. One thread's own."""
 
-    def __init__(self, files: Files, directory: Path, *, write: bool = False) -> None:
+    def __init__(
+        self, files: Files, directory: Path, *, write: bool = False, at_most: int = MAX_OPEN_BLOCK_FILES
+    ) -> None:
         self.files = files
         self.directory = directory
         self._write = write
+        self._at_most = at_most
         self._open: OrderedDict[bytes, OpenFile] = OrderedDict()
 
     def get(self, block: bytes) -> OpenFile:
         """The open file of a block. Raises StorageError."""
         file = self._open.get(block)
         if file is None:
-            if len(self._open) >= MAX_OPEN_BLOCK_FILES:
+            if len(self._open) >= self._at_most:
                 self.files.close(self._open.popitem(last=False)[1])
             file = self.files.open(block_path(self.directory, block), write=self._write)
             self._open[block] = file

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Protocol
 
 from dsked.errors import ConfigurationError, DskedError, RequestError, StorageError
+from dsked.limits import MAX_OPEN_BLOCK_FILES
 from dsked.psrd.pair import Streams
 from dsked.storage.committer import CommitterThread
 from dsked.storage.files import Files
@@ -44,7 +45,14 @@ def _check_owner(directory: Path) -> None:
 class RunningStore:
     """One node's durable state (delivery's DeliveryService)."""
 
-    def __init__(self, directory: Path, role: str, name: str, peers: Mapping[str, int]) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        role: str,
+        name: str,
+        peers: Mapping[str, int],
+        open_files: int = MAX_OPEN_BLOCK_FILES,
+    ) -> None:
         """Opens it. `peers` as for `NodeStore.adopt`. Raises ConfigurationError, StorageError."""
         self._loop = asyncio.get_running_loop()
         self._peers = peers
@@ -54,7 +62,7 @@ class RunningStore:
             raise StorageError(f"{directory.parent}: cannot be made: {error.strerror}") from None
         _check_owner(directory)
         state = StateDirectory(Files(), directory, role, name)
-        self._store = NodeStore(state, self._post, _log.log, time.monotonic)
+        self._store = NodeStore(state, self._post, _log.log, time.monotonic, open_files)
         self._thread = CommitterThread(self._store.committer)
         self._store.submit = self._thread.submit
         self._thread.start()

@@ -11,7 +11,8 @@ import pytest
 
 import dsked
 from dsked import limits
-from dsked.delivery import control
+from dsked.chosen_limits import with_values
+from dsked.delivery import control, control_connection
 from dsked.delivery.access import AccessRules, LocalUser
 from dsked.delivery.control import ControlServer
 from dsked.delivery.control_protocol import Op, encode_frame, encode_request
@@ -70,7 +71,7 @@ async def raw(connect):
 @pytest.fixture
 def as_stranger(monkeypatch):
     """Connections made from here on come from a user whom no rule names."""
-    monkeypatch.setattr(control.LocalUser, "of_peer", lambda connection: STRANGER)
+    monkeypatch.setattr(LocalUser, "of_peer", lambda connection: STRANGER)
 
 
 # --- what it is for ---
@@ -233,7 +234,7 @@ async def test_a_named_user_acts_for_that_encryptor_only(as_stranger, tmp_path, 
 async def test_the_peer_is_who_the_kernel_says(monkeypatch, connect):
     seen = []
     real = LocalUser.of_peer
-    monkeypatch.setattr(control.LocalUser, "of_peer", lambda sock: seen.append(real(sock)) or seen[-1])
+    monkeypatch.setattr(LocalUser, "of_peer", lambda sock: seen.append(real(sock)) or seen[-1])
     raw = await connect()
     await raw.ask(Op.STATUS)
     assert seen == [LocalUser(os.getuid(), os.getgid())]
@@ -304,7 +305,7 @@ async def test_a_result_for_a_lost_connection_is_dropped(raw, connect, keys, ser
 
 
 async def test_a_request_too_many_gets_an_error_and_the_others_their_result(monkeypatch, raw, keys):
-    monkeypatch.setattr(control, "MAX_CONTROL_REQUESTS_IN_FLIGHT", 2)
+    monkeypatch.setattr(control_connection, "MAX_CONTROL_REQUESTS_IN_FLIGHT", 2)
     keys.hold = True
     for request_id in (1, 2, 3):
         raw.send(Op.LOCATE, request_id, "sunny")
@@ -313,13 +314,13 @@ async def test_a_request_too_many_gets_an_error_and_the_others_their_result(monk
     assert [await raw.reply(), await raw.reply()] == [[2, 0, "curtis"], [1, 0, "curtis"]]
 
 
-async def test_a_connection_too_many_is_refused_and_other_users_are_not(monkeypatch, raw, connect):
-    monkeypatch.setattr(control, "MAX_CONTROL_CLIENTS", 1)
+async def test_a_connection_too_many_is_refused_and_other_users_are_not(monkeypatch, raw, connect, server):
+    server._limits = with_values({"max_control_clients": 1})
     await raw.ask(Op.STATUS)
     refused = await connect()
     assert (await refused.reply())[:2] == [0, ErrorCode.LIMIT]
     assert await refused.at_end()
-    monkeypatch.setattr(control.LocalUser, "of_peer", lambda connection: STRANGER)
+    monkeypatch.setattr(LocalUser, "of_peer", lambda connection: STRANGER)
     other_user = await connect()
     assert (await other_user.ask(Op.STATUS))[0] == ErrorCode.OK
     assert (await raw.ask(Op.STATUS))[0] == ErrorCode.OK
@@ -331,7 +332,7 @@ async def test_a_reply_over_the_limit_becomes_an_error(raw, node):
 
 
 async def test_who_does_not_read_may_not_ask_on_and_is_cut_off(monkeypatch, path, connect, node, server):
-    monkeypatch.setattr(control, "MAX_CONTROL_UNREAD_BYTES", 3_000_000)
+    monkeypatch.setattr(control_connection, "MAX_CONTROL_UNREAD_BYTES", 3_000_000)
     node.state = {"much": "x" * 1_000_000}
     bystander = await connect()
     assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK

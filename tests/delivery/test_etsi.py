@@ -331,13 +331,42 @@ async def test_a_fault_of_ours_is_logged_and_its_text_does_not_go_out(call, keys
 # --- limits of the server ---
 
 
-async def test_a_connection_too_many(http, monkeypatch, call, quiet):
-    monkeypatch.setattr(http_server, "MAX_HTTP_CONNECTIONS", 1)
-    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200  # keeps its connection
+async def test_a_connection_too_many(http, call, keys, quiet):
+    """What has no request under way makes room; who is being served does not."""
+    http._max_connections = 1
+    idle_reader, idle = await asyncio.open_connection("127.0.0.1", http.port)
+    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
+    assert await idle_reader.read() == b""
+    idle.close()
+    keys.hold, held = True, asyncio.Event()
+    keys.on_held = held.set
+    asking = asyncio.create_task(call("GET", f"{KEYS}/sunny/status"))
+    await held.wait()
     reply = await raw_reply(http, b"")
     assert reply.startswith(b"HTTP/1.1 503 ")
     assert json.loads(reply.split(b"\r\n\r\n")[1]) == {"message": "too many connections"}
+    keys.release()
+    assert (await asking)[0] == 200
+
+
+async def _never(begun):
+    begun.set()
+    await asyncio.Event().wait()
+
+
+async def test_a_request_that_takes_too_long_makes_room(http, call, keys, monkeypatch, quiet):
+    """A body that comes slowly, say; no key request takes so long."""
+    http._max_connections = 1
+    monkeypatch.setattr(http_server, "HTTP_PATIENCE_S", 0.0)
+    begun = asyncio.Event()
+    monkeypatch.setattr(etsi, "_body", lambda request: _never(begun))
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
+    await begun.wait()
     assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHos"])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import replace
 
 import pytest
 
+from dsked.chosen_limits import DEFAULT_LIMITS, with_values
 from dsked.errors import ErrorCode
 from dsked.hub import share_store
 from dsked.hub.share_store import ShareStore, StoredShare
@@ -283,8 +285,8 @@ def test_shares_expire_in_order_of_their_deadlines(store: ShareStore) -> None:
 # --- limits ---
 
 
-def test_the_limit_of_shares_is_per_initiator_client(store: ShareStore, monkeypatch) -> None:
-    monkeypatch.setattr(share_store, "MAX_PENDING_SHARES_PER_CLIENT", 2)
+def test_the_limit_of_shares_is_per_initiator_client() -> None:
+    store = ShareStore(TIMEOUT_S, with_values({"max_pending_shares_per_client": 2}))
     ids = [bytes([number]) * 16 for number in range(3)]
     assert [put(store, key_id=key_id) for key_id in ids] == [ErrorCode.OK, ErrorCode.OK, ErrorCode.LIMIT]
     assert put(store, terms(initiator="celia")) is ErrorCode.OK, "the others are unharmed"
@@ -293,8 +295,8 @@ def test_the_limit_of_shares_is_per_initiator_client(store: ShareStore, monkeypa
     assert put(store, key_id=ids[2]) is ErrorCode.OK
 
 
-def test_the_limit_of_bytes_counts_codes_and_what_is_still_to_come(store: ShareStore, monkeypatch) -> None:
-    monkeypatch.setattr(share_store, "MAX_PENDING_SHARE_BYTES_PER_CLIENT", 2 * 64)
+def test_the_limit_of_bytes_counts_codes_and_what_is_still_to_come() -> None:
+    store = ShareStore(TIMEOUT_S, replace(DEFAULT_LIMITS, max_pending_share_bytes_per_client=2 * 64))
     assert put(store, key_id=b"1" * 16, piece=SHARE[:1]) is ErrorCode.PARTIAL
     assert put(store, terms(key_bytes=33), key_id=b"2" * 16) is ErrorCode.LIMIT
     assert put(store, key_id=b"2" * 16) is ErrorCode.OK

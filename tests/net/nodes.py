@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from dsked.chosen_limits import with_values
 from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSettings
 from dsked.errors import DskedError
 from dsked.keys import Key
@@ -35,11 +36,12 @@ class Nodes:
         self._impostors: list[Impostor] = []
         self._turn = asyncio.Event()
 
-    def hub_settings(self, name: str = "hank", port: int = 0) -> HubSettings:
+    def hub_settings(self, name: str = "hank", port: int = 0, **limits: float) -> HubSettings:
         return HubSettings(
             name=name, host="127.0.0.1", port=port, share_timeout_s=60.0, simulated=True, owners=OWNERS,
             state_dir=self._state_dir / name,
             gate_keys={client: gate_key(client, name) for client in OWNERS}, control=self._control,
+            limits=with_values(limits),
         )  # fmt: skip
 
     def client_settings(self, name: str, ports: dict[str, int], k: int = 2, **other: Any) -> ClientSettings:
@@ -54,8 +56,8 @@ class Nodes:
         }  # fmt: skip
         return ClientSettings(**{**settings, **other})
 
-    async def hub(self, name: str = "hank", port: int = 0) -> HubNode:
-        hub = HubNode(self.hub_settings(name, port), lambda: None)
+    async def hub(self, name: str = "hank", port: int = 0, **limits: float) -> HubNode:
+        hub = HubNode(self.hub_settings(name, port, **limits), lambda: None)
         await hub.start()
         self._open.append(hub)
         return hub

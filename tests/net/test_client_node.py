@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import pytest
 
+from dsked.chosen_limits import with_values
 from dsked.delivery.service import KeyService, Node
 from dsked.errors import DskedError, LimitError, NotOwnerError, ShuttingDownError, TooFewHubsError
 from dsked.keys import Outcome
-from dsked.net import client_node
 from dsked.net.client_node import ClientNode
 from tests.net.nodes import Nodes, free_port
 
@@ -29,7 +29,7 @@ async def test_a_bad_request_is_answered_before_the_call_returns(client: ClientN
     client.get_keys("sunny", ["sam"], 1, 256, outcomes.append)
     client.get_keys_by_id("sunny", "sam", [bytes(16)], outcomes.append)
     assert [type(outcome) for outcome in outcomes] == [NotOwnerError] * 2
-    assert client._in_flight == 0
+    assert client._in_flight.total == 0
 
 
 async def test_requests_are_answered_at_the_turns_end_where_no_hub_is_there(nodes, client) -> None:
@@ -40,12 +40,15 @@ async def test_requests_are_answered_at_the_turns_end_where_no_hub_is_there(node
     assert outcomes == []
     await nodes.until(lambda: len(outcomes) == 3)
     assert {type(outcome) for outcome in outcomes} == {TooFewHubsError}
-    assert client._in_flight == 0
+    assert client._in_flight.total == 0
 
 
-async def test_requests_in_flight_are_limited(nodes, client, monkeypatch) -> None:
-    monkeypatch.setattr(client_node, "MAX_REQUESTS_IN_FLIGHT", 2)
-    outcomes: list[Outcome] = []
+async def test_requests_in_flight_are_limited(nodes: Nodes) -> None:
+    """Questions where an encryptor is as well; each encryptor has at most half of what the others leave."""
+    limits = with_values({"max_requests_in_flight": 4})
+    hubs = {"hank": free_port(), "helen": free_port()}
+    client = await nodes.client("carol", hubs, limits=limits)
+    outcomes: list[object] = []
     for _ in range(3):
         client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
     [error] = outcomes
@@ -53,9 +56,14 @@ async def test_requests_in_flight_are_limited(nodes, client, monkeypatch) -> Non
     assert "2 requests are under way: ask again later" in str(error)
     client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
     assert isinstance(outcomes[1], LimitError)
-    await nodes.until(lambda: len(outcomes) == 4)
+    client.locate("user 1", "sunny", outcomes.append)
+    assert len(outcomes) == 2, "another one has room"
+    client.locate("user 1", "susan", outcomes.append)
+    assert isinstance(outcomes[2], LimitError)
+    await nodes.until(lambda: len(outcomes) == 6)
+    assert client.status()["nr_requests_in_flight"] == 0
     client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
-    assert len(outcomes) == 4, "there is room again"
+    assert len(outcomes) == 6, "there is room again"
 
 
 async def test_a_stopped_client_says_so(nodes: Nodes, client: ClientNode) -> None:

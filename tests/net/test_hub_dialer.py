@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
+from dsked.chosen_limits import with_values
 from dsked.client import hub_peer, initiator
 from dsked.errors import TooFewHubsError
-from dsked.net import hub_dialer
 from dsked.net.client_node import ClientNode
 from dsked.wire.messages import PutShares
 from tests.net.nodes import Nodes, free_port, get_by_id, get_keys
@@ -80,9 +80,9 @@ async def test_something_else_on_a_hubs_port_is_told(nodes: Nodes, says: bytes, 
     await nodes.until(lambda: told in problem(client))
 
 
-async def test_a_hub_that_says_nothing_is_given_up(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_dialer, "HANDSHAKE_TIMEOUT_S", 0.03)
-    client = await nodes.client("carol", {"hank": await nodes.impostor(None)})
+async def test_a_hub_that_says_nothing_is_given_up(nodes: Nodes) -> None:
+    limits = with_values({"handshake_timeout_s": 0.03})
+    client = await nodes.client("carol", {"hank": await nodes.impostor(None)}, limits=limits)
     await nodes.until(lambda: problem(client) == "the handshake took more than 0.03 s")
 
 

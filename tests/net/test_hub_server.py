@@ -8,6 +8,7 @@ import pytest
 
 from dsked.errors import ConfigurationError
 from dsked.hub.engine import HubEngine
+from dsked.limits import MAX_UNAUTHENTICATED_PER_ADDRESS
 from dsked.net import hub_server, tcp
 from dsked.net.hub_node import HubNode
 from dsked.psrd.pair import Side
@@ -62,9 +63,8 @@ async def test_a_connection_cut_in_the_middle_is_forgotten(nodes: Nodes) -> None
     assert not hub._server._timeouts
 
 
-async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_PER_ADDRESS", 2)
-    hub = await nodes.hub()
+async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes, caplog) -> None:
+    hub = await nodes.hub(max_unauthenticated_per_address=2)
     first, second = [await nodes.connect(hub.port) for _ in range(2)]
     assert await first.greeting()
     assert await second.greeting()
@@ -76,9 +76,8 @@ async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes,
     assert caplog.messages.count(warning) == 1
 
 
-async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_CONNECTIONS", 2)
-    hub = await nodes.hub()
+async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes) -> None:
+    hub = await nodes.hub(max_unauthenticated_connections=2)
     oldest = await nodes.connect(hub.port, "127.0.0.2")
     assert await oldest.greeting()
     assert await (await nodes.connect(hub.port, "127.0.0.3")).greeting()
@@ -89,22 +88,26 @@ async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, monk
 
 async def test_a_client_gets_in_past_a_crowd_of_idle_strangers(nodes: Nodes) -> None:
     hub = await nodes.hub()
-    crowd = [await nodes.connect(hub.port) for _ in range(hub_server.MAX_UNAUTHENTICATED_PER_ADDRESS)]
+    crowd = [await nodes.connect(hub.port) for _ in range(MAX_UNAUTHENTICATED_PER_ADDRESS)]
     assert all([await stranger.greeting() for stranger in crowd])
     client = await nodes.client("carol", {"hank": hub.port})
     await nodes.until(lambda: bool(client._engine.hubs.usable()))
 
 
-async def test_connections_are_limited_in_all(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "MAX_CONNECTIONS", 1)
-    hub = await nodes.hub()
-    assert await (await nodes.connect(hub.port)).greeting()
-    assert await (await nodes.connect(hub.port)).greeting() == b""
+async def test_connections_are_limited_in_all(nodes: Nodes) -> None:
+    hub = await nodes.hub(max_connections=1)
+    stranger = await nodes.connect(hub.port)
+    assert await stranger.greeting()
+    client = await nodes.client("carol", {"hank": hub.port})
+    await nodes.until(lambda: bool(client._engine.hubs.usable()))
+    assert await stranger.rest() == b"", "the oldest stranger makes room"
+    assert await (await nodes.connect(hub.port)).greeting() == b"", "a client does not"
+    assert hub.status()["nr_connections"] == 1
+    assert hub.status()["limits"]["max_connections"] == 1
 
 
-async def test_clients_do_not_count_as_strangers_and_are_not_timed_out(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_PER_ADDRESS", 1)
-    hub = await nodes.hub()
+async def test_clients_do_not_count_as_strangers_and_are_not_timed_out(nodes: Nodes) -> None:
+    hub = await nodes.hub(max_unauthenticated_per_address=1)
     client = await nodes.client("carol", {"hank": hub.port})
     await nodes.until(lambda: bool(client._engine.hubs.usable()))
     assert strangers(hub) == {}
@@ -112,9 +115,8 @@ async def test_clients_do_not_count_as_strangers_and_are_not_timed_out(nodes: No
     assert await (await nodes.connect(hub.port)).greeting()
 
 
-async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "MAX_UNAUTHENTICATED_CONNECTIONS", 1)
-    hub = await nodes.hub()
+async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes) -> None:
+    hub = await nodes.hub(max_unauthenticated_connections=1)
     client = await nodes.client("carol", {"hank": hub.port})
     await nodes.until(lambda: bool(client._engine.hubs.usable()))
     for _ in range(3):
@@ -123,9 +125,8 @@ async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes
     assert client._engine.hubs.usable()
 
 
-async def test_who_does_not_authenticate_in_time_is_cut_off(nodes: Nodes, monkeypatch, caplog) -> None:
-    monkeypatch.setattr(hub_server, "HANDSHAKE_TIMEOUT_S", 0.03)
-    hub = await nodes.hub()
+async def test_who_does_not_authenticate_in_time_is_cut_off(nodes: Nodes, caplog) -> None:
+    hub = await nodes.hub(handshake_timeout_s=0.03)
     raw = await nodes.connect(hub.port)
     assert await raw.greeting()
     assert await raw.rest() == b""
@@ -133,9 +134,8 @@ async def test_who_does_not_authenticate_in_time_is_cut_off(nodes: Nodes, monkey
     assert "127.0.0.1 did not authenticate in 0.03 s" in caplog.messages
 
 
-async def test_drops_of_bytes_do_not_keep_a_stranger_connected(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(hub_server, "HANDSHAKE_TIMEOUT_S", 0.03)
-    hub = await nodes.hub()
+async def test_drops_of_bytes_do_not_keep_a_stranger_connected(nodes: Nodes) -> None:
+    hub = await nodes.hub(handshake_timeout_s=0.03)
     raw = await nodes.connect(hub.port)
     await raw.greeting()
 

@@ -8,6 +8,7 @@ import pytest
 
 from dsked.errors import DskedError, FrameError, StorageError
 from dsked.net.tcp import DskeProtocol, peer_address, reason
+from dsked.sockets import keep_alive
 from dsked.wire.connection import Stage
 
 
@@ -150,12 +151,15 @@ def test_a_lost_connection_is_told(protocol, owner) -> None:
     assert owner.events == [("lost", error), ("touch",)]
 
 
-def test_the_system_notices_peers_that_vanish(protocol) -> None:
-    assert protocol.transport.socket.options == {
+def test_the_system_notices_peers_that_vanish() -> None:
+    raw = FakeSocket()
+    keep_alive(raw)
+    assert raw.options == {
         (socket.SOL_SOCKET, socket.SO_KEEPALIVE): 1,
         (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE): 10,
         (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL): 5,
         (socket.IPPROTO_TCP, socket.TCP_KEEPCNT): 3,
+        (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT): 25_000,
     }
 
 
