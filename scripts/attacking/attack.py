@@ -36,6 +36,7 @@ class Attack(Protocol):
 
 #: Name to module of this package, in the order in which `all` runs them.
 ATTACKS = {
+    "frames": "frames",
     "tags": "tags",
     "replays": "replays",
     "weather": "weather",

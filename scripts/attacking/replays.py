@@ -25,8 +25,10 @@ from torturing.weather import Weather
 from torturing.world import CLIENTS, HUBS, PORTS
 
 from dsked.delivery.control_protocol import Op
+from dsked.limits import DONE_FLUSH_S
 
 from .attack import Broken, Figures, Told
+from .pools import Positions, moved, positions
 from .recordings import Recording, Repertoire, Replay, recordings_of
 from .weather import provide
 
@@ -38,10 +40,8 @@ IN_FLIGHT = 16
 LIMIT_S = 30.0
 LOOK_S = 0.05
 IMPOSTORS_S = 1.0  # behind that the back-off of a client is seconds
-#: Which nodes are new processes when the replays come.
-RESTARTED = ((), CLIENTS, HUBS, (*CLIENTS, *HUBS))
-
-Positions = dict[str, dict[str, int]]
+#: Which nodes are new processes when the replays come. Clients that are not have confirmations to send.
+RESTARTED = (CLIENTS, (*CLIENTS, *HUBS), CLIENTS, (*CLIENTS, *HUBS), HUBS, ())
 
 
 class Stage:
@@ -90,7 +90,7 @@ class Stage:
         names = self.random.choice(RESTARTED)
         await self.world.kill(*names)
         await self.world.start(*names)
-        await self._settled()
+        await self._settled(0.0 if set(CLIENTS).issubset(names) else DONE_FLUSH_S + 1)
 
     async def _states(self) -> dict[str, dict[str, Any]]:
         answers = {}
@@ -101,8 +101,9 @@ class Stage:
             answers[name] = json.loads(answer)["status"]
         return answers
 
-    async def _settled(self) -> None:
-        """Wait until all are connected and nothing is under way; confirmations take up to 5 s."""
+    async def _settled(self, quiet_s: float = 0.0) -> None:
+        """Wait until all are connected and nothing was under way for so long."""
+        loop = asyncio.get_running_loop()
         async with asyncio.timeout(LIMIT_S):
             before: Positions = {}
             while True:
@@ -112,9 +113,10 @@ class Stage:
                 pending = any(
                     peer["nr_pending_shares"] for hub in HUBS for peer in states[hub]["peer_clients"]
                 )
-                if connected and not pending and now == before:
+                if not connected or pending or now != before:
+                    before, since = now, loop.time()
+                elif loop.time() >= since + quiet_s:
                     return
-                before = now
                 await asyncio.sleep(LOOK_S)
 
     @asynccontextmanager
@@ -123,10 +125,9 @@ class Stage:
         before = positions(await self._states())
         yield
         states = await self._states()
-        after = positions(states)
-        moved = {name: (before[name], after[name]) for name in before if before[name] != after[name]}
-        if moved:
-            raise Broken(f"replays have moved pools: {moved}")
+        fault = moved(before, positions(states))
+        if fault:
+            raise Broken(fault)
         if any(peer["nr_pending_shares"] for hub in HUBS for peer in states[hub]["peer_clients"]):
             raise Broken("a hub has taken a replayed share")
         self.world.check()
@@ -234,18 +235,6 @@ class Stage:
         for caller in self._callers.values():
             caller.close()
         await self.world.close()
-
-
-def positions(states: dict[str, dict[str, Any]]) -> Positions:
-    """Where every pool of every node stands: bytes used of the blocks that are not used up."""
-    return {
-        f"{name} with {peer.get('client_name') or peer['hub_name']}, {which}": {
-            block["uuid"]: block["nr_used_bytes"] for block in peer[which]["blocks"]
-        }
-        for name, state in states.items()
-        for peer in state.get("peer_clients") or state["peer_hubs"]
-        for which in ("local_pool", "peer_pool")
-    }
 
 
 class Replays:
