@@ -148,6 +148,6 @@ def _bytes_of(data: bytes) -> list[bytes]:
 
 def _cut(data: bytes) -> list[bytes]:
     """The input in pieces of random lengths, which follow from the input."""
-    rng = random.Random(zlib.crc32(data))  # noqa: S311, no secret
+    rng = random.Random(zlib.crc32(data))
     places = sorted(rng.randrange(len(data) + 1) for _ in range(min(len(data), 8)))
     return [data[one:other] for one, other in zip([0, *places], [*places, len(data)], strict=True)]

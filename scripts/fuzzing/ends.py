@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from functools import cache
 
+from vectors.common import fixed
+
 from dsked.limits import BOOT_ID_BYTES, GATE_KEY_BYTES, NONCE_BYTES, STREAM_ID_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
@@ -11,7 +13,6 @@ from dsked.psrd.store import MemoryStream, in_memory
 from dsked.wire.connection import ClientConnection, Connection, HubConnection
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
-from vectors.common import fixed
 
 WINDOW_BYTES = 16 * 1024
 #: A first session begins a window behind the marks; the rest is for what is said in it.

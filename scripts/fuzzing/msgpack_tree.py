@@ -1,4 +1,4 @@
-"""Where the values of a msgpack text stand, as far as it can be read: what a mutation takes, moves or changes."""
+"""Where the values of a msgpack text stand, as far as it can be read: what mutations take, move or change."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def _head(data: bytes, at: int) -> tuple[int, int, int]:
     if first in _SIZED:
         end = at + 1 + _SIZED[first]
         return end, int.from_bytes(data[at + 1 : end], "big"), 0
-    width, per_entry = _LISTS[first] if first in _LISTS else (0, 0)
+    width, per_entry = _LISTS.get(first, (0, 0))
     if not width:
         raise IndexError
     end = at + 1 + width

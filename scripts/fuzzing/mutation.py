@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 
 from . import msgpack_tree, script
+from .script import Step
 from .target import Target
 
 _Mutation = Callable[[bytes, random.Random], bytes]
@@ -14,13 +15,14 @@ _NUMBERS = (0, 1, 2, 15, 16, 17, 31, 32, 127, 128, 255, 256, 512, 4096, 65535, 6
             2**32 - 1, 2**32, 2**63 - 1, 2**63, 2**64 - 1)  # fmt: skip
 #: Values of every type, canonical or not, and heads that promise what does not come.
 _VALUES = (
-    b"\x00", b"\x7f", b"\xe0", b"\xff", b"\xc0", b"\xc2", b"\xc3", b"\xcc\x00", b"\xcc\xff", b"\xcd\x00\x01",
-    b"\xce\xff\xff\xff\xff", b"\xcf" + b"\xff" * 8, b"\xcf" + bytes(8), b"\xcf\x80" + bytes(7), b"\xd0\xff",
-    b"\xd3\x80" + bytes(7), b"\xca\x7f\xc0\x00\x00", b"\xcb" + bytes(8), b"\xcb\x7f\xf0" + bytes(6),
-    b"\xa0", b"\xa1a", b"\xa1\xff", b"\xa3\xed\xa0\x80", b"\xd9\x01a", b"\xda\x00\x01a", b"\xdb\x00\x00\x00\x01a",
-    b"\xa1\x00", b"\xa2\x1b[", b"\xa1\n", b"\xa4\xf0\x9f\x94\x91", b"\xc4\x00", b"\xc4\x01b", b"\xc5\x00\x01b",
-    b"\xc4\x10" + b"k" * 16, b"\xc4\x20" + b"g" * 32, b"\xc6\x00\x00\x00\x01b", b"\xc6\xff\xff\xff\xff",
-    b"\x90", b"\x91\x90", b"\x91" * 40 + b"\xc0", b"\x81\x00" * 40 + b"\xc0", b"\xdc\x00\x00", b"\xdc\xff\xff",
+    b"\x00", b"\x7f", b"\xe0", b"\xff", b"\xc0", b"\xc2", b"\xc3", b"\xcc\x00", b"\xcc\xff",
+    b"\xcd\x00\x01", b"\xce\xff\xff\xff\xff", b"\xcf" + b"\xff" * 8, b"\xcf" + bytes(8),
+    b"\xcf\x80" + bytes(7), b"\xd0\xff", b"\xd3\x80" + bytes(7), b"\xca\x7f\xc0\x00\x00",
+    b"\xcb" + bytes(8), b"\xcb\x7f\xf0" + bytes(6), b"\xa0", b"\xa1a", b"\xa1\xff", b"\xa3\xed\xa0\x80",
+    b"\xd9\x01a", b"\xda\x00\x01a", b"\xdb\x00\x00\x00\x01a", b"\xa1\x00", b"\xa2\x1b[", b"\xa1\n",
+    b"\xa4\xf0\x9f\x94\x91", b"\xc4\x00", b"\xc4\x01b", b"\xc5\x00\x01b", b"\xc4\x10" + b"k" * 16,
+    b"\xc4\x20" + b"g" * 32, b"\xc6\x00\x00\x00\x01b", b"\xc6\xff\xff\xff\xff", b"\x90", b"\x91\x90",
+    b"\x91" * 40 + b"\xc0", b"\x81\x00" * 40 + b"\xc0", b"\xdc\x00\x00", b"\xdc\xff\xff",
     b"\xdd\x00\x00\x00\x01\xc0", b"\xdd\xff\xff\xff\xff", b"\x80", b"\x81\xa1a\xc0", b"\x81\x90\xc0",
     b"\x82\x01\xc0\x01\xc0", b"\xdf\xff\xff\xff\xff", b"\xc1", b"\xd4\x01a", b"\xd6\xff" + bytes(4),
     b"\xd7\xff" + b"\xff" * 8, b"\xc7\x0c\xff" + b"\xff" * 12, b"\xc7\x00\x01",
@@ -163,7 +165,7 @@ _STEP_OFFSETS = (0, 1, 4, 5, 19)
 
 
 def _steps(data: bytes, rng: random.Random, pool: list[bytes]) -> bytes:
-    steps = [tuple(step) for step in script.decode(data)] or [(rng.randrange(8), rng.randbytes(8))]
+    steps = script.decode(data) or [Step(rng.randrange(8), rng.randbytes(8))]
     at = rng.randrange(len(steps))
     kind, content = steps[at]
     match rng.randrange(8):
@@ -172,12 +174,12 @@ def _steps(data: bytes, rng: random.Random, pool: list[bytes]) -> bytes:
         case 1:
             steps.insert(rng.randrange(len(steps) + 1), steps[at])
         case 2:
-            steps[at] = (rng.randrange(8), content)
+            steps[at] = Step(rng.randrange(8), content)
         case 3 if pool:
             taken = script.decode(rng.choice(pool))
-            steps[at:at] = [tuple(rng.choice(taken))] if taken else []
+            steps[at:at] = [rng.choice(taken)] if taken else []
         case 4:
-            steps[at] = (kind, rng.choice(_BYTES)(content, rng))
+            steps[at] = Step(kind, rng.choice(_BYTES)(content, rng))
         case _:
-            steps[at] = (kind, _msgpack(content, rng.choice(_STEP_OFFSETS), rng))
+            steps[at] = Step(kind, _msgpack(content, rng.choice(_STEP_OFFSETS), rng))
     return script.encode((kind, content[:0xFFFF]) for kind, content in steps)

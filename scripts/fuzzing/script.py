@@ -22,7 +22,8 @@ def encode(steps: Iterable[tuple[int, bytes]]) -> bytes:
 
 def decode(data: bytes, most: int = 12) -> list[Step]:
     """The steps of any input, `most` at most; the last content may be cut off."""
-    steps, at = [], 0
+    steps: list[Step] = []
+    at = 0
     while at + _HEAD_BYTES <= len(data) and len(steps) < most:
         start = at + _HEAD_BYTES
         end = start + int.from_bytes(data[at + 1 : start], "big")

@@ -18,8 +18,10 @@ class Target:
     `stream`, in place of `decode`: takes the input cut into pieces, and appends what comes out, and at the
     end the state, to the list; all of it must be the same however the input was cut. `wire` turns the input
     into what is cut, where the two are not the same.
-    `declared`: the errors that may come out; `shown`: the text that people see of one. `msgpack_at`: where msgpack begins in the input, if there is
-    any. `script`: the input is a list of steps (script.py). `words`: what the format is made of.
+    `declared`: the errors that may come out; `shown`: the text that people see of one.
+    `msgpack_at`: where msgpack begins in the input, if there is any. `script`: the input is a list of steps
+    (script.py). `words`: what the format is made of.
+    `regressions`: inputs that something once fell over.
     """
 
     name: str

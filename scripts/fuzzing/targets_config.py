@@ -12,25 +12,15 @@ import click
 
 from dsked.cli import errors, options, output, psrd_options
 from dsked.cli.dsked import dsked
-from dsked.config import gate_keys, merge, node, paths, rules, topology
+from dsked.config import gate_keys, node, paths, rules, topology
 from dsked.config.topology import Topology
 from dsked.delivery import access
 from dsked.errors import BadKeyIdError, ConfigurationError
 
-from . import ends, scratch
+from . import ends, scratch, words
 from .target import Target
 
 _EXAMPLES = Path(__file__).resolve().parents[2] / "configs"
-_YAML_WORDS = (
-    b"hubs:\n", b"clients:\n", b"- name: ", b"    encryptors: ", b"  port: ", b"x_coordinate: ", b"host: ", b"users: [",
-    b"groups: ", b"base_port: ", b"min_nr_shares: ", b"share_timeout_secs: ", b"psrd: ", b"etsi: off\n", b"state_dir: ",
-    b"gate_keys: ", b"control_group: ", b"&a ", b"*a", b"<<: ", b"!!int ", b"!!float ", b"!!bool ", b"!!timestamp ",
-    b"!!binary ", b"!!set ", b"!!omap ", b"!!pairs ", b"!!null ", b"!!str ", b"!!python/object ", b"? ", b"---\n", b"...\n",
-    b"%YAML 9.9\n", b"%TAG ! x\n", b"| \n", b"> \n", b"'", b'"', b"\\u0000", b"\\ud800", b"\\x1b", b"[", b"]", b"{", b"}", b", ", b": ", b"#",
-    b"2001-99-99", b"2001-01-01", b"0b", b"0x", b"0x" + b"f" * 5000, b"9" * 400, b"9" * 5000, b"1e999", b".inf", b".nan",
-    b"1:2", b"_", b"~", b"null", b"yes", b"\t", b"\n", b"\r", b"\xc2\x85", b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xff\xfe",
-    b"[" * 2000, b"{a: " * 300, b"- " * 300, b"~nobody/x", b"127.0.0.1", b"::1", b"0.0.0.0", b"localhost", b"simulated", b"media",
-)  # fmt: skip
 
 _SMALL = b"""hubs:
   - name: hank
@@ -96,10 +86,10 @@ def _no_files() -> Iterator[None]:
     """What options name is not read, written or made: those decoders have targets of their own."""
     network = _small()
     patches = (
-        mock.patch.object(merge.topology, "load", lambda path: network),
-        mock.patch.object(merge.gate_keys, "load", lambda path: _GATE_KEYS),
-        mock.patch.object(merge.gate_keys, "ensure", lambda path, pairs: False),
-        mock.patch.object(merge.paths, "prepare_runtime_dir", lambda config, option: scratch.directory()),
+        mock.patch.object(topology, "load", lambda path: network),
+        mock.patch.object(gate_keys, "load", lambda path: _GATE_KEYS),
+        mock.patch.object(gate_keys, "ensure", lambda path, pairs: False),
+        mock.patch.object(paths, "prepare_runtime_dir", lambda config, option: scratch.directory()),
         mock.patch("dsked.daemon.run", lambda settings: settings),
     )
     with contextlib.ExitStack() as stack:
@@ -129,14 +119,6 @@ def _command_lines() -> list[bytes]:
         b"--start-request-psrd_threshold 600 --stop-request-psrd-threshold 9000 --get-psrd-block-size 500",
         b"carol --role client --config small.yaml --state-dir s --runtime-dir r",
     )]  # fmt: skip
-
-
-_OPTION_WORDS = (
-    b"\0", b"\0--hubs\0", b"\0--encryptors\0", b"\0--port\0", b"\0--host\0", b"\0--role\0", b"\0--psrd\0media\0",
-    b"\0--min-nr-shares\0", b"\0--share-timeout-secs\0", b"\0--state-dir\0~nobody\0", b"\0--config\0x\0", b"\0--gate-keys\0x\0",
-    b"\0--\0", b"\0-", b"\0--version\0", b"\0-h\0", b"=127.0.0.1:1", b",x=", b"[::1]", b"nan", b"inf", b"1e400", b"9" * 5000,
-    b"-1", b"\xff", b"\xed\xa0\x80", b"\n", b"\x1b[2J", b"\xd9\xa3",
-)  # fmt: skip
 
 
 # --- single values ---
@@ -177,8 +159,8 @@ def _value(data: bytes) -> object:
 def _values() -> list[bytes]:
     texts = (
         b"hank=127.0.0.1:8100,x=7", b"64KiB", b"0f8fad5b-d9cb-469f-a165-70867728950e", b"root", b"1000",
-        b"correct horse battery\nstaple of twelve\n", b"hank", "süsan 9".encode(), b"127.0.0.1", b"::1", b"media",
-        b"plain-http-on-loopback",
+        b"correct horse battery\nstaple of twelve\n", b"hank", "süsan 9".encode(), b"127.0.0.1", b"::1",
+        b"media", b"plain-http-on-loopback",
     )  # fmt: skip
     return [bytes([number]) + text for number in range(len(_VALUES)) for text in texts]
 
@@ -191,7 +173,7 @@ TARGETS = (
         shown=shown,
         seeds=lambda: [_SMALL, *(path.read_bytes() for path in sorted(_EXAMPLES.glob("*.yaml")))],
         decode=_topology,
-        words=_YAML_WORDS,
+        words=words.YAML,
         max_bytes=8192,
     ),
     Target(
@@ -201,8 +183,7 @@ TARGETS = (
         shown=shown,
         seeds=_gate_key_files,
         decode=_gate_keys,
-        words=(b'"version": ', b'"pairs": ', b'"a/b": ', b"{", b"}", b"[" * 2000, b'{"":' * 2000, b"9" * 5000, b"\\ud800", b"null",
-               b"true", b"1e999", b"NaN", b"\xff\xfe", b"\xef\xbb\xbf", b'"carol/hank": "00",', b"1.0"),
+        words=words.GATE_KEYS,
         max_bytes=8192,
     ),
     Target(
@@ -212,7 +193,7 @@ TARGETS = (
         shown=shown,
         seeds=_command_lines,
         decode=_command_line,
-        words=_OPTION_WORDS,
+        words=words.OPTIONS,
         max_bytes=8192,
     ),
     Target(
@@ -222,7 +203,7 @@ TARGETS = (
         shown=shown,
         seeds=_values,
         decode=_value,
-        words=_OPTION_WORDS,
+        words=words.OPTIONS,
         max_bytes=8192,
     ),
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Whole connections, before and after authentication: what is changed is tagged truly, so that it is looked at."""
+"""Whole connections, before and after authentication: what is changed is tagged truly, so that it counts."""
 
 from __future__ import annotations
 
@@ -174,7 +174,9 @@ def _run(make: Callable[[], Connection], pieces: Sequence[bytes], given: Given) 
 def _state(end: Connection) -> object:
     """All that bytes from outside may change."""
     pools: list[object] = []
-    for streams in filter(None, (end.streams, end.pair and end.pair.streams)):
+    for streams in (end.streams, end.pair.streams if end.pair else None):
+        if streams is None:
+            continue
         local, peer = streams.local, streams.peer
         pools += [local.next, local.durable, local.acked, local.held_end, peer.mark, peer.durable, peer.told]
     session = end.session and (end.session.frames_received, end.session.max_pads, end.session.outbox_bytes)
@@ -236,7 +238,9 @@ def _refused_and_on() -> bytes:
     return script.encode([(Do.PROVE, m1), (Do.SAY, b"GET / HTTP/1.1")])
 
 
-def _connection_target(name: str, what: str, end: Callable[[], Connection], honest: Callable[[], Connection]) -> Target:
+def _connection_target(
+    name: str, what: str, end: Callable[[], Connection], honest: Callable[[], Connection]
+) -> Target:
     return Target(
         name=name,
         what=what,
@@ -255,7 +259,10 @@ def _outsider_target(name: str, what: str, end: Callable[[], Connection], said: 
         name=name,
         what=what,
         declared=(PeerError,),
-        seeds=lambda: [b"".join(next(iter(examples.handshake(part))) for part in said), b"GET / HTTP/1.1\r\n\r\n"],
+        seeds=lambda: [
+            b"".join(next(iter(examples.handshake(part))) for part in said),
+            b"GET / HTTP/1.1\r\n\r\n",
+        ],
         stream=partial(_run, end),
         msgpack_at=LENGTH_BYTES,
         max_bytes=2 * MAX_HANDSHAKE_BYTES,

@@ -15,11 +15,12 @@ from dsked.delivery.access import AccessRules
 from dsked.delivery.control_client import ControlClient
 from dsked.delivery.control_connection import ControlConnection
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_frame, encode_request
-from dsked.delivery.service import Done, KeyService
+from dsked.delivery.service import KeyService
 from dsked.errors import BadNumberError, DskedError, FrameError, UnknownEncryptorError
-from dsked.keys import Key, KeyLimits
+from dsked.keys import Done, Key, KeyLimits
 from dsked.limits import MAX_CONTROL_REQUEST_BYTES
 
+from . import words
 from .target import Given, Target
 from .targets_config import shown
 
@@ -229,9 +230,17 @@ def _call(pieces: Sequence[bytes], given: Given) -> None:
 
 def _replies() -> list[bytes]:
     status = {
-        "role": "client", "name": "carol", "pid": 1, "version": "1", "ready": True, "reason": None, "status": {},
+        "role": "client", "name": "carol", "pid": 1, "version": "1", "ready": True, "reason": None,
+        "status": {},
     }  # fmt: skip
-    results: list[Any] = [[[_KEY_ID, b"k" * 16]], [[_KEY_ID, b"k"]] * 2, json.dumps(status), "curtis", "hank", None]
+    results: list[Any] = [
+        [[_KEY_ID, b"k" * 16]],
+        [[_KEY_ID, b"k"]] * 2,
+        json.dumps(status),
+        "curtis",
+        "hank",
+        None,
+    ]
     made = [bytes([number]) + encode_frame([1, 0, result]) for number, result in enumerate(results)]
     refused = [bytes([number]) + encode_frame([1, 36, "no key ID"]) for number in (0, 1)]
     return [*made, *refused, b"\x00" + encode_frame([0, 5, "too many connections"])]
@@ -262,12 +271,20 @@ TARGETS = (
         seeds=_replies,
         stream=_call,
         msgpack_at=5,
-        words=(b'"status":', b"{", b"}", b"[", b"null", b'"\\ud800"', b"[" * 2000, b"9" * 5000),
+        words=words.STATUS,
         max_bytes=8192,
         regressions=tuple(
             bytes([number]) + encode_frame([1, code, result])
             for number in range(6)
-            for code, result in ((0, 7), (0, [7]), (0, ["ab"]), (0, "7"), (0, "{}"), ([], ""), (0, "[" * 5000))
+            for code, result in (
+                (0, 7),
+                (0, [7]),
+                (0, ["ab"]),
+                (0, "7"),
+                (0, "{}"),
+                ([], ""),
+                (0, "[" * 5000),
+            )
         ),
     ),
 )

@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 from unittest import mock
 from urllib.parse import unquote
 
@@ -16,16 +17,11 @@ from dsked.config.topology import Client
 from dsked.delivery import etsi_messages
 from dsked.errors import RequestError, ServiceError
 
+from . import words
 from .target import Given, Target
 from .targets_config import shown
 
 _KEY_ID = b"0f8fad5b-d9cb-469f-a165-70867728950e"
-_JSON_WORDS = (
-    b"{", b"}", b"[", b"]", b":", b",", b"null", b"true", b"1e400", b"-1", b"1.0", b"9" * 400, b"9" * 5000, b"[" * 2000,
-    b'{"":' * 2000, b'"\\ud800"', b'"\\u0000"', b'"\\u001b[2J"', b"\xff", b"\xef\xbb\xbf", b"NaN", b'"number":', b'"size":',
-    b'"additional_slave_SAE_IDs":', b'"extension_mandatory":', b'"extension_optional":', b'"key_IDs":', b'"key_ID":',
-    b'"message":', b'"details":', b'"keys":', b'"key":',
-)  # fmt: skip
 
 
 def _key_request(body: bytes) -> object:
@@ -105,7 +101,8 @@ class _Pieces(io.RawIOBase):
     def readable(self) -> bool:
         return True
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+    def readinto(self, into: Any) -> int:  # a buffer: Python 3.11 has no name for it
+        buffer = memoryview(into)
         data = self._rest or next(self._pieces, b"")
         taken, self._rest = data[: len(buffer)], data[len(buffer) :]
         buffer[: len(taken)] = taken
@@ -119,7 +116,7 @@ def _reply(pieces: Sequence[bytes], given: Given) -> None:
     """What a client answers `etsi-qkd get-key`."""
 
     def connect(connection: http.client.HTTPConnection) -> None:
-        connection.sock = _Socket(pieces)  # type: ignore[assignment]
+        connection.sock = _Socket(pieces)
 
     with mock.patch.object(http.client.HTTPConnection, "connect", connect):
         container = etsi_client.get(_CLIENT, "sam", "sunny", "enc_keys", size=256)
@@ -145,11 +142,15 @@ TARGETS = (
         name="http-get-key",
         what="the body of Get key",
         declared=(RequestError,),
-        seeds=lambda: [b'{"number":3,"size":256,"extension_optional":[{"a":1}]}', b"{}", b'{"extension_mandatory":[{}]}'],
+        seeds=lambda: [
+            b'{"number":3,"size":256,"extension_optional":[{"a":1}]}',
+            b"{}",
+            b'{"extension_mandatory":[{}]}',
+        ],
         decode=_key_request,
         encode=_key_request_bytes,
         exact=False,
-        words=_JSON_WORDS,
+        words=words.JSON,
         max_bytes=8192,
     ),
     Target(
@@ -160,17 +161,20 @@ TARGETS = (
         decode=_key_ids,
         encode=_key_ids_bytes,
         exact=False,
-        words=_JSON_WORDS,
+        words=words.JSON,
         max_bytes=8192,
     ),
     Target(
         name="http-query",
         what="queries of both methods",
         declared=(RequestError,),
-        seeds=lambda: [b"\x00number=3&size=256", b"\x01key_ID=" + _KEY_ID, b"\x00number=1&number=2&key_size=1"],
+        seeds=lambda: [
+            b"\x00number=3&size=256",
+            b"\x01key_ID=" + _KEY_ID,
+            b"\x00number=1&number=2&key_size=1",
+        ],
         decode=_query,
-        words=(b"number=", b"&size=", b"key_ID=", b"&", b"=", b";", b"%00", b"%ff", b"%ed%a0%80", b"%1b", b"+", b"9" * 400,
-               b"9" * 18, b"-", b"%d9%a3"),
+        words=words.QUERY,
     ),
     Target(
         name="http-sae-id",
@@ -178,7 +182,7 @@ TARGETS = (
         declared=(RequestError,),
         seeds=lambda: [b"\x00sam", b"\x01s%C3%BCsan%209"],
         decode=_sae,
-        words=(b"%00", b"%ff", b"%ed%a0%80", b"%1b", b"\xc2\x85", b"\xe2\x80\xae", b"a" * 130),
+        words=words.NAMES,
     ),
     Target(
         name="http-reply",
@@ -187,9 +191,7 @@ TARGETS = (
         shown=shown,
         seeds=_replies,
         stream=_reply,
-        words=(*_JSON_WORDS, b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 ", b"HTTP/9.9 ", b"\r\n", b"Content-Length: ", b"-1", b"9" * 30,
-               b"Transfer-Encoding: chunked\r\n", b"fffffffffffffffffff\r\n", b"0\r\n\r\n", b"Connection: close\r\n",
-               b"a: b\r\n" * 101, b"a" * 7000, b"100 Continue"),
+        words=words.HTTP,
         max_bytes=8192,
     ),
 )  # fmt: skip

@@ -6,6 +6,8 @@ import hashlib
 import json
 from functools import cache, partial
 
+from vectors.common import fixed
+
 from dsked.cli.psrd_documents import delivery_document, header_document
 from dsked.limits import MIN_FIRST_BUNDLE_BYTES, WINDOW_MIN_BYTES
 from dsked.media import header as headers
@@ -16,7 +18,6 @@ from dsked.psrd.store import BlockInfo
 from dsked.storage import block_file
 from dsked.storage.files import Files
 from dsked.storage.records import Delivery, PairTerms
-from vectors.common import fixed
 
 from . import ends, examples, scratch
 from .target import Target
@@ -26,7 +27,13 @@ _KEY = fixed("fuzzing, key of a seal", 32)
 _SEAL = Seal(fixed("fuzzing, salt", 16), chunk_bytes=4096)
 _HEADER = Header(fixed("fuzzing, bundle", 16), "hank", "carol", None, 0)
 _TERMS = PairTerms(
-    "carol", "hank", ends.GATE_KEY, 3, WINDOW_MIN_BYTES, fixed("fuzzing, one", 16), fixed("fuzzing, other", 16)
+    "carol",
+    "hank",
+    ends.GATE_KEY,
+    3,
+    WINDOW_MIN_BYTES,
+    fixed("fuzzing, one", 16),
+    fixed("fuzzing, other", 16),
 )
 #: Blocks are filled up to so many bytes; what promises more is left as it is.
 _MOST_FILLED = 64 * 1024
@@ -34,14 +41,17 @@ _MOST_FILLED = 64 * 1024
 
 def delivery(sizes: tuple[int, ...] = (100, 5000)) -> Delivery:
     """A small one, which goes on behind a first of the least size; the same sizes in both pools."""
-    pools = []
-    for owner in ("client", "hub"):
-        blocks, start = [], MIN_FIRST_BUNDLE_BYTES
-        for number, size in enumerate(sizes, start=1):
-            blocks.append(BlockInfo(number, fixed(f"fuzzing, {owner} {number}", 16), start, size))
-            start += size
-        pools.append(tuple(blocks))
-    return Delivery(_HEADER.bundle, _TERMS, *pools)
+    client, hub = (_blocks(owner, 1, MIN_FIRST_BUNDLE_BYTES, sizes) for owner in ("client", "hub"))
+    return Delivery(_HEADER.bundle, _TERMS, client, hub)
+
+
+def _blocks(owner: str, first: int, start: int, sizes: tuple[int, ...]) -> tuple[BlockInfo, ...]:
+    """Blocks that follow each other, the first one of this number and place."""
+    blocks = []
+    for number, size in enumerate(sizes, first):
+        blocks.append(BlockInfo(number, fixed(f"fuzzing, {owner} {number}", 16), start, size))
+        start += size
+    return tuple(blocks)
 
 
 def _read_header(raw: bytes) -> tuple[Header, bytes]:
@@ -61,7 +71,13 @@ def _header_bytes(value: object) -> bytes:
 def _with_check(fields: bytes) -> bytes:
     """A header of which the first 8 bytes are the length of the body, and the rest its fields."""
     body_bytes, fields = fields[:8].ljust(8, b"\0"), fields[8:]
-    head = headers.MAGIC + headers.VERSION.to_bytes(4, "big") + len(fields).to_bytes(4, "big") + body_bytes + fields
+    head = (
+        headers.MAGIC
+        + headers.VERSION.to_bytes(4, "big")
+        + len(fields).to_bytes(4, "big")
+        + body_bytes
+        + fields
+    )
     return head + hashlib.sha256(head).digest()[: headers.CHECK_BYTES]
 
 
@@ -92,10 +108,8 @@ def _encode_manifest(value: object) -> bytes:
 
 
 def _first() -> Delivery:
-    blocks = [
-        (BlockInfo(0, fixed(f"fuzzing, first {owner}", 16), 0, MIN_FIRST_BUNDLE_BYTES),) for owner in range(2)
-    ]
-    return Delivery(_HEADER.bundle, _TERMS, *blocks)
+    client, hub = (_blocks(owner, 0, 0, (MIN_FIRST_BUNDLE_BYTES,)) for owner in ("client", "hub"))
+    return Delivery(_HEADER.bundle, _TERMS, client, hub)
 
 
 # --- whole bundles ---
@@ -109,13 +123,12 @@ def _groups(raw: bytes, content: bytes) -> bytes:
         return content
     if manifest.plain_bytes(found) > _MOST_FILLED:
         return content
-    pieces, sums, at = [], [], 0
+    pieces, at = [], 0
     for _, info in manifest.blocks_in_order(found):
         data = content[at : at + info.size].ljust(info.size, b"p")
-        sums.append(block_file.chunk_checksums(data))
-        pieces += [data, sums[-1]]
+        pieces += [data, block_file.chunk_checksums(data)]
         at += info.size
-    return b"".join(pieces) + b"".join(sums)
+    return b"".join(pieces)
 
 
 def _bundle(data: bytes, seal_of_it: Seal | None) -> bytes:

@@ -21,7 +21,7 @@ from dsked.storage.marks import HEADER_BYTES, MAGIC, SLOT_BYTES, MarkFile
 from dsked.storage.records import PairRecord, StreamRecord
 from dsked.storage.state_dir import StateDirectory
 
-from . import scratch
+from . import scratch, words
 from .target import Target
 from .targets_config import shown
 from .targets_media import delivery
@@ -59,11 +59,11 @@ def _packed(value: object) -> bytes:
 
 def _record() -> PairRecord:
     brought = delivery()
-    streams = [
+    client, hub = (
         StreamRecord(slot, blocks[-1].end, blocks[-1].sequence + 1, blocks)
         for slot, blocks in enumerate((brought.client_blocks, brought.hub_blocks))
-    ]
-    return PairRecord(brought.terms, *streams, (brought.bundle,))
+    )
+    return PairRecord(brought.terms, client, hub, (brought.bundle,))
 
 
 def _raw_record(raw: bytes) -> object:
@@ -131,7 +131,8 @@ def _summed(uuids: bytes) -> bytes:
 def _version(data: bytes) -> object:
     path: Path = scratch.file("version", data)
     assert path.parent == _state().path
-    return _state().check_version()
+    _state().check_version()
+    return path.name
 
 
 TARGETS = (
@@ -210,6 +211,6 @@ TARGETS = (
         shown=shown,
         seeds=lambda: [b"dsked state 1\nclient carol\n", b"dsked state 2\nhub hank\n"],
         decode=_version,
-        words=(b"dsked state ", b"\n", b"client ", b"hub ", b"carol", b"\x1b[", b"\xc2\x85"),
+        words=words.VERSION,
     ),
 )
