@@ -132,24 +132,26 @@ class HostileClient(ClientEngine):
 
     def _look(self, hub: HubPeer, answer: Message | None) -> bool:
         """Keep what an honest hub gives; a liar's shares are in the cabal's hands as they truly are."""
-        if isinstance(answer, Shares) and hub.name not in self.cabal.hubs:
-            for group in answer.groups:
-                for key in group.keys:
-                    if len(key.share) == group.key_bytes:
-                        loot = self._loot.setdefault((group.initiator.client, key.key_id), {})
-                        loot[hub.x] = key.share
-                        self._rebuild((group.initiator.client, key.key_id))
-        return not isinstance(answer, Shares)
+        if not isinstance(answer, Shares):
+            return True
+        for group in answer.groups:
+            for key in group.keys:
+                loot = self._loot.setdefault((group.initiator.client, key.key_id), {})
+                if hub.name not in self.cabal.hubs and len(key.share) == group.key_bytes:
+                    loot[hub.x] = key.share
+                self._rebuild((group.initiator.client, key.key_id))
+        return False
 
     def _rebuild(self, share_id: ShareId) -> None:
         """k shares are the key: no tag keeps them from being joined."""
         shares = dict(self._loot[share_id])
         for name, stored in self.cabal.shares.get(share_id, {}).items():
             shares.setdefault(self.cabal.xs[name], bytes(stored.share))
-        if share_id[0] not in self.cabal.clients and len(shares) >= self.cabal.k:
-            key = shamir.join(sorted(shares.items())[: self.cabal.k])
-            if (*share_id, key) not in self.stolen:
-                self.stolen.append((*share_id, key))
+        if share_id[0] in self.cabal.clients or len(shares) < self.cabal.k:
+            return
+        key = shamir.join(sorted(shares.items())[: self.cabal.k])
+        if (*share_id, key) not in self.stolen:
+            self.stolen.append((*share_id, key))
 
     def ask_in_due_form(self, leak: Leak, now: float) -> None:
         """As an encryptor here would ask."""

@@ -90,7 +90,7 @@ class DealsOffThePolynomial(Dealer):
     """Every hub's share is off in another way: no k fit, and responders have all subsets to search."""
 
     def change(self, x: int, terms: Terms, share: HubShare) -> tuple[Terms, HubShare]:
-        return terms, _altered(share, bytes([x]))
+        return terms, _altered(share, self.dice.randbytes(len(share.share)))
 
 
 class DealsBadCodes(Dealer):
