@@ -64,7 +64,12 @@ class Adversary:
         network = self._world.network
         client = self._dice.choice(list(self._world.clients))
         to_hub, to_client = network.pipes("", hub)
-        server.after(0.0, lambda: server.accept(to_client, to_hub, "an outsider") and to_hub.flow())
+
+        def accepted() -> None:
+            server.accept(to_client, to_hub, "an outsider")
+            to_hub.flow()
+
+        server.after(0.0, accepted)
         for _ in range(self._dice.randint(1, 4)):
             recorded = network.recorded[client, hub, "to the hub"]
             replays = bool(recorded) and self._dice.random() < 0.7

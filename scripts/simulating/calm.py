@@ -1,4 +1,4 @@
-"""After the storm: sessions come back, every pair of encryptors establishes a key and fetches it. Liveness."""
+"""After the storm: sessions come back, pairs of encryptors establish keys and fetch them. Liveness."""
 
 from __future__ import annotations
 
@@ -124,7 +124,8 @@ class Calm:
                 return
             if at_once or self._events.now > end:
                 raise Broken(
-                    f"in the calm {other} does not get the key of {one} that {acked} hubs acknowledged: {outcome}"
+                    f"in the calm {other} does not get the key of {one} that {acked} hubs acknowledged: "
+                    f"{outcome}"
                 )
             self._events.run_for(0.2)
 

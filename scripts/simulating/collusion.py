@@ -203,7 +203,8 @@ def invented(liar: Lie, terms: Terms, client: str, key_id: bytes) -> ShareKey:
 def dealing_of(cabal: Cabal, terms: Terms, key_id: bytes, key: bytes) -> dict[int, HubShare]:
     """A correct dealing of `key`, by x-coordinate."""
     xs = sorted(cabal.xs.values())
-    hubs = deal([(key_id, key)], terms, xs, cabal.random.randbytes)
+    fitting = terms._replace(n=len(xs), k=min(terms.k, len(xs)))  # hostile clients name any n and k
+    hubs = deal([(key_id, key)], fitting, xs, cabal.random.randbytes)
     return {x: shares[0] for x, shares in zip(xs, hubs, strict=True)}
 
 

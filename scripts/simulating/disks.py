@@ -52,7 +52,7 @@ class Factory:
         """New streams of a pair."""
         terms = PairTerms(client, hub, self._bytes(32), x, WINDOW, self._bytes(16), self._bytes(16))
         replaces = (client, hub) in self.bundles
-        bundle = self._bundle(terms, {owner: (0, 0) for owner in Side}, FIRST_BYTES, replace=replaces)
+        bundle = self._bundle(terms, dict.fromkeys(Side, (0, 0)), FIRST_BYTES, replace=replaces)
         self.bundles[client, hub] = [bundle]
         return bundle
 

@@ -1,4 +1,4 @@
-"""What encryptors ask for: keys for each other, of all sizes, fetched, fetched again, and asked for in vain."""
+"""What encryptors ask for: keys for each other, of all sizes, fetched, again, and in vain."""
 
 from __future__ import annotations
 
@@ -51,7 +51,9 @@ class Load:
         responders = dice.sample(others, min(dice.choice([1, 1, 1, 2, 3]), len(others)))
         bits = dice.choice(_LONG_BITS if dice.random() < 0.04 else _SIZES_BITS)
         number = dice.choice([1, 1, 1, 2, 5]) if bits > 512 or dice.random() < 0.9 else 40
-        self._world.oracle.get_keys(process, caller, responders, number, bits, partial(self._have, responders))
+        self._world.oracle.get_keys(
+            process, caller, responders, number, bits, partial(self._have, responders)
+        )
         if dice.random() < 0.1:
             self._ask_for_others()
 
@@ -77,7 +79,9 @@ class Load:
         client = self._honest.get(caller)
         return self._world.client(client) if client is not None else None
 
-    def _fetched(self, caller: str, initiator: str, key_ids: list[bytes], tries: int, request: Request) -> None:
+    def _fetched(
+        self, caller: str, initiator: str, key_ids: list[bytes], tries: int, request: Request
+    ) -> None:
         again = partial(self._fetch, caller, initiator, key_ids, tries + 1)
         if isinstance(request.outcome, list):
             if tries == 0 and self._dice.random() < 0.25:  # the reply was lost
@@ -102,4 +106,6 @@ class Load:
             self._fetch(bait.responder.encryptor, bait.initiator.encryptor, [bait.key_id], _TRIES)
         if cabal.leaked:
             leak = dice.choice(cabal.leaked)
-            self._fetch(dice.choice(leak.responders).encryptor, leak.initiator.encryptor, [leak.key_id], _TRIES)
+            self._fetch(
+                dice.choice(leak.responders).encryptor, leak.initiator.encryptor, [leak.key_id], _TRIES
+            )

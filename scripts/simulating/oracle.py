@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from torturing.ledger import Origin, Reuse, Stream
+from torturing.ledger import Use as LedgerUse
+
 from dsked.client.deal import Deal
 from dsked.client.engine import ClientEngine
 from dsked.errors import AlreadyDeliveredError, DskedError
@@ -18,8 +21,6 @@ from dsked.hub.engine import HubEngine
 from dsked.keys import Key, Outcome
 from dsked.limits import MAX_FRAME_BYTES, MAX_OUTBOX_BYTES
 from dsked.sharing.terms import Party, Terms
-from torturing.ledger import Origin, Reuse, Stream
-from torturing.ledger import Use as LedgerUse
 
 from .events import Broken, Events
 from .machines import ClientProcess, HubProcess, Process
@@ -87,8 +88,8 @@ class Oracle:
         if isinstance(found, Reuse):
             first, second = found.first, found.second
             raise Broken(
-                f"{end.process.name} uses bytes {second.start} to {second.end} of {stream.name} for a {second.kind}"
-                f"; life {first.origin.connection} used {first.start} to {first.end} for a {first.kind}"
+                f"{end.process.name} uses bytes {second.start} to {second.end} of {stream.name} for a "
+                f"{second.kind}; life {first.origin.connection} used {first.start} to {first.end} for a {first.kind}"
             )
 
     # --- keys ---
@@ -104,7 +105,11 @@ class Oracle:
         engine._evidence.mismatch = partial(self._accuses, process, accuse)  # type: ignore[method-assign]
 
     def _splits(
-        self, process: ClientProcess, split: Callable[[Terms, list[Deal]], None], terms: Terms, deals: list[Deal]
+        self,
+        process: ClientProcess,
+        split: Callable[[Terms, list[Deal]], None],
+        terms: Terms,
+        deals: list[Deal],
     ) -> None:
         for deal in deals:
             for key in deal.keys:
@@ -195,15 +200,15 @@ class Oracle:
         for key in keys:
             dealt = self.dealt[request.process.name, key.key_id]
             if dealt.key != key.key or dealt.terms.initiator.encryptor != request.caller:
-                raise Broken(f"{request.process.name} gives {request.caller} a key that it did not deal for it")
+                raise Broken(
+                    f"{request.process.name} gives {request.caller} a key that it did not deal for it"
+                )
             if set(dealt.terms.responders) != named or 8 * len(key.key) != bits:
                 raise Broken(f"{request.process.name} dealt {dealt.terms}, asked for were {request.what}")
         if len(keys) != number:
             raise Broken(f"{request.process.name} gives {len(keys)} keys ({request.what})")
 
-    def _judge_fetched(
-        self, request: Request, initiator: str, key_ids: list[bytes], keys: list[Key]
-    ) -> None:
+    def _judge_fetched(self, request: Request, initiator: str, key_ids: list[bytes], keys: list[Key]) -> None:
         if [key.key_id for key in keys] != key_ids:
             raise Broken(f"{request.process.name} gives other keys than {request.caller} asked for")
         self.events.count("keys delivered", len(keys))

@@ -6,7 +6,9 @@ import random
 from functools import partial
 
 from .adversary import Adversary
+from .events import Action
 from .machines import ClientProcess, Node
+from .tcp import End
 from .world import World
 
 
@@ -20,7 +22,7 @@ class Storm:
         self._adversary = Adversary(world)
         self._over = False
         self._cuts: list[list[tuple[str, str]]] = []
-        faults = [
+        faults: list[tuple[int, Action]] = [
             (6, self._reset), (3, self._half_open), (4, self._partition), (3, self._slow_link),
             (4, self._freeze), (5, self._crash), (3, self._jump), (6, self._adversary.strike),
             (3, self._adversary.intrude), (2, self._refuse), (2, self._slow_node),
@@ -34,19 +36,17 @@ class Storm:
         number = self._dice.randint(3, 24)
         seconds = world.topology.storm_s
         for action in self._dice.choices(actions, weights, k=number):
-            self._events.after(self._dice.uniform(0.0, seconds), partial(self._strike, action.__name__, action))
+            self._events.after(self._dice.uniform(0.0, seconds), partial(self._strike, action))
 
-    def _strike(self, name: str, action: object) -> None:
+    def _strike(self, action: Action) -> None:
         if self._over:
             return
-        name = name.lstrip("_").replace("_", " ")
+        name = action.__name__.lstrip("_").replace("_", " ")
         self._events.note(f"storm: {name}")
         self._events.count(f"fault: {name}")
-        assert callable(action)
         action()
 
-    def _later(self, seconds: float, action: object) -> None:
-        assert callable(action)
+    def _later(self, seconds: float, action: Action) -> None:
         self._events.after(seconds, action)
 
     def _node(self) -> Node:
@@ -85,7 +85,7 @@ class Storm:
             end = self._dice.choice(links)
             for pipe in (end.out, end.inn):
                 pipe.bytes_per_step = self._dice.choice([3, 40, 400])
-            self._later(self._dice.uniform(0.5, 4.0), lambda: (_fast(end.out), _fast(end.inn)))
+            self._later(self._dice.uniform(0.5, 4.0), partial(_hurry, end))
 
     # --- machines ---
 
@@ -171,9 +171,8 @@ class Storm:
         for cut in list(self._cuts):
             self._heal(cut)
         for end in self._world.network.links:
-            for pipe in (end.out, end.inn):
-                pipe.tamper = None
-                _fast(pipe)
+            end.out.tamper = end.inn.tamper = None
+            _hurry(end)
         for node in self._world.nodes:
             self._thaw(node)
             node.turn_s, node.refuses = (0.00002, 0.0003), False
@@ -184,5 +183,6 @@ class Storm:
             node.start()
 
 
-def _fast(pipe: object) -> None:
-    pipe.bytes_per_step = None  # type: ignore[attr-defined]
+def _hurry(end: End) -> None:
+    """Its connection is as quick as others again."""
+    end.out.bytes_per_step = end.inn.bytes_per_step = None

@@ -1,4 +1,4 @@
-"""Simulated TCP: byte streams in order, cut anywhere, late, stalled, full; ends that do not know of each other.
+"""Simulated TCP: bytes in order, cut anywhere, late, stalled, full; ends that do not know of each other.
 
 What an adversary does to the bytes on their way is `tamper`'s, of one segment at a time. What must hold when
 the bytes of a piece are not those that the peer sent is checked where they arrive (oracle.py).

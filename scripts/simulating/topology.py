@@ -60,7 +60,8 @@ def draw(
     simulated = dice.random() < 0.4
     n = dice.choice([3, 3, 4, 5, 5, 6, 7] if simulated else [3, 3, 4, 5, 5])
     k = dice.randint(2, n - 1)
-    names = [f"client{number}" for number in range(1, dice.choice([2, 2, 3, 3, 4, 5] if simulated else [2, 3]) + 1)]
+    nr_clients = dice.choice([2, 2, 3, 3, 4, 5] if simulated else [2, 3])
+    names = [f"client{number}" for number in range(1, nr_clients + 1)]
     clients = {
         client: tuple(f"{client}-{letter}" for letter in "abc"[: dice.randint(1, 3)]) for client in names
     }

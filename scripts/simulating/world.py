@@ -111,7 +111,7 @@ class World:
         topology = self.topology
         kind = topology.liars.get(process.name, HubEngine)
         owners: Mapping[str, tuple[str, ...]] | None = topology.clients if topology.provisioned else None
-        cabal = {"cabal": self.cabal} if kind is not HubEngine else {}
+        cabal: dict[str, Any] = {"cabal": self.cabal} if kind is not HubEngine else {}
         return kind(
             process.name, owners=owners, share_timeout_s=topology.share_timeout_s, notice=process.notice,
             random=process.random.randbytes, **self._psrd(process), **cabal,
@@ -120,7 +120,7 @@ class World:
     def _new_client(self, process: ClientProcess) -> ClientEngine:
         topology = self.topology
         kind = topology.hostile.get(process.name, ClientEngine)
-        cabal = {"cabal": self.cabal} if kind is not ClientEngine else {}
+        cabal: dict[str, Any] = {"cabal": self.cabal} if kind is not ClientEngine else {}
         return kind(
             process.name, encryptors=topology.clients[process.name], hubs=list(topology.xs.items()),
             k=topology.k, refill=RefillSettings(500, 2000, 1000), share_timeout_s=topology.share_timeout_s,
