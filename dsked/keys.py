@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, NoReturn, SupportsIndex
+from typing import NamedTuple, NoReturn
 
 from dsked.errors import DskedError
+from dsked.secrecy import no_pickle
 
 
 class Key(NamedTuple):
@@ -30,8 +31,8 @@ class Key(NamedTuple):
     def __hash__(self) -> int:
         return hash(self.key_id)
 
-    def __reduce_ex__(self, protocol: SupportsIndex) -> NoReturn:
-        raise TypeError("a key cannot be pickled or copied")
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
 
 
 #: What a key request ends in.

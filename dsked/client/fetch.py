@@ -19,6 +19,7 @@ from dsked.errors import (
     ReconstructionError,
     UnknownKeyError,
 )
+from dsked.secrecy import no_pickle
 from dsked.sharing.search import Search
 from dsked.sharing.shares import KeyShare, code_bytes
 from dsked.sharing.terms import Terms
@@ -37,6 +38,8 @@ class _Held:
     share: bytes | bytearray = field(default=b"", repr=False)  # growing until it is complete
     complete: bool = False
     contradicted: bool = False  # the hub said something else later
+
+    __reduce__ = no_pickle
 
 
 @dataclass(slots=True, eq=False)
@@ -60,6 +63,8 @@ class Fetch:
     search_put_off: bool = False  # too many others are under way
     _held: dict[int, _Held] = field(default_factory=dict)
     _by_terms: dict[Terms, list[KeyShare]] = field(default_factory=dict)
+
+    __reduce__ = no_pickle
 
     def held_bytes(self, x: int) -> int:
         """Bytes that are kept of what a hub has given."""

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dsked import limits
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
+from dsked.secrecy import no_pickle
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +61,8 @@ class HubSettings:
     limits: Limits = DEFAULT_LIMITS
     log_level: str = "info"
 
+    __reduce__ = no_pickle
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSettings:
@@ -83,6 +86,8 @@ class ClientSettings:
     control: ControlSettings
     limits: Limits = DEFAULT_LIMITS
     log_level: str = "info"
+
+    __reduce__ = no_pickle
 
 
 NodeSettings = HubSettings | ClientSettings

@@ -21,6 +21,7 @@ from dsked.limits import (
     MAX_PENDING_NAME_BYTES_PER_CLIENT,
     MAX_TOMBSTONES_PER_CLIENT,
 )
+from dsked.secrecy import no_pickle
 from dsked.sharing.terms import Terms
 
 ShareId = tuple[str, bytes]  # (initiator client, key ID)
@@ -39,6 +40,8 @@ class StoredShare:
     share: bytes | bytearray = field(default=b"", repr=False)  # growing until it is complete
     delivered_to: dict[str, bytes] = field(default_factory=dict)  # responder client -> boot ID
     confirmed: set[str] = field(default_factory=set)
+
+    __reduce__ = no_pickle
 
     @property
     def complete(self) -> bool:

@@ -9,6 +9,7 @@ from dsked.errors import ErrorCode, HandshakeRefusedError
 from dsked.limits import BOOT_ID_BYTES, HANDSHAKE_PAD_BYTES, SIMULATED_MIN_POOL_BYTES, STREAM_ID_BYTES
 from dsked.psrd.pool import OwnerPool, Pool, ReceiverPool
 from dsked.psrd.store import MemoryStream
+from dsked.secrecy import no_pickle
 
 NO_STREAM = bytes(STREAM_ID_BYTES)
 NO_BOOT = bytes(BOOT_ID_BYTES)
@@ -83,6 +84,8 @@ class Pair:
     latest_hello: bytes = b""
     rewound: bool = False  # a rewind or a clone was proven: an alarm in status
     alarm: bool = False  # the same, until it is taken for the log
+
+    __reduce__ = no_pickle
 
     def deliver(self, gate_key: bytes, streams: Streams) -> None:
         """New streams, and the gate key that came with them: of these nothing is known of the peer yet."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from dsked.errors import PoolExhaustedError
+from dsked.secrecy import no_pickle
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class StreamStore(Protocol):
 
 class _MemoryBlock:
     __slots__ = ("data", "info")
+    __reduce__ = no_pickle
 
     def __init__(self, info: BlockInfo, data: bytes) -> None:
         self.info = info

@@ -9,6 +9,7 @@ from collections.abc import Generator, Sequence
 from typing import NamedTuple, NoReturn, TypeVar
 
 from dsked.errors import FrameError, ReconstructionError
+from dsked.secrecy import no_pickle
 from dsked.sharing.points import Point, agreeing
 from dsked.sharing.proof import prove_wrong
 from dsked.sharing.rebuilding import join_columns
@@ -30,7 +31,7 @@ class Recovered(NamedTuple):
         return f"Recovered({len(self.key)} bytes, wrong={self.wrong})"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("keys are secret and are not pickled")
+        no_pickle(self)
 
 
 def recover(terms: Terms, key_id: bytes, shares: Sequence[KeyShare]) -> Recovered:

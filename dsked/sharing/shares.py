@@ -6,6 +6,7 @@ import hmac
 from typing import NamedTuple, NoReturn
 
 from dsked import limits
+from dsked.secrecy import no_pickle
 from dsked.sharing import amd, gfp
 from dsked.sharing.terms import Terms, hashes_key, message_frame
 
@@ -23,7 +24,7 @@ class HubShare(NamedTuple):
         return f"HubShare({len(self.share)} bytes, {len(self.codes)} codes)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("shares are secret and are not pickled")
+        no_pickle(self)
 
 
 class KeyShare(NamedTuple):
@@ -37,7 +38,7 @@ class KeyShare(NamedTuple):
         return f"KeyShare(x={self.x}, {len(self.share)} bytes)"
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("shares are secret and are not pickled")
+        no_pickle(self)
 
 
 def code_bytes(terms: Terms) -> int:

@@ -14,7 +14,7 @@ handshake_client.py and handshake_hub.py, the rules of positions in psrd/pair.py
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Annotated, NamedTuple, TypeVar
+from typing import Annotated, NamedTuple, NoReturn, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -27,6 +27,7 @@ from dsked.limits import (
     TAG_BYTES,
 )
 from dsked.psrd.pair import NO_STREAM, Pair, Promises, Side, Streams
+from dsked.secrecy import no_pickle, no_secrets
 from dsked.wire.frame import LENGTH_BYTES
 from dsked.wire.messages import NodeName, StreamId, Uint8, Uint32, Uint64
 
@@ -157,7 +158,10 @@ class SessionKeys(NamedTuple):
     receive_hash_key: bytes
 
     def __repr__(self) -> str:
-        return "SessionKeys(...)"
+        return no_secrets(self)
+
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
 
 
 def with_mac(part: Part, key: bytes, label: bytes, transcript: bytes) -> bytes:

@@ -15,6 +15,7 @@ from dsked.limits import (
     TAG_BYTES,
 )
 from dsked.psrd.pair import Pair, Promises, Side, Streams, begin_position, simulated_streams
+from dsked.secrecy import no_pickle
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -54,6 +55,8 @@ class ClientHandshake:
     _m2: M2 | None = None
     _hash_key: bytes = field(default=b"", repr=False)
     _proof_end: int = 0
+
+    __reduce__ = no_pickle
 
     def greet(self, raw: bytes) -> bytes:
         """Take M0, give M1. Raises FrameError, HandshakeRefusedError (no version in common)."""

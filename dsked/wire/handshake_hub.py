@@ -25,6 +25,7 @@ from dsked.psrd.pair import (
     simulated_streams,
 )
 from dsked.psrd.pool import OwnerPool
+from dsked.secrecy import no_pickle
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -75,6 +76,8 @@ class HubHandshake:
     promises: Promises = field(default_factory=Promises)
     _m1: M1 | None = None
     _transcript: bytes = field(default=b"", repr=False)
+
+    __reduce__ = no_pickle
 
     def greeting(self) -> bytes:
         """M0."""

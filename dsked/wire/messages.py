@@ -28,6 +28,7 @@ from dsked.limits import (
     STREAM_ID_BYTES,
     UUID_BYTES,
 )
+from dsked.secrecy import no_pickle, no_secrets
 
 KeyId = Annotated[bytes, Meta(min_length=KEY_ID_BYTES, max_length=KEY_ID_BYTES)]
 StreamId = Annotated[bytes, Meta(min_length=STREAM_ID_BYTES, max_length=STREAM_ID_BYTES)]
@@ -161,6 +162,9 @@ class PsrdBlock(Message):
     uuid: Uuid
     data: Annotated[bytes, Meta(min_length=1, max_length=MAX_FRAME_PAD_BYTES)]
 
+    __repr__ = no_secrets
+    __reduce__ = no_pickle
+
 
 class PartyBody(Body):
     """An encryptor and the client that serves it."""
@@ -183,6 +187,9 @@ class PutKey(Body):
     offset: Uint32
     share: Secret
     codes: Annotated[list[Secret], Meta(max_length=MAX_RESPONDERS)]
+
+    __repr__ = no_secrets
+    __reduce__ = no_pickle
 
 
 class PutGroup(Body):
@@ -253,6 +260,9 @@ class ShareKey(Body):
     offset: Uint32
     share: Secret
     code: Secret
+
+    __repr__ = no_secrets
+    __reduce__ = no_pickle
 
 
 class ShareGroup(Body):

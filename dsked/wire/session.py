@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag, verify_one_time_tag
 from dsked.errors import FrameError, LimitError
 from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
+from dsked.secrecy import no_pickle, no_secrets
 from dsked.wire.frame import OVERHEAD_BYTES, Header, body_of, decode_header, encode_untagged
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
@@ -44,6 +45,12 @@ class _Waiting(NamedTuple):
     pads: int
     size: int
 
+    def __repr__(self) -> str:
+        return no_secrets(self)
+
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
+
 
 class Session:
     """One authenticated connection between a client and a hub, after M4.
@@ -51,6 +58,8 @@ class Session:
     `proof_end`: the end of this side's own handshake frame, which counts as acknowledged once the
     peer's first frame has verified.
     """
+
+    __reduce__ = no_pickle
 
     def __init__(
         self, side: Side, streams: Streams, keys: SessionKeys, max_pads: int, proof_end: int = 0
