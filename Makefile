@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture check lint format bench mutants bench-media lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture fuzz check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ test-full: test-setup ## run the longer tests, which `make test` leaves out
 
 torture: setup ## kill daemons 2,000 times under load, and see that no byte is used twice
 	@$(BIN)/python scripts/torture.py
+
+fuzz: fuzz-setup ## feed every decoder a million inputs that are found by what they reach in the code
+	@$(BIN)/python scripts/fuzz.py
+
+fuzz-setup: setup
+	@scripts/setup.sh --fuzz
 
 check: lint test ## all that must pass before a commit: lint and test
 

@@ -1,6 +1,7 @@
 #!/bin/bash
 # Writes requirements.lock anew from pyproject.toml: every package that development and the tests need,
-# at one version, with the hashes of its files. `--upgrade` takes newer versions; without it, versions
+# at one version, with the hashes of its files; and requirements-fuzz.lock, the same of what only make fuzz
+# needs. `--upgrade` takes newer versions; without it, versions
 # stay unless pyproject.toml demands otherwise. Run with Python 3.11, the oldest that is supported.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -9,6 +10,14 @@ tools=$(mktemp -d)
 trap 'rm -rf "$tools"' EXIT
 python3 -m venv "$tools"
 "$tools/bin/pip" install --quiet --disable-pip-version-check pip-tools
-CUSTOM_COMPILE_COMMAND="make lock" "$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe \
-    --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host \
-    --extra dev --output-file requirements.lock "$@" pyproject.toml
+
+compile() {
+    CUSTOM_COMPILE_COMMAND="make lock" "$tools/bin/pip-compile" --quiet --generate-hashes --allow-unsafe \
+        --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@"
+}
+
+compile --extra dev --output-file requirements.lock "$@" pyproject.toml
+# The extra alone: the rest is locked above.
+python3 -c 'import tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["fuzz"], sep="\n")' |
+    compile --constraint requirements.lock --output-file requirements-fuzz.lock "$@" -

@@ -2,12 +2,13 @@
 # Makes .venv in the checkout, with every locked package and the project itself, editable. Does nothing
 # when that is already so. Installs what the system lacks for it (Debian's python3-venv) when run by root or
 # by a user who has sudo. PYTHON=/path/to/python chooses the interpreter. With --tests it also sees to the
-# programs that only the tests need.
+# programs that only the tests need, with --fuzz to the fuzzer.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=$PWD/.venv
 stamp=$venv/.installed
+fuzz_stamp=$venv/.installed-fuzz
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -82,6 +83,13 @@ make_venv() {
     say "done"
 }
 
+install_fuzzer() {
+    say "installing the fuzzer"
+    "$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install \
+        --require-hashes --requirement requirements-fuzz.lock
+    cp requirements-fuzz.lock "$fuzz_stamp"
+}
+
 # strace makes the system calls of real daemons fail.
 if [ "${1:-}" = --tests ] && ! command -v strace >/dev/null; then
     (install_packages strace) || say "going on: the tests that inject faults will fail without strace"
@@ -91,4 +99,10 @@ if ! up_to_date; then
     exec 9>.setup.lock # two make commands at once: the second waits, then finds it done
     flock 9
     up_to_date || make_venv
+fi
+
+if [ "${1:-}" = --fuzz ] && ! cmp --quiet requirements-fuzz.lock "$fuzz_stamp"; then
+    exec 9>.setup.lock
+    flock 9
+    cmp --quiet requirements-fuzz.lock "$fuzz_stamp" || install_fuzzer
 fi
