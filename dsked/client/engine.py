@@ -378,6 +378,7 @@ class ClientEngine:
         }
 
     def _hub_status(self, hub: HubPeer, now: float) -> dict[str, Any]:
+        of_connection = hub.connection.streams if hub.connection is not None else None
         return {
             "hub_name": hub.name,
             "x_coordinate": hub.x,
@@ -387,5 +388,5 @@ class ClientEngine:
             "psrd_low": hub.supply is not None and hub.supply.low,
             "restored_state_seen": hub.pair.rewound,
             **self._evidence.report(hub.name, now),
-            **pools_report(hub.connection.streams if hub.connection is not None else hub.pair.streams),
+            **pools_report(of_connection or hub.pair.streams),  # a hub that has not greeted leaves them
         }

@@ -76,6 +76,19 @@ def test_a_key_request_never_waits_for_a_disk(world: MediaWorld) -> None:
     assert not world.warnings()
 
 
+def test_pools_stand_in_status_while_a_hub_does_not_greet(world: MediaWorld) -> None:
+    before = hub_status(world, "carol", "hub1")
+    assert before["local_pool"]["blocks"]  # type: ignore[index]
+    world.freeze("hub1")  # TCP is accepted, and nothing is said
+    world.cut(client="carol", hub="hub1")
+    world.run_for(1.0)
+    after = hub_status(world, "carol", "hub1")
+    assert not after["registered"]
+    assert [after[which] for which in ("local_pool", "peer_pool")] == [
+        before[which] for which in ("local_pool", "peer_pool")
+    ]
+
+
 def test_ordinary_reconnects_and_restarts_raise_no_alarm(world: MediaWorld) -> None:
     for number in range(12):
         world.pair()
