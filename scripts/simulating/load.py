@@ -23,7 +23,7 @@ class Load:
         self._world = world
         self._events = world.events
         self._dice = random.Random(f"{world.seed} load")  # noqa: S311  repeatable on purpose
-        self._pause_s = self._dice.choice([0.15, 0.3, 0.6])
+        self._pause_s = self._dice.choice([0.2, 0.4, 0.8])
         self._stopped = False
         self._honest = {
             name: client
@@ -50,7 +50,7 @@ class Load:
         others = [name for name in self._world.topology.client_of if name != caller]
         responders = dice.sample(others, min(dice.choice([1, 1, 1, 2, 3]), len(others)))
         bits = dice.choice(_LONG_BITS if dice.random() < 0.04 else _SIZES_BITS)
-        number = dice.choice([1, 1, 1, 2, 5]) if bits > 512 or dice.random() < 0.9 else 40
+        number = dice.choice([1, 1, 1, 2, 5]) if bits > 512 or dice.random() < 0.94 else 40
         self._world.oracle.get_keys(
             process, caller, responders, number, bits, partial(self._have, responders)
         )

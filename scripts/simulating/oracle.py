@@ -89,7 +89,8 @@ class Oracle:
             first, second = found.first, found.second
             raise Broken(
                 f"{end.process.name} uses bytes {second.start} to {second.end} of {stream.name} for a "
-                f"{second.kind}; life {first.origin.connection} used {first.start} to {first.end} for a {first.kind}"
+                f"{second.kind}; life {first.origin.connection} used {first.start} to {first.end} for a "
+                f"{first.kind}"
             )
 
     # --- keys ---

@@ -24,16 +24,18 @@ class Storm:
         self._cuts: list[list[tuple[str, str]]] = []
         faults: list[tuple[int, Action]] = [
             (6, self._reset), (3, self._half_open), (4, self._partition), (3, self._slow_link),
-            (4, self._freeze), (5, self._crash), (3, self._jump), (6, self._adversary.strike),
+            (4, self._freeze), (5, self._crash), (3, self._jump), (10, self._adversary.strike),
             (3, self._adversary.intrude), (2, self._refuse), (2, self._slow_node),
         ]  # fmt: skip
         if not world.topology.simulated:
-            faults += [(3, self._disk), (3, self._crash_in_disk), (2, self._copy), (3, self._restore),
+            faults += [(3, self._disk), (3, self._crash_in_disk), (1, self._copy), (4, self._restore),
                        (1, self._new_streams)]  # fmt: skip
         if world.topology.hostile:
             faults.append((12, self._misbehave))
         weights, actions = zip(*faults, strict=True)
         number = self._dice.randint(3, 24)
+        if self._dice.random() < 0.7:
+            self._copy()
         seconds = world.topology.storm_s
         for action in self._dice.choices(actions, weights, k=number):
             self._events.after(self._dice.uniform(0.0, seconds), partial(self._strike, action))

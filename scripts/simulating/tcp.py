@@ -48,7 +48,7 @@ class Pipe:
         self._waiting += data
         self.recorded.append(data)
         if len(self._waiting) > self.high and self.source is not None:
-            self._events.count("back-pressure", not self.source.connection.writable)
+            self._events.count("back-pressure", self.source.connection.writable)
             self.source.connection.writable = False
         self._plan()
 

@@ -20,7 +20,7 @@ from .network import Network
 from .oracle import Oracle
 from .topology import Topology
 
-_LOOK_S = 0.5  # how often the operator looks at the pools
+_LOOK_S = 1.0  # how often the operator looks at the pools
 
 
 class World:
