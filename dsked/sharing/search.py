@@ -79,9 +79,10 @@ class Search:
         points, k = [*self._old, *new], self._terms.k
         suspects = yield from find_suspects(points, k)
         trusted = [point for point in points if point.x not in suspects]
-        if suspects and len(trusted) >= k:
+        searched = comb(len(points), k) <= limits.MAX_SUBSETS
+        if len(trusted) >= k and (suspects or not searched):
             yield self._try(trusted[:k])
-        if comb(len(points), k) <= limits.MAX_SUBSETS:
+        if searched:
             self._pending.append(_candidates(new, self._old, suspects, k))
         self._old = points
 

@@ -40,6 +40,7 @@ ATTACKS = {
     "tags": "tags",
     "replays": "replays",
     "weather": "weather",
+    "subsets": "subsets",
 }
 
 

@@ -139,9 +139,7 @@ def _own_dealing(dealt: Dealt, rng: random.Random) -> dict[int, KeyShare]:
     hubs = deal(
         [(dealt.key_id, rng.randbytes(len(dealt.key)))], dealt.terms, list(dealt.shares), rng.randbytes
     )
-    other = {
-        x: KeyShare(x, hub[0].share, hub[0].codes[0]) for x, hub in zip(dealt.shares, hubs, strict=True)
-    }
+    other = {x: KeyShare(x, hub[0].share, hub[0].codes[0]) for x, hub in zip(dealt.shares, hubs, strict=True)}
     return {x: other[x] for x in dealt.liars}
 
 

@@ -19,6 +19,7 @@ from typing import NamedTuple
 from attacking.attack import Broken, Figures, Told
 from attacking.lies import KINDS, Dealt
 from dsked import limits
+from dsked.sharing import cost
 from dsked.sharing.bounds import max_candidates
 from dsked.sharing.dealing import deal
 from dsked.sharing.proof import prove_wrong
@@ -30,9 +31,9 @@ from dsked.sharing.terms import Party, Terms
 ALL_UP_TO = 7
 RANDOM_UP_TO = 32
 SHORT_BYTES, LONG_BYTES = 32, 1040
-#: A larger search, which must be fruitless to take its time, is one random case in fifty.
-_QUICK_SUBSETS = 200
-_SLOW_CASES = 0.02
+#: What searching all subsets may cost (units of sharing/cost.py), and in which part of the random cases.
+_QUICK, _SLOW, _SLOWEST = 10_000, 500_000, 10_000_000
+_PARTS = {_QUICK: 1.0, _SLOW: 0.004, _SLOWEST: 0.0002}
 
 
 class Case(NamedTuple):
@@ -88,10 +89,17 @@ def random_case(rng: random.Random) -> Case:
         liars = tuple(rng.sample(range(1, n + 1), rng.randint(0, rng.choice((spare // 2, spare, n)))))
         key_bytes, kind = rng.choice((SHORT_BYTES, SHORT_BYTES, LONG_BYTES)), rng.choice(list(KINDS))
         case = Case(n, k, key_bytes, kind, liars, silent)
-        subsets = comb(case.m, k)
-        slow = 2 * len(liars) > spare and _QUICK_SUBSETS < subsets <= limits.MAX_SUBSETS
-        if possible(kind, k, key_bytes, liars) and (not slow or rng.random() < _SLOW_CASES):
+        if possible(kind, k, key_bytes, liars) and rng.random() < _part(case):
             return case
+
+
+def _part(case: Case) -> float:
+    """How many of such cases are worth their time."""
+    subsets = comb(case.m, case.k)
+    if 2 * len(case.liars) <= case.m - case.k or subsets > limits.MAX_SUBSETS:
+        return 1.0  # decoding, or nothing
+    work = subsets * cost.rebuilding(case.k, case.key_bytes)
+    return next((part for limit, part in _PARTS.items() if work <= limit), 0.0)
 
 
 def run_case(case: Case, rng: random.Random) -> Counter[str]:
@@ -131,7 +139,9 @@ def _outcome(
 
 def _named(case: Case, terms: Terms, search: Search, seen: list[KeyShare], liars: set[int]) -> Counter[str]:
     passed = {share.x for share in search.passed}
-    named = set(at_once(prove_wrong(terms, search.passed, [share for share in seen if share.x not in passed])))
+    named = set(
+        at_once(prove_wrong(terms, search.passed, [share for share in seen if share.x not in passed]))
+    )
     if len(liars) < case.k and not named <= liars:
         raise Broken(f"{case}: honest hubs at {named - liars} are named")
     return Counter(liars_named=len(named & liars))

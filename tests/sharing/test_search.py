@@ -149,3 +149,13 @@ def test_it_does_not_show_what_it_holds() -> None:
     at_once(search.work())
     assert search.key == key
     assert repr(search) == "Search(5 shares, 1 tried)"
+
+
+def test_shares_that_are_malformed_leave_nothing_to_suspect_and_the_rest_is_tried() -> None:
+    """4 of 32, three malformed: 29 are too many for a search, and agree."""
+    of = terms(32, 4)
+    key_id, key, hubs = deal_one(of, range(1, 33), 8)
+    search = Search(of, key_id)
+    search.add([s._replace(code=b"") if s.x <= 3 else s for s in hubs])
+    at_once(search.work())
+    assert search.key == key
