@@ -269,7 +269,7 @@ class Frames:
     unit = "frames"
     full = 200_000
     long = 5_000_000
-    piece = 250_000
+    piece = 500_000
 
     def run(self, seed: str, amount: int, told: Told) -> Figures:
         """One piece, in a laboratory of its own."""
