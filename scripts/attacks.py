@@ -125,6 +125,7 @@ def attack_all(attacks: list[Attack], records: Records, options: argparse.Namesp
 
 def main() -> int:
     options = parse()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background a shell has it ignored
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     attacks = [load(name) for name in (ATTACKS if options.name in ("all", "list") else [options.name])]
     if options.name == "list":
