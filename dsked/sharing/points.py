@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from dsked.errors import FrameError
+from dsked.secrecy import no_pickle
 from dsked.sharing import gf256, gfp, shamir
 from dsked.sharing.rebuilding import join_columns
 from dsked.sharing.shares import KeyShare
@@ -21,6 +22,9 @@ class Point(NamedTuple):
 
     def __repr__(self) -> str:
         return f"Point(x={self.x})"
+
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
 
 
 def well_formed(terms: Terms, shares: Sequence[KeyShare]) -> list[Point]:
