@@ -69,6 +69,7 @@ class Stage:
             await self._settled()
             async with self._nothing_consumed():
                 await self._at_clients()
+            await self._hubs_again()
             await self._settled()
         await self._keys_flow()
         return self._figures()
@@ -191,6 +192,9 @@ class Stage:
         for server in servers:
             server.close()
         await self._all_closed(replays)
+
+    async def _hubs_again(self) -> None:
+        """The clients reach the true hubs."""
         for hub in HUBS:
             self.world.gateways[hub] = await self.world.recorder.serve(hub, self.world.recorder_port(hub))
             self.world.gateways[hub].set_ports(self.world.hub_port(hub))
