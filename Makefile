@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture fuzz check lint format bench mutants bench-media lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture attacks fuzz check lint format bench mutants bench-media lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,8 +30,12 @@ test: test-setup ## run the tests
 test-full: test-setup ## run the longer tests, which `make test` leaves out
 	@$(PYTEST) -m full $(NONE_IS_FINE)
 
-torture: setup ## kill daemons 2,000 times under load, and see that no byte is used twice
+torture: setup ## kill daemons 2,000 times under load, then attack them for hours
 	@$(BIN)/python scripts/torture.py
+	@$(BIN)/python scripts/attacks.py all
+
+attacks: setup ## the attacks alone; STATE=file keeps progress, and the same command goes on
+	@$(BIN)/python scripts/attacks.py all $(if $(STATE),--state $(STATE))
 
 fuzz: fuzz-setup ## feed every decoder a million inputs that are found by what they reach in the code
 	@$(BIN)/python scripts/fuzz.py
