@@ -36,6 +36,8 @@ class Searches:
         search.add(fetch.group(terms))
         if terms in fetch.searching or search.exhausted:
             return
+        if fetch.search_failed:  # one more share gives it another chance
+            self.failed, fetch.search_failed = self.failed - 1, False
         fetch.searching.add(terms)
         size = terms.n * terms.key_bytes + _OVERHEAD_BYTES
         finished = partial(self._finished, fetch, terms, search)
@@ -60,14 +62,14 @@ class Searches:
         if not _is_wanted(fetch, terms, search):
             return
         if search.key is None:
-            self.failed += 1
+            self.failed, fetch.search_failed = self.failed + 1, True
         else:
             self.succeeded += 1
             fetch.succeed(terms, search.key, list(search.passed))
         self._ended(fetch, now)
 
     def report(self) -> dict[str, int]:
-        """What status tells: since the start, but for those under way."""
+        """What status tells: numbers of keys since the start, but for those under way."""
         return {
             "under_way": self.under_way,
             "succeeded": self.succeeded,

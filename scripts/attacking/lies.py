@@ -6,12 +6,13 @@ import random
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from simulating.cabal import Differences, secret_bytes
+from simulating.lying import add_elements
+
 from dsked.sharing import amd, gf256, gfp
 from dsked.sharing.dealing import deal
 from dsked.sharing.shares import PAIR_BYTES, KeyShare, tag_message
 from dsked.sharing.terms import Terms
-from simulating.cabal import Differences, secret_bytes
-from simulating.lying import add_elements
 
 _ELEMENT = gfp.ELEMENT_BYTES
 _NO_PAIR = bytes(PAIR_BYTES)

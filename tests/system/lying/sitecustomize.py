@@ -1,0 +1,49 @@
+"""Makes lying hubs of real daemons: those named in LYING_HUBS ("hub1=alters-share ...") as they start.
+
+What they agree on must be the same in all processes: two that shift the key add one polynomial, which is 0 at the
+third hub. So with it they rebuild to another key, in bytes of their choice.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
+    """The engine of a hub that lies."""
+    sys.path.append(str(Path(__file__).parents[3] / "scripts"))
+    from simulating.cabal import Cabal, Differences
+    from simulating.collusion import Adds
+    from simulating.liars import LIARS
+    from simulating.lying import hub_that
+
+    class ShiftsTogether(Adds):
+        def differences(self, terms: Any, key_id: bytes) -> Differences:
+            length, pair = terms.key_bytes, bytes(32)
+            strings = ((0, b"\x66" * length), (1, b"\x17" * length), (3, bytes(length)))
+            return Differences(strings, ((0, pair), (1, b"\x05" + pair[1:]), (3, pair)))
+
+    xs = {f"hub{x}": x for x in range(1, 10)}
+    hub = LIARS[kind] if kind in LIARS else hub_that(ShiftsTogether)
+    return hub(name, cabal=Cabal(random.Random(name), 3, xs), **settings)
+
+
+def _begin(liars: dict[str, str]) -> None:
+    import dsked.hub.engine
+
+    honest = dsked.hub.engine.HubEngine
+
+    def engine(name: str, **settings: Any) -> Any:
+        return _liar(name, liars[name], settings) if name in liars else honest(name, **settings)
+
+    import dsked.net.hub_node
+
+    dsked.net.hub_node.HubEngine = engine  # type: ignore[assignment, misc]
+
+
+if "dsked" in sys.orig_argv and os.environ.get("LYING_HUBS"):
+    _begin(dict(pair.split("=") for pair in os.environ["LYING_HUBS"].split()))
