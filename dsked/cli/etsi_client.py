@@ -12,7 +12,7 @@ from dsked.config.topology import Client
 from dsked.errors import RequestError, ServiceError
 
 _TIMEOUT_S = 10.0
-_MAX_REPLY_BYTES = 1024 * 1024 * 1024
+_MAX_REPLY_BYTES = 16 * 1024 * 1024  # the keys of the largest request have 2.7 MiB in base64
 
 
 def get(client: Client, caller: str, peer: str, resource: str, **parameters: object) -> dict[str, Any]:
@@ -46,7 +46,7 @@ def _exchange(client: Client, path: str, caller: str) -> tuple[int, bytes]:
         raise NodeNotRunningError(f"{where} is not running") from None
     except TimeoutError:
         raise ServiceError(f"{where} did not answer within {_TIMEOUT_S:g} s") from None
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, ValueError) as error:  # ValueError: a chunk of size -1
         raise ServiceError(f"{where}: {error or type(error).__name__}") from None
     finally:
         connection.close()

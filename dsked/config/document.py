@@ -15,6 +15,13 @@ Place = tuple[str | int, ...]
 
 #: Some 100 bytes per encryptor: room for a hundred thousand of them.
 MAX_FILE_BYTES = 16 * 1024 * 1024
+#: Seven values per encryptor, and some 600 bytes of memory each.
+MAX_VALUES = 1_000_000
+#: A topology needs six. libyaml's own stack ends the process some hundred thousand further down.
+MAX_NESTING = 32
+#: Digits of a whole number: what is longer fits nothing here, and Python shows no number of 4,300 digits.
+MAX_NUMBER_CHARACTERS = 40
+_INTEGER_TAG = "tag:yaml.org,2002:int"
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -52,6 +59,7 @@ def load(path: Path) -> Document:
     text = _read(path)
     lines = _Lines(path)
     try:
+        _check_extent(path, text)
         loader = _Loader(text)
         try:
             root = loader.get_single_node()
@@ -65,11 +73,24 @@ def load(path: Path) -> Document:
         raise _syntax_error(path, error) from None
     except yaml.YAMLError as error:  # characters that YAML does not allow
         raise ConfigurationError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise ConfigurationError(f"{path}: nested too deep for a topology file") from None
     except (ValueError, LookupError, AttributeError) as error:  # a date that is none; !!bool 1, !!int ''
         raise ConfigurationError(f"{path}: a value that YAML cannot read: {error}; quote it") from None
     return Document(path, data, lines.lines)
+
+
+def _check_extent(path: Path, text: str) -> None:
+    """Raises ConfigurationError, and reads no further, where it is too deep or too much to be composed."""
+    depth = 0
+    for number, event in enumerate(yaml.parse(text, Loader=_Loader)):
+        if number > MAX_VALUES:
+            raise ConfigurationError(f"{path}: more than {MAX_VALUES} values; is this a topology file?")
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_NESTING:
+                where = f"{path}:{event.start_mark.line + 1}" if event.start_mark else f"{path}"
+                raise ConfigurationError(f"{where}: nested too deep; {MAX_NESTING} levels are the most")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _read(path: Path) -> str:
@@ -117,6 +138,8 @@ class _Lines:
         elif isinstance(node, yaml.SequenceNode):
             for index, value in enumerate(node.value):
                 self.walk(value, (*place, index))
+        elif node.tag == _INTEGER_TAG and len(node.value) > MAX_NUMBER_CHARACTERS:
+            raise self._error(line, place, f"a number of {len(node.value)} characters; is it text? quote it")
 
     def _key(self, key: yaml.Node, place: Place) -> None:
         line = key.start_mark.line + 1

@@ -173,6 +173,10 @@ TARGETS = (
         shown=shown,
         seeds=lambda: [_SMALL, *(path.read_bytes() for path in sorted(_EXAMPLES.glob("*.yaml")))],
         decode=_topology,
+        regressions=(
+            *(b"hubs: !!" + value for value in (b"bool x", b"int ''", b"float ''", b"timestamp x")),
+            *(_SMALL.replace(number, b"0x" + b"f" * 4000) for number in (b"9000", b"1000", b"1.5")),
+        ),
         words=words.YAML,
         max_bytes=8192,
     ),
@@ -193,6 +197,7 @@ TARGETS = (
         shown=shown,
         seeds=_command_lines,
         decode=_command_line,
+        regressions=(b"carol\0--role\0client\0--hubs\0hank=127.0.0.1:" + b"9" * 5000,),
         words=words.OPTIONS,
         max_bytes=8192,
     ),
@@ -203,6 +208,9 @@ TARGETS = (
         shown=shown,
         seeds=_values,
         decode=_value,
+        regressions=tuple(
+            bytes([user]) + name for user in (3, 4) for name in (b"a\0b", b"\xff", b"9" * 5000)
+        ),
         words=words.OPTIONS,
         max_bytes=8192,
     ),

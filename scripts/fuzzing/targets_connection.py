@@ -106,7 +106,7 @@ _ERRORS = (PeerError, StorageError, PoolExhaustedError)
 def _refused_and_on() -> bytes:
     """A refusal, and then what would be refused once more if it were still looked at."""
     m1 = next(iter(examples.handshake("M1")))[LENGTH_BYTES:]
-    return script.encode([(Do.PROVE, m1), (Do.SAY, b"GET / HTTP/1.1")])
+    return script.encode([(Do.PROVE, m1), (Do.SAY, b"\0\0\0\x01x" + b"GET / HTTP/1.1")])
 
 
 def _connection_target(

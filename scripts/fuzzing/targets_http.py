@@ -191,6 +191,7 @@ TARGETS = (
         shown=shown,
         seeds=_replies,
         stream=_reply,
+        regressions=(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-10\r\n\r\n",),
         words=words.HTTP,
         max_bytes=8192,
     ),

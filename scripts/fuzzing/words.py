@@ -48,7 +48,7 @@ NAMES = (
 
 HTTP = (
     *JSON, b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 ", b"HTTP/9.9 ", b"\r\n", b"Content-Length: ", b"-1",
-    b"9" * 30, b"Transfer-Encoding: chunked\r\n", b"fffffffffffffffffff\r\n", b"0\r\n\r\n",
+    b"9" * 30, b"Transfer-Encoding: chunked\r\n", b"fffffffffffffffffff\r\n", b"0\r\n\r\n", b"-1\r\n",
     b"Connection: close\r\n", b"a: b\r\n" * 101, b"a" * 7000, b"100 Continue",
 )  # fmt: skip
 

@@ -61,7 +61,15 @@ def test_what_is_no_plain_document_is_refused_with_its_line(
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["a: \x01\n", "a: " + "[" * 20000, "day: 2024-13-45\n"])
+#: The parser itself would crash on so many brackets.
+_BRACKETS = "a: " + "[" * 1_000_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: \x01\n", _BRACKETS, "day: 2024-13-45\n", "a: !!bool x", "a: !!int ''", "a: 0x" + "f" * 5000],
+    ids=["control", "brackets", "date", "bool", "int", "long-int"],
+)
 def test_hostile_text_is_a_configuration_error(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigurationError) as error:
         load(tmp_path, text)
@@ -79,3 +87,9 @@ def test_a_huge_file_is_not_read_to_its_end(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(document, "MAX_FILE_BYTES", 10)
     with pytest.raises(ConfigurationError, match="larger than 10 bytes"):
         load(tmp_path, "aaaaaaaaaa: 1\n")
+
+
+def test_too_many_values_are_not_composed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document, "MAX_VALUES", 10)
+    with pytest.raises(ConfigurationError, match="more than 10 values"):
+        load(tmp_path, "a: [1, 2, 3, 4, 5, 6, 7, 8]\n")
