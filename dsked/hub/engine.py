@@ -24,6 +24,7 @@ from dsked.limits import (
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
     NONCE_BYTES,
+    OUTSIDER_LOG_INTERVAL_S,
     STREAM_ID_BYTES,
 )
 from dsked.psrd.pair import Pair, Side, Streams
@@ -104,6 +105,7 @@ class HubEngine:
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
         self._told: dict[HubConnection, set[str]] = {}  # what the log says of a connection already
+        self._quiet_until: dict[tuple[str, str], float] = {}  # by client and what the log says of it
         self._handlers: dict[type[Message], Handler] = {
             Register: self._register,
             Unregister: self._unregister,
@@ -280,10 +282,11 @@ class HubEngine:
         if refused:
             first = ", ".join(map(repr, refused[:_NAMES_IN_LOG]))
             self._notice_once(
-                connection, logging.WARNING, f"claims {len(refused)} encryptors of others: {first}"
+                connection, logging.WARNING, f"claims {len(refused)} encryptors of others: {first}", now
             )
         else:
-            self._notice_once(connection, logging.INFO, f"registered {len(message.encryptors)} encryptors")
+            text = f"registered {len(message.encryptors)} encryptors"
+            self._notice_once(connection, logging.INFO, text, now)
         timeout_ms = int(self.shares.timeout_s * 1000)
         connection.send(request_id, Registered(int(code), refused, timeout_ms))
 
@@ -291,14 +294,17 @@ class HubEngine:
         self, connection: HubConnection, request_id: int, message: Unregister, now: float
     ) -> None:
         self.directory.unregister(connection.client)
-        self._notice_once(connection, logging.INFO, "unregistered")
+        self._notice_once(connection, logging.INFO, "unregistered", now)
 
-    def _notice_once(self, connection: HubConnection, level: int, what: str) -> None:
-        """A line in the log, once a connection: no client fills it by saying the same again and again."""
+    def _notice_once(self, connection: HubConnection, level: int, what: str, now: float) -> None:
+        """A line in the log, once a connection and seldom for a client: nobody fills it by coming again."""
         told = self._told.setdefault(connection, set())
         kind = what.split()[0]
-        if kind not in told:
-            told.add(kind)
+        if kind in told:
+            return
+        told.add(kind)
+        if now >= self._quiet_until.get((connection.client, kind), now):
+            self._quiet_until[connection.client, kind] = now + OUTSIDER_LOG_INTERVAL_S
             self._notice(level, f"client {connection.client} {what}")
 
     def _locate(self, connection: HubConnection, request_id: int, message: Locate, now: float) -> None:

@@ -130,7 +130,8 @@ class HubServer:
         peer = self._protocols[connection].peer
         if connection.stage is Stage.OPEN:
             self._no_stranger(connection)
-            _log.info("client %s connected from %s", connection.client, peer)
+            client = connection.client
+            self._outsiders.info(f"connected {client}", f"client {client} connected from {peer}")
         elif connection.handshake.refusal is not None and connection.handshake.pair is not None:
             client, reason = connection.handshake.pair.client, connection.handshake.reason
             self._outsiders.warning("refused", f"refused client {client} at {peer}: {reason}")

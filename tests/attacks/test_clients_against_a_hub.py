@@ -8,7 +8,7 @@ from dsked.errors import ErrorCode, LimitError, PeerError
 from dsked.hub.answers import Found, shares_messages
 from dsked.hub.share_store import ShareStore, StoredShare
 from dsked.hub.simulated import BlockDelivery
-from dsked.limits import MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS
+from dsked.limits import MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS, OUTSIDER_LOG_INTERVAL_S
 from dsked.psrd.pair import Streams, simulated_streams
 from dsked.psrd.store import in_memory
 from dsked.sharing.terms import Party, Terms
@@ -85,7 +85,7 @@ def test_a_confirmed_share_is_never_given_again_where_tombstones_are_used_up(
 
 def test_long_names_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Names of 32 responders weigh more than a key of one byte."""
-    monkeypatch.setattr("dsked.hub.share_store.MAX_PENDING_NAME_BYTES_PER_CLIENT", 2 * 32 * 192)
+    monkeypatch.setattr("dsked.hub.share_store.MAX_PENDING_RESPONDER_BYTES_PER_CLIENT", 2 * 32 * (192 + 512))
     store = ShareStore(60.0)
     responders = tuple(Party(f"{i:064}", f"{i:0128}") for i in range(32))
     codes = {party.client: bytes(32) for party in responders}
@@ -255,3 +255,20 @@ def test_a_replaced_connection_takes_no_more_blocks_and_no_pads(world: World) ->
     assert old.far.session.streams.local.next == before
     assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
     assert connected(world, "curtis")
+
+
+def test_a_client_that_comes_again_and_again_fills_no_log() -> None:
+    world = World(n=2, k=2).start()
+
+    def lines() -> int:
+        return sum("client carol registered" in text for _, text in world.notices)
+
+    assert lines() == 2, "one at each hub"
+    for _ in range(20):
+        world.cut(client="carol")
+        world.start()
+    assert lines() == 2
+    world.run_for(OUTSIDER_LOG_INTERVAL_S)
+    world.cut(client="carol")
+    world.start()
+    assert lines() == 4

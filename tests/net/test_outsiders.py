@@ -49,3 +49,10 @@ def test_seldom_lines_are_all_there(log, clock, caplog) -> None:
         log.warning("limit", "seldom")
         clock.now += OUTSIDER_LOG_INTERVAL_S
     assert caplog.messages == ["seldom"] * 3
+
+
+def test_lines_keep_their_level(log, caplog) -> None:
+    with caplog.at_level(logging.INFO):
+        log.info("connected carol", "client carol connected")
+        log.warning("slow", "one was slow")
+    assert [record.levelno for record in caplog.records] == [logging.INFO, logging.WARNING]
