@@ -242,12 +242,7 @@ def rows(quick: bool) -> Iterator[tuple[int, int, int]]:
 
 def memory_mib(lab: Laboratory) -> dict[str, float]:
     """Resident memory of every node."""
-    found = {}
-    for role, name in lab.nodes():
-        pid = ControlClient(lab.socket(role, name)).peer_pid
-        status = Path(f"/proc/{pid}/status").read_text()
-        found[f"{role} {name}"] = int(status.partition("VmRSS:")[2].split()[0]) / 1024
-    return found
+    return {f"{role} {name}": lab.resident_bytes(name) / MIB for role, name in lab.nodes()}
 
 
 def idle_percent(lab: Laboratory, seconds: float) -> float:

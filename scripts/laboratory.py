@@ -195,6 +195,14 @@ class Laboratory:
     def _filters(self, names: Sequence[str]) -> list[str]:
         return [word for name in names for word in (f"--{self.role(name)}", name)]
 
+    @contextlib.contextmanager
+    def changed(self, environment: Mapping[str, str]) -> Iterator[None]:
+        """What is started in the `with` block has this in its environment, too."""
+        before = self._environment
+        self._environment = {**before, **environment}
+        yield
+        self._environment = before
+
     # --- nodes ---
 
     def nodes(self) -> Iterator[tuple[str, str]]:
@@ -243,6 +251,11 @@ class Laboratory:
         """The process of a running node."""
         with self.control(name) as control:
             return control.peer_pid
+
+    def resident_bytes(self, name: str) -> int:
+        """Resident memory of a running node's process."""
+        status = Path(f"/proc/{self.pid(name)}/status").read_text()
+        return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
     def kill(self, name: str) -> None:
         """End a node's process without warning, and wait until it is gone."""

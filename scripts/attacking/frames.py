@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 import re
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -22,6 +22,7 @@ from load import ControlConnection
 
 from dsked.config import gate_keys
 from dsked.delivery.control_protocol import Op
+from dsked.limits import OUTSIDER_LOG_INTERVAL_S
 from dsked.psrd.pair import Pair, Side
 
 from .attack import Broken, Figures, Told
@@ -47,14 +48,10 @@ CONNECTION_LIMIT_S = 20.0
 PROBE_S, LOOK_S = 1.0, 0.05
 MAX_GROWTH_BYTES = 5 * 1024 * 1024
 MAX_M0_BYTES = 30
+#: What a hub logs in OUTSIDER_LOG_INTERVAL_S at most: ten kinds of outsiders' lines, and four of each client.
+LINES_PER_INTERVAL = 10 + 4 * (len(CLIENTS) + len(FALSE_CLIENTS))
 #: Lines above warning that honest nodes may log while others lie to them under the pair's own keys.
 EXPECTED = re.compile(r"(hub hub\d+|client mallory\d) (refused the registration|remembers more of this node)")
-
-
-def rss_bytes(pid: int) -> int:
-    """Resident memory of a process."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0]) * 1024
 
 
 class Assault:
@@ -83,6 +80,7 @@ class Assault:
         }  # fmt: skip
         self.sent: Counter[str] = Counter()
         self.key_pairs = 0
+        self._begun_s = time.monotonic()
 
     @staticmethod
     def _pair(client: str, keys: gate_keys.GateKeys) -> Pair:
@@ -116,7 +114,7 @@ class Assault:
             **{f"from_{kind}": number for kind, number in self.sent.items()},
             "key_pairs_meanwhile": self.key_pairs,
             **{f"growth_kib_{name}_max": round(size / 1024) for name, size in growth.items()},
-            "log_lines": sum(len(self._lab.log(name).splitlines()) for name in growth),
+            **{f"log_lines_{name}": len(self._lab.log(name).splitlines()) for name in growth},
         }
 
     async def _attack(self, total: int, *, probing: bool = False) -> None:
@@ -219,7 +217,7 @@ class Assault:
         return positions(self._states())
 
     def _memory(self) -> dict[str, int]:
-        return {name: rss_bytes(self._lab.pid(name)) for name in (VICTIM, *CLIENTS)}
+        return {name: self._lab.resident_bytes(name) for name in (VICTIM, *CLIENTS)}
 
     async def _probe(self) -> None:
         """Ask for keys meanwhile: that it takes long is no fault here, that the ends differ is."""
@@ -257,6 +255,12 @@ class Assault:
             bad = [line for line in bad if not EXPECTED.search(line)]
             if bad:
                 raise Broken(f"{name} has logged: {bad[:5]}")
+        lines = len(self._lab.log(VICTIM).splitlines())
+        intervals = (time.monotonic() - self._begun_s) / OUTSIDER_LOG_INTERVAL_S
+        if lines > (intervals + 2) * LINES_PER_INTERVAL:
+            raise Broken(
+                f"{VICTIM} has logged {lines} lines in {intervals:.0f} times {OUTSIDER_LOG_INTERVAL_S} s"
+            )
 
 
 class Frames:
@@ -269,7 +273,7 @@ class Frames:
     unit = "frames"
     full = 200_000
     long = 5_000_000
-    piece = 500_000
+    piece = 250_000
 
     def run(self, seed: str, amount: int, told: Told) -> Figures:
         """One piece, in a laboratory of its own."""
