@@ -1,7 +1,8 @@
 """Makes lying hubs of real daemons: those named in LYING_HUBS ("hub1=alters-share ...") as they start.
 
-What they agree on must be the same in all processes: two that shift the key add one polynomial, which is 0 at the
-third hub. So with it they rebuild to another key, in bytes of their choice.
+What they agree on must be the same in all processes: two that shift the key add one polynomial, which is 0
+at the third hub. So with it they rebuild to another key, in bytes of their choice. `spoils-carols-keys` stands
+for an initiator carol who deals rubbish.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
     from simulating.cabal import Cabal, Differences
     from simulating.collusion import Adds
     from simulating.liars import LIARS
+    from simulating.lies_shares import RandomShares
     from simulating.lying import hub_that
 
     class ShiftsTogether(Adds):
@@ -27,8 +29,13 @@ def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
             strings = ((0, b"\x66" * length), (1, b"\x17" * length), (3, bytes(length)))
             return Differences(strings, ((0, pair), (1, b"\x05" + pair[1:]), (3, pair)))
 
-    xs = {f"hub{x}": x for x in range(1, 10)}
-    hub = LIARS[kind] if kind in LIARS else hub_that(ShiftsTogether)
+    class SpoilsCarolsKeys(RandomShares):
+        def group(self, to: Any, group: Any) -> Any:
+            return super().group(to, group) if group.initiator.client == "carol" else group
+
+    own = {"shifts-together": ShiftsTogether, "spoils-carols-keys": SpoilsCarolsKeys}
+    xs = {f"hub{x}": x for x in range(1, 33)}
+    hub = hub_that(own[kind]) if kind in own else LIARS[kind]
     return hub(name, cabal=Cabal(random.Random(name), 3, xs), **settings)
 
 
