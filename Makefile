@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture attacks fuzz check lint format bench mutants bench-media lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture attacks fuzz check lint format bench mutants bench-media bench-stalled lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,6 +58,9 @@ bench: setup ## measure key pairs per second
 
 bench-media: setup ## measure bundles, and nodes by the size of their pools
 	@$(BIN)/python scripts/bench_media.py
+
+bench-stalled: setup ## measure what hubs that hang cost: before, at first, once known, after
+	@$(BIN)/python scripts/bench_stalled.py
 
 mutants: setup ## break the rules of the pools on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py

@@ -1,7 +1,7 @@
 """make bench-stalled: what hubs that hang cost, by real daemons, 3 of 5: before, at first, once known, after.
 
 Three ways to hang: the process is stopped (SIGSTOP), and goes on afterwards; something accepts TCP on the
-hub's port and never greets; a hub that authenticates and registers and then answers nothing. One hub, and two.
+hub's port and never greets; a hub that authenticates and registers, and then answers nothing. One hub, two.
 Latencies of key requests one after the other, of both halves, through the control sockets.
 """
 
@@ -194,14 +194,12 @@ def rubbish(lab: Laboratory) -> Iterator[None]:
 
 def row(phase: Phase) -> str:
     """One line of the table."""
-    numbers = "".join(f"{value:9.1f}" for value in (*phase.get_key, *phase.by_id))
+    numbers = "".join(f"{value:13.1f}" for value in (*phase.get_key, *phase.by_id))
     return f"{phase.hang:<16}{phase.hubs:>5}  {phase.phase:<9}{numbers}"
 
 
-HEAD = (
-    f"{'':<16}{'hubs':>5}  {'':<9}"
-    + f"{'get key: p50':>9}{'p99':>6}{'max':>9}{'by ID: p50':>9}{'p99':>8}{'max':>9}"
-)
+_COLUMNS = ("get key: p50", "p99", "max", "by ID: p50", "p99", "max")
+HEAD = f"{'latencies in ms':<16}{'hubs':>5}  {'':<9}" + "".join(f"{column:>13}" for column in _COLUMNS)
 
 
 def measure_all(options: argparse.Namespace) -> Iterator[Phase]:

@@ -1,8 +1,8 @@
 """Makes lying hubs of real daemons: those named in LYING_HUBS ("hub1=alters-share ...") as they start.
 
 What they agree on must be the same in all processes: two that shift the key add one polynomial, which is 0
-at the third hub. So with it they rebuild to another key, in bytes of their choice. `spoils-carols-keys` stands
-for an initiator carol who deals rubbish.
+at the third hub. So with it they rebuild to another key, in bytes of their choice. `spoils-carols-keys`
+stands for an initiator carol who deals rubbish.
 """
 
 from __future__ import annotations
