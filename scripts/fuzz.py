@@ -157,6 +157,11 @@ def conclusion(record: Record, options: argparse.Namespace) -> str:
     return "\n".join([*failures, f"FAILED: {summary}" if failures else summary])
 
 
+def _interrupt(number: int, frame: object) -> None:
+    """Not by way of SIGINT, which shells have ignored in what they start in the background."""
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     options = parse()
     if options.list:
@@ -167,7 +172,7 @@ def main() -> int:
     if importlib.util.find_spec("atheris") is None:
         print("fuzz: atheris is missing; 'make fuzz' installs it", file=sys.stderr)
         return 2
-    signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, _interrupt)
     try:
         record = record_of(options)
     except (OSError, ValueError) as error:

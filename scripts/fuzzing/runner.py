@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +21,8 @@ _FAULT = re.compile(r"Fault: (.*)")
 _FAULT_LINES = 3
 _ARTIFACTS = ("crash-", "timeout-", "oom-", "leak-")
 _LAST_LINES = 30
+#: Where decoders find their files: written and read for every input.
+_MEMORY = Path("/dev/shm")  # noqa: S108, a directory of a fresh name is made in it
 
 
 class Run:
@@ -36,10 +40,13 @@ class Run:
         self._began = time.monotonic()
         self._said: list[str] = []
         self.result = Result()
+        self._files = tempfile.TemporaryDirectory(
+            prefix="dsked-fuzz-", dir=_MEMORY if _MEMORY.is_dir() else None
+        )
         command = [sys.executable, str(_WORKER), table, target.name, str(runs), str(seed), str(corpus)]
         self._process = subprocess.Popen(
             command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-            errors="replace",
+            errors="replace", env={**os.environ, "TMPDIR": self._files.name},
         )  # fmt: skip
 
     def wait(self, told: Callable[[int], None]) -> Result:
@@ -50,15 +57,15 @@ class Run:
             self._take(line, told)
         status = self._process.wait()
         self._process.stderr.close()
+        self._files.cleanup()
         self.result.seconds = round(time.monotonic() - self._began, 3)
         if status:
             self.result.failure = self._failure(status)
         return self.result
 
     def end(self) -> None:
-        """Ends it, whatever it does."""
+        """Ends it, whatever it does; whoever waits for it goes on."""
         self._process.kill()
-        self._process.wait()
 
     def _take(self, line: str, told: Callable[[int], None]) -> None:
         status = _STATUS.match(line)

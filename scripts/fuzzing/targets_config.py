@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
@@ -72,6 +73,7 @@ def _gate_key_files() -> list[bytes]:
 # --- command lines ---
 
 
+@cache
 def _small() -> Topology:
     return topology.load(scratch.file("small.yaml", _SMALL))
 
