@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from .tcp import Pipe
+from .tcp import End, Pipe
 from .world import World
 
 
@@ -17,9 +17,8 @@ class Adversary:
         self._dice = random.Random(f"{world.seed} adversary")  # noqa: S311  repeatable on purpose
         self._ways = (self._drop, self._double, self._swap, self._flip, self._replay, self._insert)
 
-    def strike(self) -> None:
-        """The next segment of some connection does not arrive as it was sent."""
-        links = self._world.network.links
+    def strike(self, links: list[End]) -> None:
+        """The next segment of one of these connections does not arrive as it was sent."""
         if links:
             end = self._dice.choice(links)
             pipe = self._dice.choice([end.out, end.inn])

@@ -7,6 +7,7 @@ from functools import partial
 
 from dsked.keys import Key
 
+from .events import Broken
 from .machines import ClientProcess
 from .oracle import Request
 from .world import World
@@ -60,6 +61,8 @@ class Load:
     def _have(self, responders: list[str], request: Request) -> None:
         keys = request.outcome
         if not isinstance(keys, list):
+            if self._world.topology.victims:
+                raise Broken(f"{request.caller} gets no key, though enough hubs are well: {keys}")
             return
         for responder in responders:
             ids = [key.key_id for key in keys if isinstance(key, Key)]
@@ -87,8 +90,24 @@ class Load:
             if tries == 0 and self._dice.random() < 0.25:  # the reply was lost
                 self._events.count("asked again")
                 self._events.after(self._dice.choice([0.01, 0.5, 5.0, 12.0]), again)
+        elif tries == 0 and self._must_be_there(caller, initiator, key_ids):
+            raise Broken(
+                f"{caller} does not get a key of {initiator}, though enough hubs hold it: {request.outcome}"
+            )
         elif tries < _TRIES:
             self._events.after(self._dice.uniform(0.05, 1.5), again)
+
+    def _must_be_there(self, caller: str, initiator: str, key_ids: list[bytes]) -> bool:
+        """True where k honest hubs that nothing befalls have acknowledged, and nobody else can have had it."""
+        topology, oracle = self._world.topology, self._world.oracle
+        struck = {*topology.victims, *topology.liars}
+        well = {place for place, hub in enumerate(topology.hubs) if hub not in struck}
+        fetch_ids = [(self._honest[initiator], key_id) for key_id in key_ids]
+        return (
+            bool(topology.victims)
+            and all(len(oracle.dealt[fetch_id].deal.acked & well) >= topology.k for fetch_id in fetch_ids)
+            and not any(oracle.delivered[fetch_id, caller] for fetch_id in fetch_ids)
+        )
 
     def _fetch_wrongly(self, initiator: str, key_id: bytes) -> None:
         """Another encryptor asks, or names another initiator."""

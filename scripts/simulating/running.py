@@ -22,7 +22,7 @@ _TAIL = 40
 
 @dataclass
 class Outcome:
-    """One seed. `failure`: what did not hold, and the last events; empty if all held."""
+    """One seed. `seconds` of CPU; `failure`: what did not hold, and the last events; empty if all held."""
 
     seed: str
     digest: str = ""
@@ -35,17 +35,20 @@ class Outcome:
 
 def run_seed(seed: str, told: Callable[[str], None] | None = None) -> Outcome:
     """Run the world of a seed. `told` gets every line of its trace."""
-    outcome = Outcome(seed)
     begin = time.process_time()
-    topology = draw(seed, LIARS, HOSTILE)
-    world = World(seed, topology, told)
+    outcome = judged(World(seed, draw(seed, LIARS, HOSTILE), told), Outcome(seed))
+    outcome.seconds = time.process_time() - begin
+    return outcome
+
+
+def judged(world: World, outcome: Outcome) -> Outcome:
+    """What the life of a world comes to."""
     try:
         live(world)
     except Broken as broken:
         outcome.failure = f"{broken}\n{tail(world)}"
     except Exception:
         outcome.failure = f"an undeclared error\n{traceback.format_exc()}{tail(world)}"
-    outcome.seconds = time.process_time() - begin
     outcome.digest, outcome.events = world.events.digest, world.events.nr_done
     outcome.simulated_s = world.events.now
     world.events.counts.update({f"lies: {hub}": n for hub, n in world.cabal.lies.items()})

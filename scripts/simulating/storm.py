@@ -24,7 +24,7 @@ class Storm:
         self._cuts: list[list[tuple[str, str]]] = []
         faults: list[tuple[int, Action]] = [
             (6, self._reset), (3, self._half_open), (4, self._partition), (3, self._slow_link),
-            (4, self._freeze), (5, self._crash), (3, self._jump), (10, self._adversary.strike),
+            (4, self._freeze), (5, self._crash), (3, self._jump), (10, self._strike_at_the_wire),
             (3, self._adversary.intrude), (2, self._refuse), (2, self._slow_node),
         ]  # fmt: skip
         if not world.topology.simulated:
@@ -51,27 +51,44 @@ class Storm:
     def _later(self, seconds: float, action: Action) -> None:
         self._events.after(seconds, action)
 
+    # --- who is struck ---
+
+    def _is_struck(self, *names: str) -> bool:
+        victims = self._world.topology.victims
+        return not victims or any(name in victims for name in names)
+
     def _node(self) -> Node:
-        return self._dice.choice(self._world.nodes)
+        return self._dice.choice([node for node in self._world.nodes if self._is_struck(node.name)])
+
+    def _links(self) -> list[End]:
+        return [end for end in self._world.network.links if self._is_struck(end.peer)]
+
+    def _pairs(self) -> list[tuple[str, str]]:
+        return [pair for pair in self._world.pairs if self._is_struck(pair[1])]
+
+    # --- the wire ---
+
+    def _strike_at_the_wire(self) -> None:
+        self._adversary.strike(self._links())
 
     # --- the network ---
 
     def _reset(self) -> None:
-        links = self._world.network.links
+        links = self._links()
         if links:
             self._world.network.reset(self._dice.choice(links))
 
     def _half_open(self) -> None:
-        links = self._world.network.links
+        links = self._links()
         if links:
             self._world.network.half_open(self._dice.choice(links), client_goes=self._dice.random() < 0.5)
 
     def _partition(self) -> None:
         """One pair, or all pairs of a node, or a few at random."""
-        dice, pairs = self._dice, self._world.pairs
+        dice, pairs = self._dice, self._pairs()
         node = self._node().name
         cut = dice.choice([[dice.choice(pairs)], [pair for pair in pairs if node in pair],
-                           dice.sample(pairs, len(pairs) // 2)])  # fmt: skip
+                           dice.sample(pairs, -(-len(pairs) // 2))])  # fmt: skip
         self._world.network.cut(cut)
         self._cuts.append(cut)
         self._later(dice.choice([0.1, 1.0, 4.0, 12.0]) * dice.random(), partial(self._heal, cut))
@@ -82,7 +99,7 @@ class Storm:
             self._world.network.heal(cut, reset=self._dice.random() < 0.4)
 
     def _slow_link(self) -> None:
-        links = self._world.network.links
+        links = self._links()
         if links:
             end = self._dice.choice(links)
             for pipe in (end.out, end.inn):
@@ -113,7 +130,7 @@ class Storm:
         node.turn_s = (0.01, self._dice.choice([0.03, 0.2]))
 
     def _refuse(self) -> None:
-        node = self._dice.choice(list(self._world.hubs.values()))
+        node = self._dice.choice([node for node in self._world.hubs.values() if self._is_struck(node.name)])
         node.refuses = True
         self._later(self._dice.uniform(0.2, 4.0), lambda: setattr(node, "refuses", False))
 
@@ -135,7 +152,8 @@ class Storm:
 
     def _copied(self) -> list[Node]:
         side = self._world.topology.restores
-        return list({"hub": self._world.hubs, "client": self._world.clients, "": {}}[side].values())
+        nodes = {"hub": self._world.hubs, "client": self._world.clients, "": {}}[side]
+        return [node for node in nodes.values() if self._is_struck(node.name)]
 
     def _copy(self) -> None:
         for node in self._copied():
@@ -153,7 +171,7 @@ class Storm:
             node.start_later(self._dice.uniform(0.01, 1.0))
 
     def _new_streams(self) -> None:
-        self._world.new_streams(*self._dice.choice(self._world.pairs))
+        self._world.new_streams(*self._dice.choice(self._pairs()))
 
     # --- enemies ---
 

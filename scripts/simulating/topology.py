@@ -24,6 +24,7 @@ class Topology:
     hostile: dict[str, type[ClientEngine]] = field(default_factory=dict)
     restores: str = ""  # the side of which copies are restored: "hub", "client" or neither
     storm_s: float = 8.0
+    victims: tuple[str, ...] = ()  # hubs that alone are struck: no more than may fail without a hitch
 
     @property
     def hubs(self) -> list[str]:
@@ -48,7 +49,8 @@ class Topology:
         enemies = {name: kind.__name__ for name, kind in [*self.liars.items(), *self.hostile.items()]}
         return (
             f"{self.k} of {self.n} hubs, clients {self.clients}, PSRD {psrd}, shares live "
-            f"{self.share_timeout_s:.1f} s, enemies {enemies}, restores {self.restores or 'nothing'}"
+            f"{self.share_timeout_s:.1f} s, enemies {enemies}, restores {self.restores or 'nothing'}, struck "
+            f"{self.victims or 'all'}"
         )
 
 
@@ -81,4 +83,7 @@ def draw(
         topology.provisioned = dice.random() < 0.7
     if not simulated:
         topology.restores = dice.choice(["", "hub", "client"])
+    if topology.spare > 0 and dice.random() < 0.35:
+        honest = [hub for hub in topology.hubs if hub not in topology.liars]
+        topology.victims = tuple(dice.sample(honest, dice.randint(1, topology.spare)))
     return topology

@@ -1,0 +1,206 @@
+"""The oracle can fail: faults planted in the product are caught within a few seeds, each by its rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from simulating.events import Broken
+from simulating.load import Load
+from simulating.machines import Node
+from simulating.oracle import Oracle
+
+from dsked.client import engine
+from dsked.client.deal import Deal
+from dsked.client.delivered import Delivered
+from dsked.client.dials import Dials
+from dsked.client.fetches import Fetches
+from dsked.client.initiator import Initiator
+from dsked.client.responder import Responder
+from dsked.errors import UnknownKeyError
+from dsked.hub.share_store import ShareStore
+from dsked.hub.simulated import Deliveries
+from dsked.psrd.pool import OwnerPool
+from dsked.sharing import rebuilding
+from dsked.storage.marks import MarkFile
+from dsked.wire import handshake_client, handshake_hub, session
+
+from .worlds import LIARS, failure_of, small
+
+Patch = pytest.MonkeyPatch
+_FEW = 8
+
+
+def the_secret_tag_is_not_looked_at(patch: Patch) -> None:
+    patch.setattr(rebuilding, "passes", lambda *what: True)
+
+
+def a_tag_is_not_looked_at(patch: Patch) -> None:
+    patch.setattr(session, "verify_one_time_tag", lambda *what: None)
+
+
+def a_position_is_taken_twice(patch: Patch) -> None:
+    take = OwnerPool._take
+
+    def twice(self: OwnerPool, position: int, length: int) -> tuple[int, bytes]:
+        wipe, self.store.wipe = self.store.wipe, lambda up_to: None  # type: ignore[method-assign]
+        taken = take(self, position, length)
+        self.store.wipe = wipe  # type: ignore[method-assign]
+        self.next = position
+        return taken
+
+    patch.setattr(OwnerPool, "_take", twice)
+
+
+def the_unnamed_are_served(patch: Patch) -> None:
+    patch.setattr(Responder, "_refusal_of", lambda *what: None)
+
+
+def what_was_delivered_is_forgotten(patch: Patch) -> None:
+    patch.setattr(Delivered, "add", lambda *what: None)
+    patch.setattr(ShareStore, "confirm", lambda *what: None)
+
+
+def a_caller_is_told_twice(patch: Patch) -> None:
+    succeed = Deal.succeed
+
+    def told(self: Deal) -> None:
+        done, keys = self.done, self.keys
+        succeed(self)
+        assert done is not None
+        done(keys)
+
+    patch.setattr(Deal, "succeed", told)
+
+
+def a_caller_is_never_told(patch: Patch) -> None:
+    patch.setattr(Deal, "succeed", lambda self: None)
+    patch.setattr(Initiator, "_time_is_up", lambda *what: None)
+
+
+def honest_hubs_are_accused(patch: Patch) -> None:
+    hand_out = Responder._hand_out
+
+    def accused(self: Responder, request: Any, now: float) -> None:
+        self._evidence.mismatch(request.initiator.client, "hub1", now)
+        hand_out(self, request, now)
+
+    patch.setattr(Responder, "_hand_out", accused)
+
+
+def a_lost_hub_is_not_dialled_again(patch: Patch) -> None:
+    patch.setattr(Dials, "later", lambda *what: None)
+
+
+def fetches_are_kept_for_ever(patch: Patch) -> None:
+    patch.setattr(Fetches, "_sweep", lambda *what: None)
+    patch.setattr(Fetches, "drop", lambda *what: None)
+
+
+def a_hub_keeps_what_belongs_to_lost_connections(patch: Patch) -> None:
+    patch.setattr(Deliveries, "forget", lambda *what: None)
+
+
+def an_error_is_not_declared(patch: Patch) -> None:
+    patch.setattr(engine, "key_bytes", lambda size: size // 0)
+
+
+def nobody_gets_a_key(patch: Patch) -> None:
+    error = UnknownKeyError("no")
+    patch.setattr(Responder, "_hand_out", lambda self, request, now: self._finish(request, error))
+
+
+PLANTED: list[tuple[Callable[[Patch], None], str, dict[str, Any]]] = [
+    (the_secret_tag_is_not_looked_at, "WRONG KEY", {"liars": {"hub1": LIARS["alters-share"]}}),
+    (a_tag_is_not_looked_at, "a forged piece", {}),
+    (a_position_is_taken_twice, "uses bytes", {}),
+    (the_unnamed_are_served, "a key that", {}),
+    (what_was_delivered_is_forgotten, "twice", {}),
+    (a_caller_is_told_twice, "twice", {}),
+    (a_caller_is_never_told, "has not answered", {}),
+    (honest_hubs_are_accused, "accuses the honest hub1", {}),
+    (a_lost_hub_is_not_dialled_again, "no session after", {}),
+    (fetches_are_kept_for_ever, "keeps what it needs no more", {"share_timeout_s": 3.0}),
+    (a_hub_keeps_what_belongs_to_lost_connections, "deliveries with", {}),
+    (an_error_is_not_declared, "ZeroDivisionError", {}),
+    (nobody_gets_a_key, "in the calm", {}),
+]
+
+
+@pytest.mark.parametrize(("plant", "expected", "world"), PLANTED, ids=[one[0].__name__ for one in PLANTED])
+def test_a_planted_fault_is_caught(
+    plant: Callable[[Patch], None], expected: str, world: dict[str, Any], monkeypatch: Patch
+) -> None:
+    plant(monkeypatch)
+    found = next(filter(None, (failure_of(seed, **world) for seed in range(_FEW))), "nothing was found")
+    assert expected in found
+
+
+def marks_are_not_synced(patch: Patch) -> None:
+    patch.setattr(MarkFile, "sync", lambda self: None)
+
+
+def a_restored_side_goes_on_where_it_stands(patch: Patch) -> None:
+    for module in (handshake_client, handshake_hub):
+        patch.setattr(module, "begin_position", lambda pool, **told: pool.next)
+
+
+IN_STATE: list[tuple[Callable[[Patch], None], str]] = [
+    (marks_are_not_synced, ""),
+    (a_restored_side_goes_on_where_it_stands, "client"),
+]
+
+
+@pytest.mark.parametrize(("plant", "restores"), IN_STATE, ids=[one[0].__name__ for one in IN_STATE])
+def test_a_fault_of_what_is_durable_is_caught(
+    plant: Callable[[Patch], None], restores: str, monkeypatch: Patch
+) -> None:
+    plant(monkeypatch)
+    found = next(filter(None, (_lose_state(seed, restores) for seed in range(_FEW))), "nothing was found")
+    assert "uses bytes" in found
+
+
+def _lose_state(seed: int, restores: str) -> str:
+    """The power of all nodes fails again and again, or one client's state is set back. What did not hold."""
+    world = small(seed, simulated=False, restores=restores)
+    world.events.run_for(0.5)
+    nodes = [world.clients["carol"]] if restores else world.nodes
+    for node in nodes:
+        assert node.disk is not None
+        node.disk.take_copy()
+    load = Load(world)
+    try:
+        for _ in range(3):
+            world.events.run_for(1.0)
+            for node in nodes:
+                _fail(node, restores)
+        load.stop()
+    except Broken as broken:
+        return str(broken)
+    return ""
+
+
+def _fail(node: Node, restores: str) -> None:
+    assert node.disk is not None
+    node.crash(power=not restores)
+    if restores:
+        node.disk.restore()
+    node.start()
+
+
+def test_a_stolen_key_is_seen() -> None:
+    world = small(1, clients={"carol": ("sam",), "curtis": ("sunny",), "mallory": ("mallory-a",)})
+    oracle: Oracle = world.oracle
+    world.events.run_for(1.0)
+    answers: list[Any] = []
+    carol, mallory = world.client("carol"), world.client("mallory")
+    assert carol is not None and mallory is not None
+    oracle.get_keys(carol, "sam", ["sunny"], 1, 256, answers.append)
+    world.events.run_for(0.5)
+    key = answers[0].outcome[0]
+    mallory.engine.stolen = [("carol", key.key_id, bytes(32))]  # type: ignore[attr-defined]
+    oracle.check_stolen(mallory)  # a wrong guess is none
+    mallory.engine.stolen.append(("carol", key.key_id, key.key))  # type: ignore[attr-defined]
+    with pytest.raises(Broken, match="was not for it"):
+        oracle.check_stolen(mallory)
