@@ -52,6 +52,8 @@ class Load:
         responders = dice.sample(others, min(dice.choice([1, 1, 1, 2, 3]), len(others)))
         bits = dice.choice(_LONG_BITS if dice.random() < 0.04 else _SIZES_BITS)
         number = dice.choice([1, 1, 1, 2, 5]) if bits > 512 or dice.random() < 0.94 else 40
+        if bits in _LONG_BITS:  # less than the pools hold when their operator brings more
+            number = 1
         self._world.oracle.get_keys(
             process, caller, responders, number, bits, partial(self._have, responders)
         )
@@ -98,7 +100,7 @@ class Load:
             self._events.after(self._dice.uniform(0.05, 1.5), again)
 
     def _must_be_there(self, caller: str, initiator: str, key_ids: list[bytes]) -> bool:
-        """True where k honest hubs that nothing befalls have acknowledged, and nobody else can have had it."""
+        """True where k honest hubs that nothing befalls have acknowledged, and nobody has had it before."""
         topology, oracle = self._world.topology, self._world.oracle
         struck = {*topology.victims, *topology.liars}
         well = {place for place, hub in enumerate(topology.hubs) if hub not in struck}
