@@ -95,9 +95,10 @@ def _serving(found: _Found, encryptor: str) -> _Found:
 
 def _serves(connection: ControlClient, encryptor: str) -> bool:
     try:
-        return encryptor in connection.status()["status"].get("encryptor_names", ())
+        names = connection.status()["status"].get("encryptor_names")
     except DskedError:
         return False
+    return isinstance(names, list) and encryptor in names
 
 
 def _several(found: list[Path], node: str | None) -> click.UsageError:
