@@ -146,10 +146,10 @@ UNACKNOWLEDGED_S = KEEPALIVE_IDLE_S + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_S
 #: else has come waits for the next turn, behind the other connections'.
 MAX_TURN_BYTES = 32 * 1024
 #: Connections that one listening socket accepts in a turn, at 0.1 ms each; the others wait in the backlog.
-MAX_ACCEPTS_PER_TURN = 16
+MAX_ACCEPTS_PER_TURN = 8
 LISTEN_BACKLOG = 1024
 #: Without a file descriptor left, or memory, nothing is accepted for so long.
-ACCEPT_PAUSE_S = 0.25
+ACCEPT_PAUSE_S = 0.05
 
 # File descriptors. A start takes some 20 (standard streams, event loop, locks, marks, listening sockets), and
 # finding a host's address or reading a file a few for a moment.
@@ -165,8 +165,10 @@ MAX_UNAUTHENTICATED_PER_ADDRESS = 64  # a quarter of them: many clients behind o
 #: 1,000 keys a second that nobody fetches for the share time-out of 60 s.
 MAX_PENDING_SHARES_PER_CLIENT = 65_536
 MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024  # 1 KiB for each of them, or 31 keys of 2 MiB
-#: Characters of the names in their terms: 256 of each of 65,536 shares.
-MAX_PENDING_NAME_BYTES_PER_CLIENT = 16 * 1024 * 1024
+#: Names of their responders, and what each responder weighs beside: 1 KiB for each of 65,536 shares.
+MAX_PENDING_RESPONDER_BYTES_PER_CLIENT = 64 * 1024 * 1024
+#: Two names and a code as Python's objects, and their places in a tuple and in a dictionary; 480 measured.
+RESPONDER_OVERHEAD_BYTES = 512
 #: For confirmations of a responder, and apart from them for shares of an initiator that timed out.
 MAX_TOMBSTONES_PER_CLIENT = 262_144
 MAX_PARKED_KEYS_PER_CLIENT = 4096

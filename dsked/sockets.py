@@ -112,16 +112,16 @@ class Acceptor:
         port: int = self._listening[0].getsockname()[1]
         return port
 
-    def close(self) -> None:
-        """Stop listening. Closing twice does nothing."""
+    async def close(self) -> None:
+        """Stop listening. Every connection that was accepted has its protocol then. Closing twice does nothing."""
         self._stop()
         for listening in self._listening:
             listening.close()
         self._listening = ()
         if self._pause is not None:
             self._pause.cancel()
-        for task in tuple(self._tasks):
-            task.cancel()
+        if self._tasks:  # cancelled, a loop would forget to tell the protocol of its connection's end
+            await asyncio.wait(self._tasks)
 
     def _go_on(self) -> None:
         self._pause = None

@@ -60,8 +60,8 @@ class ControlServer:
         A peer that does not read is cut off after SHUTDOWN_GRACE_S. Closing twice does nothing.
         """
         if self._acceptor is not None:
-            self._acceptor.close()
-            self._acceptor = None
+            acceptor, self._acceptor = self._acceptor, None
+            await acceptor.close()
         if self._listener is not None:
             self._listener.close()
             self._listener = None

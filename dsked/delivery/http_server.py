@@ -78,7 +78,7 @@ class HttpServer:
     async def close(self) -> None:
         """Stop listening, let requests finish for SHUTDOWN_GRACE_S, and close every connection."""
         if self._acceptor is not None:
-            self._acceptor.close()
+            await self._acceptor.close()
         await self._runner.cleanup()
         for timer in self._silent.values():
             timer.cancel()

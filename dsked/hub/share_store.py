@@ -18,8 +18,9 @@ from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ErrorCode
 from dsked.expiring import ExpiringKeyIds
 from dsked.limits import (
-    MAX_PENDING_NAME_BYTES_PER_CLIENT,
+    MAX_PENDING_RESPONDER_BYTES_PER_CLIENT,
     MAX_TOMBSTONES_PER_CLIENT,
+    RESPONDER_OVERHEAD_BYTES,
 )
 from dsked.secrecy import no_pickle
 from dsked.sharing.terms import Terms
@@ -54,9 +55,10 @@ class StoredShare:
         return self.terms.key_bytes + sum(map(len, self.codes.values()))
 
     @property
-    def name_bytes(self) -> int:
-        """Characters of all names in its terms: for a short key they weigh more than its share."""
-        return sum(len(client) + len(encryptor) for client, encryptor in self.terms.responders)
+    def responder_bytes(self) -> int:
+        """What its responders weigh: many of them, for a short key, weigh far more than its share."""
+        names = sum(len(client) + len(encryptor) for client, encryptor in self.terms.responders)
+        return names + RESPONDER_OVERHEAD_BYTES * len(self.terms.responders)
 
     @property
     def confirmed_by_all(self) -> bool:
@@ -74,7 +76,7 @@ class ShareStore:
         self._tombstones = ExpiringKeyIds()  # by (initiator client, responder client or EVERYONE)
         self._nr_shares: Counter[str] = Counter()  # per initiator client
         self._nr_bytes: Counter[str] = Counter()
-        self._nr_name_bytes: Counter[str] = Counter()
+        self._nr_responder_bytes: Counter[str] = Counter()
         self._nr_expired: Counter[str] = Counter()  # tombstones for everyone, per initiator client
         self._nr_tombstones: Counter[str] = Counter()  # per responder client
         self._by_step: dict[int, dict[ShareId, None]] = {}  # the shares that time out in one step
@@ -129,7 +131,7 @@ class ShareStore:
         self._shares[share_id] = stored
         self._nr_shares[client] += 1
         self._nr_bytes[client] += stored.size
-        self._nr_name_bytes[client] += stored.name_bytes
+        self._nr_responder_bytes[client] += stored.responder_bytes
         step = _step_of(stored)
         if step not in self._by_step:
             self._by_step[step] = {}
@@ -144,7 +146,7 @@ class ShareStore:
             nr_shares < self._limits.max_pending_shares_per_client
             and nr_shares + self._nr_expired[client] < MAX_TOMBSTONES_PER_CLIENT
             and self._nr_bytes[client] + stored.size <= self._limits.max_pending_share_bytes_per_client
-            and self._nr_name_bytes[client] + stored.name_bytes <= MAX_PENDING_NAME_BYTES_PER_CLIENT
+            and self._nr_responder_bytes[client] + stored.responder_bytes <= MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
         )
 
     @staticmethod
@@ -209,7 +211,7 @@ class ShareStore:
         self._by_step[_step_of(stored)].pop(share_id, None)
         _release(self._nr_shares, share_id[0], 1)
         _release(self._nr_bytes, share_id[0], stored.size)
-        _release(self._nr_name_bytes, share_id[0], stored.name_bytes)
+        _release(self._nr_responder_bytes, share_id[0], stored.responder_bytes)
 
     def next_expiry(self) -> float | None:
         """When `expire` has something to do, or None."""

@@ -55,7 +55,7 @@ class HubServer:
     async def close(self) -> None:
         """Stop listening and close all connections; those that linger are aborted after a grace."""
         if self._acceptor is not None:
-            self._acceptor.close()
+            await self._acceptor.close()
         await self._protocols.close()
         self._turns.close()
 

@@ -272,3 +272,14 @@ def test_a_client_that_comes_again_and_again_fills_no_log() -> None:
     world.cut(client="carol")
     world.start()
     assert lines() == 4
+
+
+def test_no_share_is_stored_for_the_encryptor_of_another_client(world: World) -> None:
+    """Not under its name, nor under the name of who sent it: the session says whose share it is."""
+    hub = world.hubs["hub1"]
+    before = hub.shares.counts("carol"), hub.shares.counts("celia")
+    say(world, as_client(world, "celia"), put(share()))
+    assert (hub.shares.counts("carol"), hub.shares.counts("celia")) == before
+    say(world, as_client(world, "carol"), put(share()))
+    assert hub.shares.counts("carol")[0] == before[0][0] + 1
+    assert connected(world, "celia")
