@@ -17,6 +17,7 @@ from dsked.errors import StorageError
 from dsked.limits import GATE_KEY_BYTES, STREAM_ID_BYTES, UUID_BYTES
 from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
+from dsked.secrecy import no_pickle
 from dsked.storage.files import Files
 
 PAIR_MAGIC = b"DSKEPAR1"
@@ -42,6 +43,8 @@ class PairTerms(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def __repr__(self) -> str:
         return f"PairTerms({self.client}/{self.hub})"
+
+    __reduce__ = no_pickle
 
     def stream(self, owner: Side) -> bytes:
         """The identity of the pool that `owner` allocates from."""

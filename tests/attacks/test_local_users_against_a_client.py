@@ -6,6 +6,7 @@ import time
 
 import pytest
 
+from dsked.client import initiator
 from dsked.errors import DskedError, LimitError, UnknownEncryptorError, UnknownKeyError
 from tests.engines.world import World
 
@@ -112,3 +113,14 @@ def test_many_large_keys_fetched_at_once_cost_no_session(
     world.run_until(lambda: all(outcomes), 1.1)
     assert [outcome[0] for outcome in outcomes] == batches
     assert world.links == sessions
+
+
+def test_keys_that_are_established_at_once_end_at_a_limit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.pair()
+    monkeypatch.setattr(initiator, "MAX_KEY_BYTES_UNDER_WAY", 100)
+    outcomes = [world.ask_keys("carol", "sam", ["sunny"], 1, 8 * 60) for _ in range(2)]
+    assert isinstance(outcomes[1][0], LimitError) and not outcomes[0]
+    assert world.result(outcomes[0])
+    assert world.get_keys("carol", "sam", ["sunny"], 1, 8 * 60), "and free again"

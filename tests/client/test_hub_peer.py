@@ -340,3 +340,9 @@ def test_a_confirmation_lost_with_its_connection_reaches_the_hub_in_the_end() ->
     assert all(len(hub.shares) == 1 for hub in world.hubs.values())
     world.run_for(2 * DONE_FLUSH_S)
     assert all(len(hub.shares) == 0 for hub in world.hubs.values())
+
+
+def test_the_x_coordinate_is_the_configured_one_wherever_the_hub_stands() -> None:
+    pair = Pair("carol", "hank", Side.CLIENT, bytes(32), True)
+    peers = [HubPeer(pair, x, index, RefillSettings(500, 2000, 1000)) for index, x in enumerate((9, 255, 3))]
+    assert [peer.x for peer in peers] == [9, 255, 3]

@@ -37,3 +37,9 @@ def test_confirmations_alone_are_answered(world: World) -> None:
     done = [Confirmed("carol", [key.key_id])]
     assert ask(world, GetShares([], 1000, done)) == [Shares([], [])]
     assert len(world.hubs["hub1"].shares) == 0
+
+
+def test_no_client_waits_longer_than_a_hub_parks(world: World) -> None:
+    [answer] = ask(world, GetShares([GetGroup("carol", [GetKey(b"u" * 16, 0)])], 2**32 - 1, []))
+    assert isinstance(answer, Shares)
+    assert [item.code for item in answer.missing] == [ErrorCode.UNKNOWN_KEY]

@@ -209,3 +209,13 @@ def test_bound_of_a_256_bit_key() -> None:
 def test_bound_of_long_keys_is_that_of_the_hash() -> None:
     of = terms(key_bytes=2**20)
     assert failure_bound_log2(of, candidates=1) == pytest.approx(-106 + 3 + 16, abs=1e-3)
+
+
+@pytest.mark.parametrize("key_bytes", [32, 1040])
+def test_every_bit_of_the_secret_tag_counts(key_bytes: int) -> None:
+    of = terms(key_bytes=key_bytes)
+    key_id, key, hubs = deal_one(of, XS, 1)
+    for bit in range(127):
+        seen = [add(hubs[0], f=1 << bit), *hubs[1:3]]
+        assert dealing.rebuild(of, [(key_id, seen)]) == [None], f"bit {bit} of f"
+    assert dealing.rebuild(of, [(key_id, hubs[:3])]) == [key]

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsked.sharing import dealing, shares
+from dsked.sharing import dealing, gfp, shamir, shares
 from dsked.sharing.dealing import HubShare, KeyShare, Party, Recovered
 
 from . import naive
@@ -177,3 +177,16 @@ def test_no_secret_in_repr_and_none_pickled(secret: HubShare | KeyShare | Recove
     assert "SECRET" not in f"{secret!r} {secret}"
     with pytest.raises(TypeError):
         pickle.dumps(secret)
+
+
+def test_no_x_and_no_r_is_dealt_twice() -> None:
+    """Rebuilt, since shares of one value differ as well: of every key and every responder client."""
+    of = terms(n=2, k=2, key_bytes=1025)
+    draw = seeded(11)
+    hubs = dealing.deal([(draw(16), bytes(1025)) for _ in range(20)], of, [1, 2], draw)
+    xs, rs = set(), set()
+    for first, second in zip(*hubs, strict=True):
+        for one, other in zip(first.codes, second.codes, strict=True):
+            xs.add(gfp.join([(1, one[:32]), (2, other[:32])])[:16])
+            rs.add(shamir.join([(1, one[32:]), (2, other[32:])]))
+    assert len(xs) == len(rs) == 20 * 2

@@ -153,3 +153,16 @@ def test_uniform_draws_again_for_p() -> None:
 
 def test_uniform_ignores_the_top_bit() -> None:
     assert gfp.uniform(1, lambda _: b"\x01" + bytes(14) + b"\x80") == b"\x01" + bytes(15)
+
+
+def test_every_coefficient_is_drawn_anew() -> None:
+    """With k = 3 the second and third coefficients differ: k - 1 shares say nothing of the secret."""
+    secret = bytes(gfp.ELEMENT_BYTES * 4)
+    shares = gfp.split(secret, [1, 2, 3], 3, seeded(4))
+    for start in range(0, len(secret), gfp.ELEMENT_BYTES):
+        y1, y2, y3 = (int.from_bytes(one[start : start + gfp.ELEMENT_BYTES], "little") for one in shares)
+        # p(x) = a x + b x^2: b = (y2 - 2 y1) / 2, a = y1 - b.
+        b = (y2 - 2 * y1) * pow(2, -1, gfp.P) % gfp.P
+        a = (y1 - b) % gfp.P
+        assert (3 * a + 9 * b - y3) % gfp.P == 0
+        assert a != b and a and b

@@ -1,0 +1,71 @@
+"""Daemons that write down what they deal, and break where they are told to.
+
+LEAKS_DEALT: the file to which keys and shares go, in hexadecimal. LEAKS_FAULT: a file; while it is there its
+text names the place where every call fails, or "leak", where a pad is logged.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from dsked.client import initiator
+from dsked.client.responder import Responder
+from dsked.delivery import etsi_messages
+from dsked.hub.share_desk import ShareDesk
+from dsked.net.client_node import ClientNode
+from dsked.wire.session import Session
+
+_DEALT = Path(os.environ["LEAKS_DEALT"])
+_FAULT = Path(os.environ["LEAKS_FAULT"])
+_deal = initiator.deal
+_seal = Session._seal
+
+
+def _dealt(keys: Any, *terms: Any) -> Any:
+    shares = _deal(keys, *terms)
+    secrets = [key for _, key in keys]
+    for of_hub in shares:
+        for share in of_hub:
+            secrets += [share.share, *share.codes]
+    with _DEALT.open("a") as file:
+        file.writelines(f"{secret.hex()}\n" for secret in secrets)
+    return shares
+
+
+def _wanted() -> str:
+    try:
+        return _FAULT.read_text()
+    except FileNotFoundError:
+        return ""
+
+
+def _breaks(owner: Any, name: str) -> None:
+    real: Callable[..., Any] = getattr(owner, name)
+
+    def broken(*arguments: Any, **settings: Any) -> Any:
+        result = real(*arguments, **settings)
+        if _wanted() == name:
+            raise ZeroDivisionError(f"a fault of ours in {name}")
+        return result
+
+    setattr(owner, name, broken)
+
+
+def _leaking_seal(self: Session, *message: Any, **settings: Any) -> bytes | None:
+    if _wanted() == "leak":
+        logging.getLogger("dsked").warning("the pool goes on with %r", self._send_hash_key)
+    return _seal(self, *message, **settings)
+
+
+initiator.deal = _dealt  # type: ignore[attr-defined]
+Session._seal = _leaking_seal  # type: ignore[method-assign]
+_breaks(ShareDesk, "_put_group")
+_breaks(ShareDesk, "_get")
+_breaks(Responder, "_hand_out")
+_breaks(Session, "open")
+_breaks(ClientNode, "get_keys_by_id")
+_breaks(etsi_messages, "key_container")
