@@ -102,6 +102,14 @@ def _part(case: Case) -> float:
     return next((part for limit, part in _PARTS.items() if work <= limit), 0.0)
 
 
+def _all_searches(case: Case) -> int:
+    """What it may cost to search at every number of shares."""
+    subsets = [comb(m, case.k) for m in range(case.k, case.m + 1)]
+    return max((n for n in subsets if n <= limits.MAX_SUBSETS), default=0) * cost.rebuilding(
+        case.k, case.key_bytes
+    )
+
+
 def run_case(case: Case, rng: random.Random) -> Counter[str]:
     """Deal, lie, search, judge. Raises Broken."""
     terms = Terms(1, case.n, case.k, Party("carol", "sam"), (Party("curtis", "sunny"),), case.key_bytes)
@@ -121,8 +129,8 @@ def _outcome(
     rng: random.Random,
 ) -> Counter[str]:  # fmt: skip
     search = Search(terms, key_id)
-    steps = range(case.k, case.m + 1) if rng.random() < 0.3 else [case.m]
-    for number in steps:
+    one_by_one = rng.random() < (0.3 if _all_searches(case) <= _QUICK else 0.3 * _PARTS[_SLOW])
+    for number in range(case.k, case.m + 1) if one_by_one else [case.m]:
         search.add(seen[:number])
         at_once(search.work())
     tried = {"tried": search.nr_tried}
