@@ -41,6 +41,11 @@ ATTACKS = {
     "replays": "replays",
     "weather": "weather",
     "subsets": "subsets",
+    "slowloris": "slowloris",
+    "flood": "flood",
+    "connections": "connections",
+    "descriptors": "descriptors",
+    "ending": "ending",
 }
 
 
