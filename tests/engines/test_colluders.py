@@ -6,6 +6,8 @@ asked, a naive judge names whoever differs. So that it fails otherwise is no acc
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 from simulating.cabal import Differences
 from simulating.collusion import Adds, FramesHonestHubs, MisleadsDecoding, ShiftsTheKey
@@ -200,3 +202,29 @@ def test_a_key_that_nobody_dealt_takes_k_liars(nr_liars: int, wins: bool) -> Non
         assert outcome == [[Key(bytes(range(16)), b"\x66" * 32)]]
     else:
         assert isinstance(outcome[0], UnknownKeyError)
+
+
+# --- the directory ---
+
+
+@pytest.mark.parametrize("kind", ["false-directory", "empty-directory", "torn-directory"])
+@pytest.mark.parametrize(("n", "k"), [(3, 2), (5, 3), (7, 4)])
+def test_fewer_than_k_hubs_move_no_encryptor(kind: str, n: int, k: int) -> None:
+    """They answer first, and alike."""
+    liars = tuple(f"hub{number}" for number in range(1, k))
+    world = World(n=n, k=k, hub_classes=dict.fromkeys(liars, LIARS[kind])).start()
+    found: dict[str, object] = {}
+    for client, encryptor in (("carol", "sunny"), ("curtis", "sam"), ("celia", "susan")):
+        world.clients[client].locate(encryptor, partial(found.__setitem__, encryptor), world.now)
+    world.run_for(1.0)
+    assert found == {"sunny": "curtis", "sam": "carol", "susan": "curtis"}
+    assert all(world.cabal.lies[name] for name in liars)
+
+
+def test_k_hubs_could_move_an_encryptor() -> None:
+    """Beyond the promise: what the lie above is worth with one hub more."""
+    world = World(hub_classes=dict.fromkeys(("hub1", "hub2", "hub3"), LIARS["false-directory"])).start()
+    found: list[object] = []
+    world.clients["carol"].locate("sunny", found.append, world.now)
+    world.run_for(1.0)
+    assert found == ["carol"]
