@@ -1,0 +1,1 @@
+"""The faults of scripts/mutants.py, by subject; `mutant.py` says what one is."""

@@ -1,0 +1,110 @@
+"""Local users and encryptors: who may ask, and how much."""
+
+from __future__ import annotations
+
+from mutating.mutant import Mutant
+
+CONTROL, OF_CONTROL = "dsked/delivery/control_connection.py", ("tests/delivery/test_control.py",)
+OF_ETSI, OF_LISTENER = ("tests/delivery/test_etsi.py",), ("tests/delivery/test_listener.py",)
+OF_ACCESS = ("tests/delivery/test_access.py",)
+
+MUTANTS = (
+    Mutant(
+        "any local user gets the keys of any encryptor",
+        CONTROL,
+        "        if not self._server.rules.may_act_for(self.user, encryptor):\n",
+        "        if not encryptor:\n",
+        OF_CONTROL,
+    ),
+    Mutant(
+        "any local user stops a node",
+        CONTROL,
+        "        if not self._server.rules.may_control(self.user):\n",
+        "        if not self.user:\n",
+        OF_CONTROL,
+    ),
+    Mutant(
+        "rules for one encryptor hold for another",
+        "dsked/delivery/access.py",
+        "user.uid in self.users.get(encryptor, ())",
+        "any(user.uid in users for users in self.users.values())",
+        OF_ACCESS,
+    ),
+    Mutant(
+        "the requests of a control client have no limit",
+        CONTROL,
+        "        if len(self._open_requests) > MAX_CONTROL_REQUESTS_IN_FLIGHT:\n",
+        "        if False:\n",
+        OF_CONTROL,
+    ),
+    Mutant(
+        "a control client that does not read may go on asking",
+        CONTROL,
+        "        self._reader.pause()  # who does not read replies may not ask on\n",
+        "        pass\n",
+        OF_CONTROL,
+    ),
+    Mutant(
+        "replies that a control client does not read have no limit",
+        CONTROL,
+        "if self.unread_bytes > _SMALL_BYTES and self._server.unread_bytes(self) > MAX_CONTROL_UNREAD_BYTES:",
+        "if False:",
+        OF_CONTROL,
+    ),
+    Mutant(
+        "the text of a fault of ours goes out over the control socket",
+        CONTROL,
+        'self._fail(request.request_id, DskedError("internal error: see the node\'s log"))',
+        'self._fail(request.request_id, DskedError(str(__import__("sys").exc_info()[1])))',
+        OF_CONTROL,
+    ),
+    Mutant(
+        "the text of a fault of ours goes out over HTTP",
+        "dsked/delivery/etsi.py",
+        'messages.error_document("internal error: see the KME\'s log")',
+        'messages.error_document(str(__import__("sys").exc_info()[1]))',
+        OF_ETSI,
+    ),
+    Mutant(
+        "HTTP bodies have no limit",
+        "dsked/delivery/etsi.py",
+        "client_max_size=MAX_HTTP_BODY_BYTES",
+        "client_max_size=0",
+        OF_ETSI,
+    ),
+    Mutant(
+        "HTTP connections that say nothing are kept",
+        "dsked/delivery/http_server.py",
+        "        transport.abort()\n",
+        "        pass\n",
+        OF_ETSI,
+    ),
+    Mutant(
+        "plain HTTP on every address",
+        "dsked/delivery/http_server.py",
+        "    if not loopback:\n",
+        "    if not host:\n",
+        OF_ETSI,
+    ),
+    Mutant(
+        "every local user may connect to the control socket",
+        "dsked/delivery/listener.py",
+        "_SOCKET_MODE = 0o660",
+        "_SOCKET_MODE = 0o666",
+        OF_LISTENER,
+    ),
+    Mutant(
+        "a control socket takes the place of a living one",
+        "dsked/delivery/listener.py",
+        "    if _answers(path):\n",
+        "    if not path:\n",
+        OF_LISTENER,
+    ),
+    Mutant(
+        "all control connections together have no limit",
+        "dsked/delivery/control.py",
+        "        if not self._of_users.fits(str(uid), 1, self._limits.max_control_connections):\n",
+        "        if uid < 0:\n",
+        OF_CONTROL,
+    ),
+)

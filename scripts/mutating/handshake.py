@@ -1,0 +1,226 @@
+"""M0 to M4: who speaks, over which streams."""
+
+from __future__ import annotations
+
+from mutating.mutant import Mutant
+
+HUB, CLIENT = "dsked/wire/handshake_hub.py", "dsked/wire/handshake_client.py"
+SHAKES = (
+    "tests/wire/test_handshake.py",
+    "tests/wire/test_handshake_anew.py",
+    "tests/wire/test_handshake_boots.py",
+    "tests/wire/test_handshake_outsiders.py",
+    "tests/wire/test_handshake_positions.py",
+    "tests/wire/test_handshake_refusals.py",
+)
+VECTORS = ("tests/proto/test_handshakes.py",)
+NOTHING = "(lambda *_: None)("
+
+MUTANTS = (
+    Mutant(
+        "the MAC of M1 is not checked",
+        HUB,
+        "verify_gate_mac(\n            self.dummy_key",
+        NOTHING + "\n            self.dummy_key",
+        SHAKES,
+    ),
+    Mutant(
+        "the MAC of M2 is not checked",
+        CLIENT,
+        "verify_gate_mac(\n            self.pair",
+        NOTHING + "\n            self.pair",
+        SHAKES,
+    ),
+    Mutant(
+        "the tag of M3 is not checked",
+        HUB,
+        "        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)\n",
+        "",
+        SHAKES,
+    ),
+    Mutant(
+        "the tag of M4 is not checked",
+        CLIENT,
+        "        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)\n",
+        "",
+        SHAKES,
+    ),
+    Mutant(
+        "an unknown name is refused before any MAC is made",
+        HUB,
+        "        verify_gate_mac(\n            self.dummy_key",
+        '        if pair is None:\n            raise TagError("")\n'
+        "        verify_gate_mac(\n            self.dummy_key",
+        SHAKES,
+    ),
+    Mutant(
+        "an unknown name is checked against a key that everybody knows",
+        HUB,
+        "self.dummy_key if pair is None else",
+        "bytes(32) if pair is None else",
+        SHAKES,
+    ),
+    Mutant(
+        "MACs without their label: M1 for M2",
+        "dsked/auth/tags.py",
+        "hmac.digest(gate_key, label + transcript,",
+        "hmac.digest(gate_key, transcript,",
+        ("tests/auth/test_tags.py", *VECTORS),
+    ),
+    Mutant(
+        "M2 does not answer this M1",
+        HUB,
+        'b"M2", self._transcript + raw)',
+        'b"M2", self._transcript)',
+        (*SHAKES, *VECTORS),
+    ),
+    Mutant(
+        "nonces and all said before are not under the proofs",
+        "dsked/wire/handshake.py",
+        "one_time_tag(key, side.value + transcript + raw)",
+        "one_time_tag(key, side.value + raw)",
+        (*SHAKES, *VECTORS),
+        more=(("side.value + transcript + raw[:-TAG_BYTES]", "side.value + raw[:-TAG_BYTES]"),),
+    ),
+    Mutant(
+        "the direction is not under the proofs",
+        "dsked/wire/handshake.py",
+        "one_time_tag(key, side.value + transcript + raw)",
+        "one_time_tag(key, transcript + raw)",
+        (*SHAKES, *VECTORS),
+        more=(("side.value + transcript + raw[:-TAG_BYTES]", "transcript + raw[:-TAG_BYTES]"),),
+    ),
+    Mutant(
+        "a message of the handshake that is not canonical",
+        "dsked/wire/handshake.py",
+        "    if encode_part(part) != raw:\n",
+        "    if not raw:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "M3 of a handshake that a newer one has replaced",
+        HUB,
+        "        if self.pair.latest_hello != self.nonce:\n",
+        "        if False:\n",
+        (*SHAKES, "tests/wire/test_positions.py", "tests/hub/test_sessions.py"),
+    ),
+    Mutant(
+        "M3 names other streams than M2",
+        HUB,
+        "        if (m3.client_stream, m3.hub_stream) != (peer.stream_id, local.stream_id):\n",
+        "        if False:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "M3 claims bytes that the hub does not hold",
+        HUB,
+        "        if m3.client_end > peer.end or m3.hub_end > local.store.end:\n",
+        "        if False:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "a client that means another hub is taken",
+        HUB,
+        "        if m1.hub != self.hub:\n",
+        "        if not m1.hub:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "another version is taken",
+        HUB,
+        "        if m1.version != PROTOCOL_VERSION:\n",
+        "        if not m1.version:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "one side simulates PSRD and the other does not",
+        HUB,
+        "        if bool(m1.flags & Flag.SIMULATED) != pair.simulated:\n",
+        "        if False:\n",
+        SHAKES,
+    ),
+    Mutant(
+        "a restored copy raises no alarm",
+        HUB,
+        "        if m1.holdings.exact_mark > pair.streams.local.next:\n            pair.sound_alarm()\n",
+        "",
+        SHAKES,
+    ),
+    Mutant(
+        "both directions have one hash key",
+        HUB,
+        "return m4, SessionKeys(self.client_nonce, own_hash_key, self.nonce, hash_key)",
+        "return m4, SessionKeys(self.client_nonce, own_hash_key, self.nonce, own_hash_key)",
+        (*SHAKES, *VECTORS),
+    ),
+    Mutant(
+        "the hub keeps a process for the last to prove itself when another may have come between",
+        HUB,
+        "            pair.may_prove(m1.boot_id)",
+        "            pass",
+        ("tests/wire/test_handshake_boots.py", "tests/wire/test_positions.py"),
+    ),
+    Mutant(
+        "the client keeps a process for the last to prove itself when another may have come between",
+        CLIENT,
+        "        self.pair.may_prove(told.boot_id)",
+        "        pass",
+        ("tests/wire/test_handshake_boots.py", "tests/wire/test_positions.py"),
+    ),
+    Mutant(
+        "the durable mark that M1 or M2 tells is no more than what was told before",
+        "dsked/psrd/pool.py",
+        "max(self.told + HANDSHAKE_PAD_BYTES, self.mark)",
+        "max(self.told, self.mark)",
+        ("tests/psrd", "tests/wire/test_positions.py"),
+    ),
+    Mutant(
+        "acks of an earlier process are kept when a peer proves itself",
+        "dsked/psrd/pool.py",
+        "        self.acked = min(self.acked, durable_mark)\n",
+        "        pass\n",
+        ("tests/psrd", "tests/wire/test_positions.py"),
+    ),
+    Mutant(
+        "a replayed position",
+        "dsked/psrd/pool.py",
+        "        if position < self.mark:\n",
+        "        if position < 0:\n",
+        ("tests/psrd/test_receiver_pool.py",),
+    ),
+    Mutant(
+        "a frame beyond the window",
+        "dsked/psrd/pool.py",
+        "        if self.window is not None and position + length > self.told + self.window + beyond:\n",
+        "        if self.window is not None and position + length > self.store.end + beyond:\n",
+        ("tests/psrd/test_receiver_pool.py",),
+    ),
+    Mutant(
+        "used bytes stay in memory",
+        "dsked/psrd/store.py",
+        "                block.data[low:high] = bytes(high - low)\n",
+        "                pass\n",
+        ("tests/psrd/test_store.py",),
+    ),
+    Mutant(
+        "used bytes can be read again",
+        "dsked/psrd/store.py",
+        "        if position < self._wiped or position + length > self._end:\n",
+        "        if position + length > self._end:\n",
+        ("tests/psrd/test_store.py",),
+    ),
+    Mutant(
+        "a frame's bytes are not wiped when it leaves",
+        "dsked/psrd/pool.py",
+        "        self.store.wipe(self.next)\n",
+        "",
+        ("tests/psrd/test_owner_pool.py",),
+    ),
+    Mutant(
+        "a frame's bytes are not wiped when it has come",
+        "dsked/psrd/pool.py",
+        "        self.store.wipe(end)\n",
+        "",
+        ("tests/psrd/test_receiver_pool.py",),
+    ),
+)

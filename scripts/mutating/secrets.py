@@ -1,0 +1,80 @@
+"""Secrets stay where they are: no text tells them, no copy of them comes into being."""
+
+from __future__ import annotations
+
+from mutating.mutant import Mutant
+
+OBJECTS, DAEMON = ("tests/leaks/test_objects.py",), ("tests/test_daemon.py",)
+
+MUTANTS = (
+    Mutant(
+        "a key's text tells the key",
+        "dsked/keys.py",
+        "{8 * len(self.key)} bits)",
+        "{self.key.hex()})",
+        ("tests/test_keys.py",),
+    ),
+    Mutant(
+        "keys are compared byte by byte",
+        "dsked/keys.py",
+        "hmac.compare_digest(self.key, other.key)",
+        "self.key == other.key",
+        ("tests/test_keys.py",),
+    ),
+    Mutant(
+        "a stored share's text tells the share",
+        "dsked/hub/share_store.py",
+        'share: bytes | bytearray = field(default=b"", repr=False)',
+        'share: bytes | bytearray = field(default=b"")',
+        OBJECTS,
+    ),
+    Mutant(
+        "a message's text tells its shares",
+        "dsked/wire/messages.py",
+        "    code: Secret\n\n    __repr__ = no_secrets\n",
+        "    code: Secret\n\n",
+        OBJECTS,
+    ),
+    Mutant(
+        "a pair's text tells its gate key",
+        "dsked/psrd/pair.py",
+        "    gate_key: bytes = field(repr=False)\n",
+        "    gate_key: bytes\n",
+        OBJECTS,
+    ),
+    Mutant(
+        "a share's text tells the share",
+        "dsked/sharing/shares.py",
+        'return f"KeyShare(x={self.x}, {len(self.share)} bytes)"',
+        'return f"KeyShare(x={self.x}, {self.share!r})"',
+        OBJECTS,
+    ),
+    Mutant(
+        "secrets are pickled",
+        "dsked/secrecy.py",
+        '    raise TypeError(f"{type(holder).__name__} holds secrets: it cannot be pickled or copied")\n',
+        '    return f"{type(holder).__name__}"  # type: ignore[misc]\n',
+        OBJECTS,
+    ),
+    Mutant(
+        "core files are written",
+        "dsked/daemon.py",
+        "    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n",
+        "",
+        DAEMON,
+    ),
+    Mutant(
+        "other processes may trace a daemon",
+        "dsked/daemon.py",
+        "    ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)\n",
+        "",
+        DAEMON,
+    ),
+    Mutant(
+        "a daemon does not switch core files off as it starts",
+        "dsked/daemon.py",
+        "    _forbid_core_dumps()\n    return",
+        "    return",
+        ("tests/leaks/test_core_dumps.py",),
+    ),
+)
