@@ -1,4 +1,4 @@
-"""The list of mutants does not rot: each still breaks the code that stands there, and names tests that exist."""
+"""The list of mutants does not rot: each still breaks the code that stands there, and names real tests."""
 
 from __future__ import annotations
 

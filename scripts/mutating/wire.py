@@ -214,7 +214,7 @@ MUTANTS = (
         ("tests/wire/test_terms.py",),
     ),
     Mutant(
-        "a dealing with k = 1",
+        "terms with k = 1 are taken from the wire",
         "dsked/wire/terms.py",
         "if not 2 <= group.k <= group.n",
         "if not 1 <= group.k <= group.n",
