@@ -54,6 +54,7 @@ def hub_settings(options: Options) -> HubSettings:
     """Settings of a hub. Raises ConfigurationError that says which option or place is wrong."""
     network = _topology(options)
     own = network.hub(options.name) if network else None
+    chosen = _limits(options, network, chosen_limits.HUB)
     host, port = _address(options, own)
     if port is None:
         raise ConfigurationError("--port: missing; a hub needs it, or a topology file with --config")
@@ -76,7 +77,7 @@ def hub_settings(options: Options) -> HubSettings:
         owners=_owners(network),
         gate_keys=_hub_gate_keys(options, network) if simulated else {},
         control=_control(options, network, "hub", ()),
-        limits=_limits(options, network, chosen_limits.HUB),
+        limits=chosen,
         log_level=options.log_level,
     )
 
@@ -85,6 +86,7 @@ def client_settings(options: Options) -> ClientSettings:
     """Settings of a client. Raises ConfigurationError that says which option or place is wrong."""
     network = _topology(options)
     own = network.client(options.name) if network else None
+    chosen = _limits(options, network, chosen_limits.CLIENT)
     host, port = _address(options, own)
     etsi = _etsi(options, network, host, port)
     hubs = _hubs(options, network)
@@ -108,7 +110,7 @@ def client_settings(options: Options) -> ClientSettings:
         simulated=simulated,
         gate_keys=_client_gate_keys(options, network, hubs) if simulated else {},
         control=_control(options, network, "client", encryptors),
-        limits=_limits(options, network, chosen_limits.CLIENT),
+        limits=chosen,
         log_level=options.log_level,
     )
 

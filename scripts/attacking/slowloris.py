@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 
 from dsked.limits import CONTROL_REQUEST_TIMEOUT_S, HTTP_REQUEST_TIMEOUT_S
 
-from .attack import Figures, Told
+from .attack import Broken, Figures, Told
 from .siege import VICTIM, Siege, check_p99, check_success, run_loop, siege
-from .attack import Broken
 
 CONNECTIONS = 1000
 HANDSHAKE_S = 2.0

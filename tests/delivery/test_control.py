@@ -326,6 +326,51 @@ async def test_a_connection_too_many_is_refused_and_other_users_are_not(monkeypa
     assert (await raw.ask(Op.STATUS))[0] == ErrorCode.OK
 
 
+async def test_one_user_leaves_room_for_others_in_all(monkeypatch, raw, connect, server):
+    """Alone a user has half of what all may have; another one finds room."""
+    server._limits = with_values({"max_control_connections": 4})
+    second = await connect()
+    assert (await second.ask(Op.STATUS))[0] == ErrorCode.OK
+    refused = await connect()
+    assert await refused.reply() == [0, ErrorCode.LIMIT, "2 control connections are open: try again later"]
+    monkeypatch.setattr(LocalUser, "of_peer", lambda connection: STRANGER)
+    assert (await (await connect()).ask(Op.STATUS))[0] == ErrorCode.OK
+
+
+async def test_a_request_that_does_not_come_to_its_end_is_cut_off(monkeypatch, raw, connect):
+    """And who sends whole ones is not, however long it waits between them."""
+    monkeypatch.setattr(control_connection, "CONTROL_REQUEST_TIMEOUT_S", 0.01)
+    assert (await raw.ask(Op.STATUS))[0] == ErrorCode.OK
+    slow = await connect()
+    slow.writer.write(encode_request(Op.STATUS, 1, [])[:-1])
+    assert await slow.reply() == [0, ErrorCode.LIMIT, "a request did not arrive within 0.01 s"]
+    assert await slow.at_end()
+    assert (await raw.ask(Op.STATUS))[0] == ErrorCode.OK
+
+
+async def test_requests_one_behind_the_other_are_never_too_slow(raw, connect, server):
+    """A stream of them that always ends in the middle of one makes progress."""
+    request = encode_request(Op.STATUS, 1, [])
+    raw.writer.write(request[:5])
+    assert (await (await connect()).ask(Op.STATUS))[0] == ErrorCode.OK
+    [connection] = [one for one in server._connections if one._slow is not None]
+    first = connection._slow
+    raw.writer.write(request[5:] + request[:5])
+    await raw.reply()
+    assert first.cancelled() and connection._slow not in (None, first)
+
+
+async def test_status_is_made_once_a_turn(raw, node, monkeypatch):
+    made = []
+    monkeypatch.setattr(node, "status", lambda: made.append(1) or {})
+    raw.writer.write(b"".join(encode_request(Op.STATUS, number, []) for number in range(1, 101)))
+    for _ in range(100):
+        assert (await raw.reply())[1] == ErrorCode.OK
+    assert len(made) < 50
+    node.reason = "changed"
+    assert "changed" in (await raw.ask(Op.STATUS))[1]
+
+
 async def test_a_reply_over_the_limit_becomes_an_error(raw, node):
     node.state = {"much": "x" * limits.MAX_CONTROL_FRAME_BYTES}
     assert (await raw.ask(Op.STATUS))[0] == ErrorCode.LIMIT

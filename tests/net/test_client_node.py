@@ -81,3 +81,19 @@ async def test_its_operator_may_stop_it(nodes: Nodes) -> None:
     client.stop()
     assert calls == ["stop"]
     await client.close()
+
+
+async def test_the_operators_limits_of_keys_are_those_of_requests(nodes: Nodes) -> None:
+    limits = with_values({"max_keys_per_request": 2, "max_key_size_bits": 256})
+    client = await nodes.client("carol", {"hank": free_port(), "helen": free_port()}, limits=limits)
+    assert (client.limits().max_keys_per_request, client.limits().max_key_size_bits) == (2, 256)
+    outcomes: list[object] = []
+    client.get_keys("sam", ["sunny"], 3, 128, outcomes.append)
+    client.get_keys("sam", ["sunny"], 1, 264, outcomes.append)
+    client.get_keys_by_id("sam", "sunny", [bytes([number]) * 16 for number in range(3)], outcomes.append)
+    assert [str(outcome) for outcome in outcomes] == [
+        "number is 3; 1 to 2 keys are possible",
+        "size is 264 bits; 32 to 256 are possible",
+        "3 key IDs; 1 to 2 are possible",
+    ]
+    assert client.status()["limits"]["max_key_size_bits"] == 256

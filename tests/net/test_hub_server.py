@@ -6,13 +6,13 @@ import socket
 
 import pytest
 
-from dsked.errors import ConfigurationError
+from dsked.errors import ConfigurationError, LimitError
 from dsked.hub.engine import HubEngine
 from dsked.limits import MAX_UNAUTHENTICATED_PER_ADDRESS
 from dsked.net import hub_server, tcp
 from dsked.net.hub_node import HubNode
 from dsked.psrd.pair import Side
-from tests.net.nodes import LIMIT_S, Nodes
+from tests.net.nodes import LIMIT_S, Nodes, get_keys
 from tests.wire.sides import media_streams
 
 
@@ -220,3 +220,26 @@ async def test_a_refused_client_is_told_why_and_the_log_as_well(nodes: Nodes, ca
     assert not peer.registered
     reason = "refused client carol at 127.0.0.1: one side simulates PSRD and the other does not"
     assert caplog.messages.count(reason) == 1, "however often it tries again"
+
+
+async def test_the_operators_limits_of_shares_are_the_stores(nodes: Nodes) -> None:
+    limits = {"max_pending_shares_per_client": 1, "max_pending_share_bytes_per_client": 100_000}
+    hub = await nodes.hub("hank", **limits)
+    other = await nodes.hub("helen", **limits)
+    client = await nodes.client("carol", {"hank": hub.port, "helen": other.port})
+    await nodes.ready(client)
+    await get_keys(client, "sam", "sunny")
+    with pytest.raises(LimitError):
+        await get_keys(client, "sam", "sunny")
+    assert hub.status()["peer_clients"][0]["nr_pending_shares"] == 1
+    assert hub._engine.shares._limits.max_pending_share_bytes_per_client == 100_000
+
+
+async def test_garbage_in_a_large_piece_ends_the_connection_once(nodes: Nodes, caplog) -> None:
+    """What is left of it is not acted upon."""
+    hub = await nodes.hub()
+    raw = await nodes.connect(hub.port)
+    await raw.greeting()
+    raw.writer.write(b"\xff" * 500_000)
+    assert await raw.rest() == b""
+    assert sum("closing the connection" in message for message in caplog.messages) == 1

@@ -183,6 +183,17 @@ def test_what_waits_for_more_goes_on_waiting() -> None:
     assert told == ["first 100", "second 200"]
 
 
+def test_a_thousand_asks_while_the_disk_hangs_are_two() -> None:
+    """Every handshake asks for a little more; memory must not grow with their number."""
+    node, stream, _ = stream_of(*SIZES)
+    told: list[int] = []
+    for mark in range(48, 48_000, 48):
+        stream.reserve(mark, mark, told.append)
+    assert len(stream._waiting) == 2
+    node.work()
+    assert max(told) >= 48_000 - 48 and stream.committed == max(told) and not stream._waiting
+
+
 def test_a_mark_that_became_durable_when_nobody_waited_is_told_to_who_asks_for_it() -> None:
     """The disk may be asked for more while it works on less, by somebody whom the less is enough for."""
     node, stream, _ = stream_of(*SIZES)
