@@ -62,7 +62,7 @@ bench-media: setup ## measure bundles, and nodes by the size of their pools
 bench-stalled: setup ## measure what hubs that hang cost: before, at first, once known, after
 	@$(BIN)/python scripts/bench_stalled.py
 
-mutants: setup ## break the rules of the pools on purpose, and see the tests notice
+mutants: setup ## break the safety rules on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py
 
 lock: ## renew requirements.lock from pyproject.toml
