@@ -31,7 +31,9 @@ class Calm:
         self._dice = random.Random(f"{world.seed} calm")  # noqa: S311  repeatable on purpose
         topology = world.topology
         honest = [name for name in topology.hubs if name not in topology.liars]
-        self._down = self._dice.sample(honest, self._dice.randint(0, max(topology.spare, 0)))
+        may_fall = topology.victims or honest
+        number = self._dice.randint(0, min(max(topology.spare, 0), len(may_fall)))
+        self._down = self._dice.sample(may_fall, number)
         self._up = [name for name in honest if name not in self._down]
 
     def run(self) -> None:

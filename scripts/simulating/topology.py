@@ -73,7 +73,7 @@ def draw(
         storm_s=dice.choice([3.0, 6.0, 6.0, 10.0]),
     )  # fmt: skip
     if liars and dice.random() < 0.6:
-        number = dice.randint(0, min(k - 1, n - k))
+        number = dice.randint(1, min(k - 1, n - k))
         for hub in dice.sample(topology.hubs, number):
             topology.liars[hub] = liars[dice.choice(sorted(liars))]
     if hostile and dice.random() < 0.5:
