@@ -7,7 +7,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture attacks fuzz check lint format bench mutants bench-media bench-stalled lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench mutants bench-media bench-stalled lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ test-full: test-setup ## run the longer tests, which `make test` leaves out
 torture: setup ## kill daemons 2,000 times under load, then attack them for hours
 	@$(BIN)/python scripts/torture.py
 	@$(BIN)/python scripts/attacks.py all
+
+sim: setup ## simulate 20,000 whole topologies, with every fault and enemy at once
+	@$(BIN)/python scripts/sim.py
 
 attacks: setup ## the attacks alone; STATE=file keeps progress, and the same command goes on
 	@$(BIN)/python scripts/attacks.py all $(if $(STATE),--state $(STATE))
