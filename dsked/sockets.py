@@ -113,7 +113,7 @@ class Acceptor:
         return port
 
     async def close(self) -> None:
-        """Stop listening. Every connection that was accepted has its protocol then. Closing twice does nothing."""
+        """Stop listening; what was accepted has its protocol then. Closing twice does nothing."""
         self._stop()
         for listening in self._listening:
             listening.close()

@@ -1,5 +1,6 @@
-"""Floods of connections, from one address and from many, to a hub, a control socket and an ETSI port; and floods
-of requests by one local user. The honest pair must get its keys meanwhile.
+"""Floods of connections, from one address and from many, to a hub, a control socket and an ETSI port.
+
+And floods of requests by one local user. The honest pair must get its keys meanwhile.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import Any
 from dsked.delivery.control_protocol import Op, encode_request
 
 from .attack import Figures, Told
-from .siege import VICTIM, Siege, Times, check_success, run_loop, siege
+from .honest import Times
+from .siege import VICTIM, Siege, check_success, run_loop, siege
 
 AT_ONCE = 100
 REQUESTS_AT_ONCE = 1000
@@ -22,7 +24,7 @@ Dial = Callable[[asyncio.AbstractEventLoop], Awaitable[Any]]
 
 
 class Flood:
-    """So many connections, AT_ONCE of them at a time, each dropped as soon as it stands or has said a word."""
+    """Connections, AT_ONCE of them at a time, each dropped as soon as it stands or has said a word."""
 
     def __init__(self, besieged: Siege, rng: random.Random) -> None:
         self._lab, self._random = besieged.lab, rng
@@ -62,7 +64,7 @@ class Flood:
         return loop.create_connection(_Asks, "127.0.0.1", self._lab.port("carol"))
 
     async def asks(self, number: int, told: Told) -> float:
-        """A local user's requests over one control connection, as fast as it takes them; how many in a second."""
+        """A local user's requests over one control connection; how many in a second."""
         reader, writer = await asyncio.open_unix_connection(str(self._lab.socket("client", "carol")))
         begin = time.monotonic()
         for first in range(0, number, REQUESTS_AT_ONCE):
@@ -106,7 +108,7 @@ class Connections:
         figures: Figures = {}
         with siege() as besieged:
             quiet = besieged.quiet(QUIET_S)
-            flood = Flood(besieged, random.Random(seed))
+            flood = Flood(besieged, random.Random(seed))  # noqa: S311  an attack, not a secret
             share, done = -(-amount // 5), 0
             kinds: dict[str, Callable[[Told], Awaitable[float]]] = {
                 "one_address": lambda told: flood.run(flood.from_one, share, told),

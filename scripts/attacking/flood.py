@@ -1,7 +1,8 @@
-"""A client with gate key and pads floods a hub: with shares that nobody fetches, that expire at once, that name
-whom it can invent, that contradict others, and with questions for keys that nobody knows.
+"""A client with gate key and pads floods a hub.
 
-The hub's memory must stay below what docs/limits.md says, and the honest pair must get its keys.
+With shares that nobody fetches, that expire at once, that name whom it can invent, that contradict others,
+and with questions for keys that nobody knows. The hub's memory must stay below what docs/limits.md says, and
+the honest pair must get its keys.
 """
 
 from __future__ import annotations
@@ -55,7 +56,8 @@ class Flood:
     """What mallory says, and what the hub answers."""
 
     def __init__(self, besieged: Siege, seed: str, amount: int, told: Told) -> None:
-        self._besieged, self._random, self._amount, self._told = besieged, random.Random(seed), amount, told
+        self._random = random.Random(seed)  # noqa: S311  an attack, not a secret
+        self._besieged, self._amount, self._told = besieged, amount, told
         self.codes: Counter[int] = Counter()
         self.sent = self.answered = self.frames = self._open = 0
         self.peak_bytes = besieged.resident_bytes(VICTIM)

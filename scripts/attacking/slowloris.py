@@ -1,6 +1,7 @@
-"""A thousand connections that say a byte now and then: to a hub, to a client's control socket, and to its ETSI port.
+"""A thousand connections that say a byte now and then.
 
-Each must be closed in time, and the honest pair beside them must hardly notice.
+Seven of ten go to a hub, the others to a client's control socket and its ETSI port. Each must be closed in
+time, and the honest pair beside them must hardly notice.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ class Slowloris:
 
     @staticmethod
     async def _attack(besieged: Siege, seed: str, amount: int, told: Told) -> Crowd:
-        crowd = Crowd(besieged, random.Random(seed), time.monotonic() + amount, told)
+        rng = random.Random(seed)  # noqa: S311  an attack, not a secret
+        crowd = Crowd(besieged, rng, time.monotonic() + amount, told)
         await crowd.run(CONNECTIONS)
         return crowd
 
