@@ -241,6 +241,15 @@ class AnswersNonsense(Lie):
         yield Said(message if truth else self.random.choice(nonsense()), request_id)
 
 
+class SaysTwice(Lie):
+    """Everything, the second time at once or late."""
+
+    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
+        again = copied(message)
+        yield Said(message, request_id)
+        yield Said(again, request_id, self.random.choice([0.0, 0.05, 1.5]))
+
+
 class AnswersUnasked(Lie):
     """Says its answers under request ids of nobody as well, and other things under those of others."""
 
@@ -271,5 +280,5 @@ IN_ANSWERS: tuple[type[Lie], ...] = (
     SaysUnknown, SaysDone, SaysNotNamed, SaysDelivered, SaysAnything, HugeMissing,
     AcknowledgesWithoutStoring, RefusesEverything, PartialForEver, WrongNumberOfCodes, AcknowledgesTwice,
     StoresAndRefuses, RandomCodes, FalseDirectory, EmptyDirectory, TornDirectory, FalseTimeouts,
-    RefusesRegistration, FalseEnds, AnswersNonsense, AnswersUnasked, BreaksOff, AnswersNothing,
+    RefusesRegistration, FalseEnds, AnswersNonsense, SaysTwice, AnswersUnasked, BreaksOff, AnswersNothing,
 )  # fmt: skip

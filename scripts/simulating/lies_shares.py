@@ -8,7 +8,7 @@ from dsked.sharing import gfp
 from dsked.sharing.shares import PAIR_BYTES
 from dsked.wire.connection import HubConnection
 from dsked.wire.messages import Message, PartyBody, ShareGroup, ShareKey, Shares
-from simulating.lying import Lie, Said, ShareLie, add, add_elements, copied, replaced
+from simulating.lying import Lie, Said, ShareLie, add, add_elements, replaced
 
 _ELEMENT = gfp.ELEMENT_BYTES
 
@@ -275,15 +275,6 @@ class TruthThenLies(Alters):
             yield Said(lie, request_id)
 
 
-class SaysTwice(Lie):
-    """Everything, the second time at once or late."""
-
-    def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
-        again = copied(message)
-        yield Said(message, request_id)
-        yield Said(again, request_id, self.random.choice([0.0, 0.05, 1.5]))
-
-
 class DiffersByReader(ShareLie):
     """The truth to one client and something else to every other one."""
 
@@ -297,5 +288,5 @@ ABOUT_SHARES: tuple[type[Lie], ...] = (
     WrongCodeLength, RandomShares, SwapsShares, ReplaysStaleShares, OtherInitiator, OtherInitiatorClient,
     OtherResponders, WithoutResponders, OtherN, LargerK, SmallerK, TermsThatBreakRules, ShorterKey,
     LongerKey, EmptyShares, OverlongShares, OverlappingPieces, GapsBetweenPieces, PiecesOutOfOrder,
-    LastPieceNeverComes, TinyPieces, LiesThenTruth, TruthThenLies, SaysTwice, DiffersByReader,
+    LastPieceNeverComes, TinyPieces, LiesThenTruth, TruthThenLies, DiffersByReader,
 )  # fmt: skip

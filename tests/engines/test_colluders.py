@@ -120,7 +120,7 @@ def as_told(world: World, kind: type[Adds], key: Key, shares: list[KeyShare]) ->
     return told
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("n", "k"), [(5, 3), (7, 4), (9, 5)])
 def test_differences_that_cancel_at_0_have_no_honest_hub_named(n: int, k: int, seed: int) -> None:
     """The right key passes with the liars' shares: a naive judge would name the honest that differ."""
@@ -153,7 +153,7 @@ def differing_honest(world: World, key: Key, shares: list[KeyShare], k: int) -> 
     }
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize(("n", "k"), [(5, 3), (7, 4), (9, 5)])
 def test_decoding_that_points_at_honest_hubs_loses_no_key_and_names_none(n: int, k: int, seed: int) -> None:
     liars = tuple(f"hub{number}" for number in range(1, k))
