@@ -217,6 +217,8 @@ MAX_REMEMBERED_DELIVERIES = 1_048_576
 #: Long work on shares (searches for good ones; proofs of who lied) is cut into slices, one of each kind in a
 #: turn. Costs are in microseconds of one core, as sharing/cost.py estimates them: a slice takes 1 ms.
 MAX_SLICE_COST = 1000
+#: A turn that brought something else does no slice, so that answers leave at once; so many in a row at most.
+MAX_TURNS_WITHOUT_SLICE = 4
 #: What one initiator's keys may cost at once, 2 s: more than most searches take; then a quarter of a core.
 MAX_SEARCH_DEBT = 2_000_000
 SEARCH_COST_PER_S = 250_000

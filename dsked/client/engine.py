@@ -89,6 +89,7 @@ class ClientEngine:
         self._boot_id = random(BOOT_ID_BYTES)
         self._refill_settings = refill
         self._stopping = False
+        self._busy = False  # this turn has brought something
         peers = [
             HubPeer(Pair(name, hub, Side.CLIENT, gate_keys.get(hub, b""), simulated), x, index, refill)
             for index, (hub, x) in enumerate(hubs)
@@ -116,6 +117,7 @@ class ClientEngine:
         """Establish keys; `done` gets them, or the error. The shares leave when the turn ends."""
         try:
             self._check_running()
+            self._busy = True
             check_caller(caller, self.encryptors, self.name)
             named = check_responders(caller, responders)
             size = key_bytes(size_bits, self._key_limits)
@@ -138,6 +140,7 @@ class ClientEngine:
         """Fetch keys that `initiator` has established; `done` gets all of them, or the error."""
         try:
             self._check_running()
+            self._busy = True
             check_caller(caller, self.encryptors, self.name)
             check_key_ids(key_ids, self._key_limits)
             if caller == initiator:
@@ -205,7 +208,7 @@ class ClientEngine:
     def receive(self, connection: ClientConnection, data: bytes, now: float) -> None:
         """Act on bytes from the network. Raises DskedError: close the connection."""
         hub = self._peer_of[connection]
-        hub.changed = True
+        hub.changed = self._busy = True
         for request_id, message in connection.receive_data(data):
             if isinstance(message, PsrdBlock):
                 self._block(hub, connection, message)
@@ -246,7 +249,8 @@ class ClientEngine:
     def turn_ends(self, now: float) -> tuple[list[HubPeer], list[ClientConnection]]:
         """(hubs to dial, connections that may have output) of this event-loop turn."""
         self._locator.turn_ends(now)
-        self._responder.turn_ends(now)
+        self._responder.turn_ends(now, busy=self._busy)
+        self._busy = False
         self._initiator.turn_ends(now)
         changed = []
         for connection, hub in self._peer_of.items():
@@ -266,7 +270,9 @@ class ClientEngine:
             hub.close(f"it does not answer: nothing in {ANSWER_LIMIT_S:.0f} s")
         elif hub.oldest_request is not None and not hub.watched:
             hub.watched = True
-            self.timers.at(hub.oldest_request + ANSWER_LIMIT_S + _HANG_SLACK_S, partial(self._look_again, hub))
+            self.timers.at(
+                hub.oldest_request + ANSWER_LIMIT_S + _HANG_SLACK_S, partial(self._look_again, hub)
+            )
 
     @staticmethod
     def _look_again(hub: HubPeer, now: float) -> None:

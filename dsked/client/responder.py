@@ -127,14 +127,17 @@ class Responder:
             return LimitError("too many keys are waited for: ask again later")
         return None
 
-    def turn_ends(self, now: float) -> None:
-        """Ask the hubs for what this turn wants, and answer what is complete."""
+    def turn_ends(self, now: float, *, busy: bool = False) -> None:
+        """Ask the hubs for what this turn wants, and answer what is complete.
+
+        `busy`: this turn has brought something; long work is for one that has not.
+        """
         if self._round is not None:
             this_round, self._round = self._round, None
             self._start(this_round, now)
         self._look_at_changed(now)
         for slices in self._slices:
-            slices.turn_ends(now)
+            slices.turn_ends(now, busy=busy)
         self._look_at_changed(now)  # what has just been found
 
     def _look_at_changed(self, now: float) -> None:

@@ -16,7 +16,13 @@ from collections.abc import Callable, Generator
 from typing import Any, NamedTuple
 
 from dsked.fair_limit import FairLimit
-from dsked.limits import MAX_SEARCH_BYTES, MAX_SEARCH_DEBT, MAX_SLICE_COST, SEARCH_COST_PER_S
+from dsked.limits import (
+    MAX_SEARCH_BYTES,
+    MAX_SEARCH_DEBT,
+    MAX_SLICE_COST,
+    MAX_TURNS_WITHOUT_SLICE,
+    SEARCH_COST_PER_S,
+)
 from dsked.timers import Timer, Timers
 
 Finished = Callable[[Any, float], None]
@@ -60,6 +66,7 @@ class Slices:
         self._accounts: dict[str, _Account] = {}  # in the order of their turns
         self._bytes = FairLimit()
         self._wake: Timer | None = None
+        self._turns_without = 0
 
     def __len__(self) -> int:
         """Tasks under way."""
@@ -75,13 +82,23 @@ class Slices:
         self._accounts.setdefault(initiator, _Account()).tasks.append(_Task(work, size_bytes, finished))
         return True
 
-    def turn_ends(self, now: float) -> None:
-        """Do one slice, and see to it that the next turn comes when there is more to do."""
+    def turn_ends(self, now: float, *, busy: bool = False) -> None:
+        """Do one slice, and see to it that the next turn comes when there is more to do.
+
+        `busy`: this turn has other things to say, which should not wait for a slice.
+        """
+        if busy and self._turns_without < MAX_TURNS_WITHOUT_SLICE:
+            self._turns_without += 1
+        else:
+            self._turns_without = 0
+            self._do_slice(now)
+        self._forget_idle(now)
+        self._wake_later(now)
+
+    def _do_slice(self, now: float) -> None:
         left = MAX_SLICE_COST
         while left > 0 and (initiator := self._next(now)) is not None:
             left -= self._step(initiator, now)
-        self._forget_idle(now)
-        self._wake_later(now)
 
     def _next(self, now: float) -> str | None:
         """The initiator whose turn it is."""

@@ -5,7 +5,13 @@ from collections.abc import Generator
 import pytest
 
 from dsked.client.slices import Slices
-from dsked.limits import MAX_SEARCH_BYTES, MAX_SEARCH_DEBT, MAX_SLICE_COST, SEARCH_COST_PER_S
+from dsked.limits import (
+    MAX_SEARCH_BYTES,
+    MAX_SEARCH_DEBT,
+    MAX_SLICE_COST,
+    MAX_TURNS_WITHOUT_SLICE,
+    SEARCH_COST_PER_S,
+)
 from dsked.timers import Timers
 
 NOW = 1000.0
@@ -104,6 +110,19 @@ def test_bytes_are_shared_fairly(setting: Setting) -> None:
         setting.turn()
     assert setting.add("mallory", 1, size=half)
     assert not setting.add("dave", 1, size=half + 1)
+
+
+def test_a_busy_turn_does_none_but_not_for_ever(setting: Setting) -> None:
+    setting.add("carol", 10)
+    for _ in range(2):
+        for _ in range(MAX_TURNS_WITHOUT_SLICE):
+            setting.slices.turn_ends(setting.now, busy=True)
+            assert setting.timers.next_deadline() is not None, "the next turn comes at once"
+        before = len(setting.done)
+        setting.slices.turn_ends(setting.now, busy=True)
+        assert len(setting.done) == before + 1
+    setting.slices.turn_ends(setting.now)
+    assert len(setting.done) == 3
 
 
 def test_work_that_is_done_in_no_piece_at_all_is_finished(setting: Setting) -> None:
