@@ -146,13 +146,16 @@ class Slowloris:
             "max_unauthenticated_per_address": PER_ADDRESS,
         }
         with siege(limits=limits) as besieged:
-            quiet = besieged.quiet(min(QUIET_S, 2 + amount))
+            quiet_s = min(QUIET_S, 2 + amount)
+            before = besieged.quiet(quiet_s)
             loud, crowd = besieged.loud(lambda: run_loop(self._attack(besieged, seed, amount, told)))
+            quiet = max(before, besieged.quiet(quiet_s), key=lambda times: times.p99_ms)
             besieged.check_unharmed(lines=12 + amount)
         if crowd.late:
             raise Broken(f"{len(crowd.late)} of {len(crowd.lives)} closed late: {crowd.late[:3]}")
         check_success(self.name, loud)
-        check_p99(self.name, quiet, loud)
+        if amount >= self.full:  # else a sample or two would decide
+            check_p99(self.name, quiet, loud)
         return {
             "connections": len(crowd.lives),
             "longest_s_max": round(max(crowd.lives), 2),
