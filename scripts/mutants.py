@@ -21,7 +21,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
-from mutating import client, delivery, handshake, hub, pools, secrets, sharing, storage, wire
+import mutating.client
+import mutating.delivery
+import mutating.handshake
+import mutating.hub
+import mutating.pools
+import mutating.secrets
+import mutating.sharing
+import mutating.storage
+import mutating.wire
 from mutating.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -30,15 +38,15 @@ LIMIT_S = 300.0
 HANGS = "a time-out: the tests hang"
 
 MUTANTS = (
-    *pools.MUTANTS,
-    *storage.MUTANTS,
-    *wire.MUTANTS,
-    *handshake.MUTANTS,
-    *hub.MUTANTS,
-    *client.MUTANTS,
-    *sharing.MUTANTS,
-    *delivery.MUTANTS,
-    *secrets.MUTANTS,
+    *mutating.pools.MUTANTS,
+    *mutating.storage.MUTANTS,
+    *mutating.wire.MUTANTS,
+    *mutating.handshake.MUTANTS,
+    *mutating.hub.MUTANTS,
+    *mutating.client.MUTANTS,
+    *mutating.sharing.MUTANTS,
+    *mutating.delivery.MUTANTS,
+    *mutating.secrets.MUTANTS,
 )
 
 

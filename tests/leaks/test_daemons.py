@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import provision
@@ -69,12 +70,14 @@ class Watched:
             except DskedError as error:
                 self.say("error", f"{error} {error!r}")
 
+    def note_logs(self) -> None:
+        """The story is over: what has been logged belongs to what was said."""
+        for role, name in self.lab.nodes():
+            self.say(f"log of {role} {name}", self.lab.log(name))
+
     def told(self) -> dict[str, str]:
         """Everything that was said, logs and statuses included, by place."""
-        places = {place: "\n".join(texts) for place, texts in self._told.items()}
-        for role, name in self.lab.nodes():
-            places[f"log of {role} {name}"] = self.lab.log(name)
-        return places
+        return {place: "\n".join(texts) for place, texts in self._told.items()}
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +108,9 @@ def story(watched: Watched) -> None:
     for name in FAULTS:
         with watched.fault(name), suppress(AssertionError):
             broken_requests(watched)
+        wait_until(partial(serves, lab), "keys flow again")
     statuses(watched)
+    watched.note_logs()
     assert watched.dealt() > 20
 
 
@@ -177,7 +182,7 @@ def test_nothing_that_was_said_tells_a_secret(watched: Watched) -> None:
 
 
 def test_faults_of_ours_were_logged_with_their_tracebacks(watched: Watched) -> None:
-    logs = "\n".join(watched.lab.log(name) for _, name in watched.lab.nodes())
+    logs = "\n".join(text for place, text in watched.told().items() if place.startswith("log of"))
     for name in ("_put_group", "_hand_out", "open", "key_container"):
         assert f"a fault of ours in {name}" in logs, name
     assert "Traceback" in logs
@@ -223,6 +228,6 @@ def unwiped(lab: Laboratory) -> list[str]:
 def test_a_pad_that_is_logged_is_found(watched: Watched) -> None:
     """The proof of this file: a daemon that logs a pad does not pass."""
     with watched.fault("leak"):
-        wait_until(lambda: serves(watched.lab), "keys flow")
+        wait_until(partial(serves, watched.lab), "keys flow")
     found = {hit.secret for hit in watched.canaries.found("log", watched.lab.log("hub1"))}
     assert any(name.startswith("pool") for name in found)

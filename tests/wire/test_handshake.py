@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.limits import MAX_HANDSHAKE_BYTES
+from dsked.errors import FrameError
+from dsked.limits import MAX_HANDSHAKE_BYTES, NONCE_BYTES
+from dsked.wire.handshake import M0, MAGIC, decode_part, encode_part
 from dsked.wire.messages import Error
 
 from .handshakes import (
@@ -79,3 +81,13 @@ def test_simulated_sessions_begin_at_the_next_position_once_streams_are_there() 
     ends.sessions()
     assert both(ends) == (near, far)
     assert (near.local.next, far.local.next) == (96, 96)
+
+
+def test_only_the_canonical_form_of_a_message_is_read() -> None:
+    """A number in more bytes than it needs, and a MAC that fits: two forms of one message there are not."""
+    raw = encode_part(M0(MAGIC, [1], bytes(NONCE_BYTES)))
+    assert decode_part(M0, raw).versions == [1]
+    at = raw.index(b"\x91\x01") + 1
+    longer = raw[4:at] + b"\xcc" + raw[at:]
+    with pytest.raises(FrameError, match="M0 is not in canonical form"):
+        decode_part(M0, len(longer).to_bytes(4, "big") + longer)
