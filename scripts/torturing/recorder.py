@@ -18,6 +18,8 @@ from .weather import Fate, Forecast, Weather
 
 #: An end that says nothing and does not close is left alone after this.
 LINGER_S = 2.0
+#: Then what has come is read first: this process may have stood still itself, and timers come before sockets.
+READ_S = 0.1
 #: How long a connection waits for a hub that is down: less than a client waits for M0.
 HOLD_S = 4.0
 
@@ -300,7 +302,7 @@ class Line:
             end.finish()
         if not self._finishing:
             self._finishing = True
-            self._later(LINGER_S, self._abort)
+            self._later(LINGER_S, lambda: self._later(READ_S, self._abort))
         if self._ended == set(Way):
             self._abort()
 

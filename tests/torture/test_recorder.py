@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
 import pytest
+import uvloop
 
 from scripts.torturing.gateway import Gateway
 from scripts.torturing.ledger import HANDSHAKE_BYTES, Ledger, Reuse, Stream
@@ -82,14 +86,16 @@ class Wire(NamedTuple):
 
 
 @asynccontextmanager
-async def wired(forecast: Forecast | None = None, ledger: Ledger | None = None) -> AsyncIterator[Wire]:
+async def wired(
+    forecast: Forecast | None = None, ledger: Ledger | None = None, weather: type[OneFault] = OneFault
+) -> AsyncIterator[Wire]:
     accepted: asyncio.Queue[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = asyncio.Queue()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         accepted.put_nowait((reader, writer))
 
     hub = await asyncio.start_server(accept, "127.0.0.1", 0)
-    recorder = Recorder(ledger or Ledger(lambda client, hub: None), OneFault(forecast))
+    recorder = Recorder(ledger or Ledger(lambda client, hub: None), weather(forecast))
     gateway = await recorder.serve("hank", 0)
     gateway.set_ports(hub.sockets[0].getsockname()[1])
     async with asyncio.timeout(LIMIT_S):
@@ -162,6 +168,78 @@ async def test_what_is_still_said_on_a_line_that_was_cut_is_written_down() -> No
         await wire.closed()
         wire.lose(registered.way, registered.raw)
         await wire.until_used(registered.way, 2)
+
+
+def test_a_recorder_that_stood_still_itself_reads_before_it_gives_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process got no time while an end still spoke; on uvloop timers may then come before sockets."""
+    monkeypatch.setattr("scripts.torturing.recorder.LINGER_S", 0.05)
+    register, registered = frames()["REGISTER"], frames()["REGISTERED: taken"]
+
+    async def run() -> None:
+        async with wired(Forecast(Fate.CUT, pieces=0)) as wire:
+            await wire.handshake()
+            await wire.send(register.way, register.raw)
+            hub = wire.hub[1].get_extra_info("socket").fileno()
+
+            def stand_still() -> None:
+                loop.remove_reader(alarm)
+                os.write(hub, registered.raw)
+                time.sleep(0.2)
+
+            loop = asyncio.get_running_loop()
+            alarm, bell = socket.socketpair()
+            with alarm, bell:
+                loop.add_reader(alarm, stand_still)
+                bell.send(b"!")
+                await wire.until_used(registered.way, 2)
+
+    uvloop.run(run())
+
+
+CHANGED = {
+    Fate.REPEAT: lambda piece, before: piece + piece,
+    Fate.REPLAY: lambda piece, before: before + piece,
+}
+
+
+@pytest.mark.parametrize("fate", CHANGED)
+async def test_pieces_come_again(fate: Fate) -> None:
+    register = frames()["REGISTER"]
+
+    class Again(OneFault):
+        def instead(self, fate: Fate, piece: Piece) -> bytes:
+            return CHANGED[fate](piece.raw, b"old") if fate in CHANGED else piece.raw
+
+    async with wired(Forecast(fate, pieces=0), weather=Again) as wire:
+        await wire.handshake()
+        wire.lose(register.way, register.raw)
+        expected = CHANGED[fate](register.raw, b"old")
+        assert await wire.hub[0].readexactly(len(expected)) == expected
+        assert wire.stream(register.way).nr_uses == 2, "it counts once"
+
+
+async def test_a_piece_comes_behind_the_next_one() -> None:
+    first, second = [frame for frame in frames().values() if frame.way is Way.TO_HUB][:2]
+    async with wired(Forecast(Fate.SWAP, pieces=0)) as wire:
+        await wire.handshake()
+        wire.lose(Way.TO_HUB, first.raw + second.raw)
+        assert await wire.hub[0].readexactly(len(first.raw + second.raw)) == second.raw + first.raw
+
+
+async def test_a_piece_comes_back_to_its_sender() -> None:
+    register = frames()["REGISTER"]
+    async with wired(Forecast(Fate.REFLECT, pieces=0)) as wire:
+        await wire.handshake()
+        wire.lose(register.way, register.raw)
+        assert await wire.client[0].readexactly(len(register.raw)) == register.raw
+
+
+async def test_in_calm_weather_everything_passes_on_old_connections_too() -> None:
+    register = frames()["REGISTER"]
+    async with wired(Forecast(Fate.LOSE_AND_CUT, pieces=0)) as wire:
+        await wire.handshake()
+        wire.recorder.weather.calm = True
+        await wire.send(register.way, register.raw)
 
 
 async def test_a_sender_that_dies_in_the_middle_of_a_frame_has_used_it() -> None:
