@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsked.errors import DskedError
+from dsked.errors import DskedError, PeerError
 from dsked.wire.connection import ClientConnection, Stage
 
 from .events import Broken, Events
@@ -23,6 +23,12 @@ class Inspector:
         self.source: Inspector | None = None
         self._sent: list[bytes] = []  # what this end has sent and the other has not seen yet
         self._cutter = Cutter()
+        self.tampered = False  # something was lost or forged on the way to here
+
+    @property
+    def name(self) -> str:
+        """Whose end it is."""
+        return self._end.process.name
 
     # --- what leaves ---
 
@@ -56,7 +62,13 @@ class Inspector:
 
     def _take(self, data: bytes) -> None:
         process, connection = self._end.process, self._end.connection
-        process.receive(connection, data)
+        was_open = connection.stage is Stage.OPEN
+        try:
+            process.receive(connection, data)
+        except PeerError as error:
+            if was_open and not self.tampered and self._oracle.is_honest(self.source):
+                raise Broken(f"{self._where()}: an honest session breaks by itself: {error}") from None
+            raise
 
     def _is_of_the_peer(self, piece: bytes) -> bool:
         """Sent on this very connection, in its order.
@@ -70,6 +82,7 @@ class Inspector:
         may_miss = is_any_frame if is_frame(piece) else is_frame
         if not all(map(may_miss, skipped)) or (skipped and not is_any_frame(piece)):
             return False
+        self.tampered = self.tampered or bool(skipped)
         del sent[: len(skipped) + 1]
         return True
 
@@ -78,6 +91,7 @@ class Inspector:
         exempt = isinstance(connection, ClientConnection) and connection.stage is Stage.GREETING
         closing = connection.stage is Stage.CLOSING
         self._events.count("forged pieces")
+        self.tampered = True
         before = self._state()
         try:
             self._take(data)

@@ -27,6 +27,7 @@ from .machines import ClientProcess, HubProcess, Process
 from .pieces import Use
 
 if TYPE_CHECKING:
+    from .inspection import Inspector
     from .tcp import End
 
 #: A request is answered within this long of the world's time: directory 0.8 s, shares or keys 1 s, clocks.
@@ -253,8 +254,14 @@ class Oracle:
 
     # --- nodes ---
 
+    def is_honest(self, peer: Inspector | None) -> bool:
+        """True for the end of an honest node."""
+        return peer is not None and peer.name not in self.liars | self.hostile
+
     def logged(self, process: Process, level: int, text: str) -> None:
-        """A line of a node's log."""
+        """A line of a node's log. An alarm that nothing was restored for is a false one."""
+        if "restored or cloned" in text and not self.events.counts["restores"]:
+            raise Broken(f"{process.name} raises a false alarm: {text}")
 
     def died(self, process: Process) -> None:
         """A process is gone, with whatever it was asked for."""

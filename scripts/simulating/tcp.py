@@ -84,6 +84,7 @@ class Pipe:
         data = self._segment()
         if self.tamper is not None and data:
             tamper, self.tamper = self.tamper, None
+            self.sink.inspector.tampered = True
             data = tamper(self, data)
         if data and self.sink.open:
             self.sink.receive(data)
