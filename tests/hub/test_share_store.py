@@ -367,3 +367,18 @@ def test_a_stored_share_shows_no_secret() -> None:
     what = terms()
     text = repr(StoredShare(what, {"curtis": b"secret-code"}, NOW, b"secret-share"))
     assert "secret" not in text
+
+
+def test_shares_that_nobody_fetches_end_at_the_limit_of_their_initiators_tombstones(
+    store: ShareStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(share_store, "MAX_TOMBSTONES_PER_CLIENT", 3)
+    for number in range(3):
+        assert put(store, key_id=bytes([number]) * 16, ttl_s=1.0) is ErrorCode.OK
+    store.expire(NOW + 2)
+    later = NOW + 3
+    assert put(store, now=later, key_id=b"n" * 16) is ErrorCode.LIMIT
+    other = terms(initiator="celia")
+    assert put(store, other, now=later, key_id=b"n" * 16) is ErrorCode.OK, "it is carol's limit"
+    store.expire(NOW + 2 + 2 * TIMEOUT_S)
+    assert put(store, now=NOW + 2 + 2 * TIMEOUT_S, key_id=b"n" * 16) is ErrorCode.OK
