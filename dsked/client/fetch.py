@@ -131,6 +131,7 @@ class Fetch:
     def succeed(self, terms: Terms, key: bytes, passed: list[KeyShare]) -> None:
         """`passed`, k shares under `terms`, give `key`, and its secret tag holds."""
         self.key, self.terms, self.passed = key, terms, passed
+        self.searches.clear()
 
     @property
     def settled(self) -> bool:
