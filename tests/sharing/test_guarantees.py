@@ -46,7 +46,7 @@ def test_the_table_is_true() -> None:
 
 @pytest.mark.parametrize(("n", "k"), USUAL)
 def test_every_row_is_kept(n: int, k: int) -> None:
-    """As many liars as the row allows, who lie in every column: the key. Where one more would do, no other."""
+    """As many liars as the row allows, who lie in every column: the key."""
     rng = random.Random(1000 * n + k)
     of = terms(n, k, 32)
     key_id, key, hubs = deal_one(of, range(1, n + 1), n)

@@ -33,7 +33,7 @@ def test_naming_whoever_differs_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
         return tuple(share.x for share in others)
 
     monkeypatch.setattr(subsets, "prove_wrong", whoever_differs)
-    with pytest.raises(Broken, match="honest hubs at .* are named"):
+    with pytest.raises(Broken, match="honest hubs at"):
         run(300)
 
 
