@@ -64,8 +64,21 @@ def files() -> SimulatedFiles:
 
 def test_every_call_of_the_seam_is_simulated() -> None:
     calls = {name for name in vars(Files) if not name.startswith("_")}
-    assert calls == {name for name in vars(SimulatedFiles) if not name.startswith("_")} - {"nr_open"}
+    assert calls == {name for name in vars(SimulatedFiles) if not name.startswith("_")} - {"nr_open", "end"}
     assert calls - FALLIBLE == {"close", "exists", "lock"}
+
+
+def test_the_locks_of_a_process_that_ends_are_given_back() -> None:
+    disk = Disk()
+    first, second = SimulatedFiles(disk), SimulatedFiles(disk)
+    path = Path("/lock")
+    file = first.create(path)
+    assert first.lock(file)
+    again = second.open(path)
+    assert not second.lock(again)
+    first.end()
+    assert second.lock(again)
+    assert first.nr_open == 0
 
 
 def _try(call: Callable[[], object]) -> object:
