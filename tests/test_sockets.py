@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
+import shutil
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -201,3 +204,67 @@ async def test_a_peer_that_reads_nothing_any_more_is_given_up(monkeypatch) -> No
         made[0].write(bytes(32 * 1024 * 1024))  # type: ignore[attr-defined]
         assert isinstance(await asyncio.wait_for(lost, 3 * LIMIT_S), TimeoutError)
     await acceptor.close()
+
+
+class OtherHost:
+    """A network namespace behind a veth pair: `address` is ours there."""
+
+    def __init__(self) -> None:
+        token = os.urandom(3).hex()
+        self._name, self._here, self._there = f"dsked-{token}", f"dsked-{token}a", f"dsked-{token}b"
+        net = f"10.254.{int(token[:2], 16)}"
+        self.address = f"{net}.1"
+        self._caller: subprocess.Popen[bytes] | None = None
+        self._ip(f"netns add {self._name}")
+        try:
+            self._ip(f"link add {self._here} type veth peer name {self._there} netns {self._name}")
+            self._ip(f"addr add {net}.1/24 dev {self._here}")
+            self._ip(f"link set {self._here} up")
+            self._ip(f"-n {self._name} addr add {net}.2/24 dev {self._there}")
+            self._ip(f"-n {self._name} link set {self._there} up")
+        except BaseException:
+            self.close()
+            raise
+
+    @staticmethod
+    def _ip(line: str) -> None:
+        subprocess.run(["ip", *line.split()], check=True, capture_output=True)
+
+    def call(self, port: int) -> None:
+        """A process there connects to us, and says nothing."""
+        code = f"import socket; s = socket.create_connection(('{self.address}', {port})); input()"
+        inside = ["ip", "netns", "exec", self._name, sys.executable, "-c", code]
+        self._caller = subprocess.Popen(inside, stdin=subprocess.PIPE)
+
+    def vanish(self) -> None:
+        """Its network is gone."""
+        self._ip(f"-n {self._name} link set {self._there} down")
+
+    def close(self) -> None:
+        if self._caller is not None:
+            self._caller.communicate(b"\n")
+        self._ip(f"netns del {self._name}")
+
+
+@pytest.mark.full
+@pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("ip"), reason="network namespaces need root and ip")
+@pytest.mark.parametrize("says", [b"", b"something"])
+async def test_a_peer_whose_host_is_gone_is_given_up(says: bytes, monkeypatch) -> None:
+    """Nothing comes from it any more, no reset either: probes find that out, or what was sent to it."""
+    for name in ("KEEPALIVE_IDLE_S", "KEEPALIVE_INTERVAL_S", "KEEPALIVE_COUNT", "UNACKNOWLEDGED_S"):
+        monkeypatch.setattr(sockets, name, 1)
+    made: list[asyncio.BaseTransport] = []
+    came = asyncio.Event()
+    lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(Guest, "connection_lost", lambda self, exc: lost.set_result(exc))
+    other = OtherHost()
+    try:
+        acceptor = Acceptor(await listen(other.address, 0), lambda: Guest(made, came))
+        other.call(acceptor.port)
+        await _until(came, lambda: len(made) == 1)
+        other.vanish()
+        made[0].write(says)  # type: ignore[attr-defined]
+        assert isinstance(await asyncio.wait_for(lost, 3 * LIMIT_S), OSError)
+        await acceptor.close()
+    finally:
+        other.close()

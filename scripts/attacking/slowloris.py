@@ -146,7 +146,7 @@ class Slowloris:
             "max_unauthenticated_per_address": PER_ADDRESS,
         }
         with siege(limits=limits) as besieged:
-            quiet_s = min(QUIET_S, 2 + amount)
+            quiet_s = min(QUIET_S, amount)
             before = besieged.quiet(quiet_s)
             loud, crowd = besieged.loud(lambda: run_loop(self._attack(besieged, seed, amount, told)))
             quiet = max(before, besieged.quiet(quiet_s), key=lambda times: times.p99_ms)
