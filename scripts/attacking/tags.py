@@ -94,10 +94,11 @@ class Door:
     def __init__(self, name: str, ends: Ends, side: Side, pieces: list[bytes]) -> None:
         self.name, self.ends, self.side, self.pieces = name, ends, side, pieces
         self._engine = ends.client if side is Side.CLIENT else ends.hub
-        self._before = [self._now() for _ in range(2)][1]  # the first end of a turn settles things
+        self._before = self._now()
 
     def _now(self) -> dict[str, object]:
-        self.ends.end_turns()
+        for _ in range(2):  # the second turn is one in which nothing has come
+            self.ends.end_turns()
         return snapshot(self._engine)
 
     def takes(self, data: bytes) -> bool:
