@@ -33,3 +33,11 @@ def test_keys_are_equal_when_both_parts_are():
     assert key != Key(b"b" * 16, SECRET)
     assert key != Key(b"a" * 16, SECRET + b"x")
     assert key != (b"a" * 16, SECRET)
+
+
+def test_keys_are_compared_in_constant_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the one function that is made for it: how long it takes does not tell where they differ."""
+    compared: list[tuple[bytes, bytes]] = []
+    monkeypatch.setattr("hmac.compare_digest", lambda a, b: compared.append((a, b)) or False)
+    assert Key(b"i" * 16, b"one") != Key(b"i" * 16, b"two")
+    assert compared == [(b"one", b"two")]
