@@ -16,8 +16,9 @@ from .ledger import Ledger, Origin, Use
 from .tap import REFUSED_REWIND, Hello, Piece, Range, Tap, Way
 from .weather import Fate, Forecast, Weather
 
-#: An end that says nothing and does not close is left alone after this.
-LINGER_S = 2.0
+#: An end that says nothing and does not close is left alone after this. On a machine that is very busy a node
+#: may get no time for seconds, and what it then writes at first would be used and not seen.
+LINGER_S = 10.0
 #: Then what has come is read first: this process may have stood still itself, and timers come before sockets.
 READ_S = 0.1
 #: How long a connection waits for a hub that is down: less than a client waits for M0.
