@@ -34,7 +34,7 @@ from mutating.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
 COPIED = ("dsked", "tests", "scripts", "proto", "configs", "pyproject.toml", "Makefile")
-LIMIT_S = 300.0
+LIMIT_S = 180.0
 HANGS = "a time-out: the tests hang"
 
 MUTANTS = (

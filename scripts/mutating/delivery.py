@@ -31,10 +31,10 @@ MUTANTS = (
         OF_ACCESS,
     ),
     Mutant(
-        "the requests of a control client have no limit",
+        "a control request too many costs all that are open",
         CONTROL,
-        "        if len(self._open_requests) > MAX_CONTROL_REQUESTS_IN_FLIGHT:\n",
-        "        if False:\n",
+        'raise LimitError(f"{MAX_CONTROL_REQUESTS_IN_FLIGHT} requests',
+        'raise FrameError(f"{MAX_CONTROL_REQUESTS_IN_FLIGHT} requests',
         OF_CONTROL,
     ),
     Mutant(
