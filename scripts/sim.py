@@ -31,8 +31,9 @@ def outcome_of(seed: int) -> Outcome:
     return run_seed(str(seed))
 
 
-def _ignore_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends us
+def _leave_signals_to_the_parent() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # it ends us by this one
 
 
 @contextmanager
@@ -41,7 +42,7 @@ def outcomes(seeds: range, jobs: int) -> Iterator[Iterator[Outcome]]:
     if jobs == 1:
         yield map(outcome_of, seeds)
         return
-    with multiprocessing.Pool(jobs, _ignore_interrupts) as pool:
+    with multiprocessing.Pool(jobs, _leave_signals_to_the_parent) as pool:
         yield pool.imap(outcome_of, seeds, chunksize=_CHUNK)
 
 

@@ -7,8 +7,9 @@ import random
 from dsked.keys import Key
 
 from .events import Broken
-from .machines import ClientProcess
-from .oracle import Request, check_quiet
+from .keeping import check_quiet
+from .oracle import Request
+from .processes import ClientProcess
 from .tcp import KEEPALIVE_S
 from .world import World
 

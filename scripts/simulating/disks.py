@@ -96,6 +96,7 @@ class NodeDisk:
         root.seen["state"] = root.durable["state"] = DiskDirectory()
 
     def fault(self, call: Call) -> int | None:
+        """What becomes of a call: its errno, or None; or SimulatedCrash."""
         if call.name not in CHANGES:
             return None
         if self.changes_to_crash is not None:
@@ -119,6 +120,7 @@ class NodeDisk:
         return SimulatedFiles(self._disk, seed, self.fault) if faulty else SimulatedFiles(self._disk, seed)
 
     def state(self, files: SimulatedFiles) -> StateDirectory:
+        """The node's state directory, as `files` sees it."""
         return StateDirectory(files, _STATE / self.name, self.role, self.name)
 
     def lose_power(self) -> None:
@@ -177,9 +179,11 @@ class OpenStore:
         self._notice(level, text)
 
     def gate_keys(self) -> dict[str, bytes]:
+        """By peer."""
         return {peer: pair.record.terms.gate_key for peer, pair in self.store.pairs.items()}
 
     def streams(self) -> dict[str, Streams]:
+        """By peer."""
         return {peer: pair.streams for peer, pair in self.store.pairs.items()}
 
     def holds(self, bundle: Bundle) -> bool:

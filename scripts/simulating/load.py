@@ -8,8 +8,8 @@ from functools import partial
 from dsked.keys import Key
 
 from .events import Broken
-from .machines import ClientProcess
 from .oracle import Request
+from .processes import ClientProcess
 from .world import World
 
 _SIZES_BITS = (32, 128, 256, 256, 256, 256, 512, 4096, 8192, 8200, 16384)

@@ -9,22 +9,21 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from torturing.ledger import Origin, Reuse, Stream
 from torturing.ledger import Use as LedgerUse
 
 from dsked.client.deal import Deal
-from dsked.client.engine import ClientEngine
-from dsked.errors import AlreadyDeliveredError, DskedError
-from dsked.hub.engine import HubEngine
+from dsked.errors import DskedError
 from dsked.keys import Key, Outcome
 from dsked.limits import MAX_FRAME_BYTES, MAX_OUTBOX_BYTES
 from dsked.sharing.terms import Party, Terms
 
 from .events import Broken, Events
-from .machines import ClientProcess, HubProcess, Process
+from .keeping import check_hub
 from .pieces import Use
+from .processes import ClientProcess, HubProcess, Process
 
 if TYPE_CHECKING:
     from .inspection import Inspector
@@ -274,46 +273,6 @@ class Oracle:
             if session is not None and session.outbox_bytes > MAX_OUTBOX_BYTES + MAX_FRAME_BYTES:
                 raise Broken(f"{process.name}: an outbox of {session.outbox_bytes} bytes")
         if isinstance(process, HubProcess) and process.name not in self.liars:
-            _check_hub(process, nr_ends)
+            check_hub(process, nr_ends)
         elif isinstance(process, ClientProcess) and process.name in self.hostile:
             self.check_stolen(process)
-
-
-def _check_hub(process: HubProcess, nr_ends: int) -> None:
-    engine = process.engine
-    sizes = {
-        "sessions": len(engine._sessions), "half open": len(engine._half_open),
-        "deliveries": len(engine._deliveries._of), "told": len(engine._told),
-        "parked": len(engine._desk._parking._by_connection), "changed": len(engine._changed),
-    }  # fmt: skip
-    for name, size in sizes.items():
-        if size > nr_ends:
-            raise Broken(f"{process.name}: {size} {name} with {nr_ends} connections")
-
-
-def check_quiet(process: Process) -> None:
-    """All requests are answered and all time is out: nothing is kept any more. Raises Broken."""
-    left = {name: size for name, size in _kept(process.engine).items() if size}
-    if left:
-        raise Broken(f"{process.name} keeps what it needs no more: {left}")
-
-
-def _kept(engine: HubEngine | ClientEngine) -> dict[str, Any]:
-    if isinstance(engine, HubEngine):
-        return {
-            "shares": len(engine.shares), "tombstones": engine.shares.nr_tombstones,
-            "parked": len(engine._desk._parking._waiting),
-        }  # fmt: skip
-    responder, initiator = engine._responder, engine._initiator
-    return {
-        "fetches": len(responder._fetches), "waiting": sum(responder._nr_waiting._of.values()),
-        "bytes under way": sum(initiator._under_way._of.values()),
-        "unsent": sum(len(unsent.items) for unsent in initiator._unsent.values()),
-        "questions": len(engine._locator._questions),
-        "held bytes": sum(responder._fetches._held_bytes.values()),
-    }  # fmt: skip
-
-
-def is_delivered_before(outcome: Outcome | None) -> bool:
-    """True where an encryptor was told that it has had its key."""
-    return isinstance(outcome, AlreadyDeliveredError)

@@ -7,7 +7,8 @@ from functools import partial
 
 from .adversary import Adversary
 from .events import Action
-from .machines import ClientProcess, Node
+from .machines import Node
+from .processes import ClientProcess
 from .tcp import End
 from .world import World
 

@@ -19,7 +19,7 @@ from .events import Events
 from .inspection import Inspector
 
 if TYPE_CHECKING:
-    from .machines import Process
+    from .processes import Process
 
 KEEPALIVE_S = KEEPALIVE_IDLE_S + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_S
 Tamper = Callable[["Pipe", bytes], bytes]

@@ -28,14 +28,17 @@ class Topology:
 
     @property
     def hubs(self) -> list[str]:
+        """Their names, in the order of their places."""
         return [f"hub{number}" for number in range(1, self.n + 1)]
 
     @property
     def xs(self) -> dict[str, int]:
+        """x-coordinates by hub."""
         return {hub: x for x, hub in enumerate(self.hubs, 1)}
 
     @property
     def client_of(self) -> dict[str, str]:
+        """The client that serves each encryptor."""
         return {name: client for client, names in self.clients.items() for name in names}
 
     @property

@@ -15,9 +15,10 @@ from dsked.psrd.pair import Side
 from .cabal import Cabal
 from .disks import LOW_BYTES, Bundle, Factory, NodeDisk
 from .events import Events
-from .machines import ClientProcess, HubProcess, Node, Process
+from .machines import Node
 from .network import Network
 from .oracle import Oracle
+from .processes import ClientProcess, HubProcess, Process
 from .topology import Topology
 
 _LOOK_S = 1.0  # how often the operator looks at the pools

@@ -1,0 +1,45 @@
+"""What engines keep: never more than their connections need, and in the end nothing."""
+
+from __future__ import annotations
+
+from dsked.client.engine import ClientEngine
+from dsked.hub.engine import HubEngine
+
+from .events import Broken
+from .processes import HubProcess, Process
+
+
+def check_hub(process: HubProcess, nr_ends: int) -> None:
+    """Nothing that belongs to connections outlives them. Raises Broken."""
+    engine = process.engine
+    sizes = {
+        "sessions": len(engine._sessions), "half open": len(engine._half_open),
+        "deliveries": len(engine._deliveries._of), "told": len(engine._told),
+        "parked": len(engine._desk._parking._by_connection), "changed": len(engine._changed),
+    }  # fmt: skip
+    for name, size in sizes.items():
+        if size > nr_ends:
+            raise Broken(f"{process.name}: {size} {name} with {nr_ends} connections")
+
+
+def check_quiet(process: Process) -> None:
+    """All requests are answered and all time is out: nothing is kept any more. Raises Broken."""
+    left = {name: size for name, size in _kept(process.engine).items() if size}
+    if left:
+        raise Broken(f"{process.name} keeps what it needs no more: {left}")
+
+
+def _kept(engine: HubEngine | ClientEngine) -> dict[str, int]:
+    if isinstance(engine, HubEngine):
+        return {
+            "shares": len(engine.shares), "tombstones": engine.shares.nr_tombstones,
+            "parked": len(engine._desk._parking._waiting),
+        }  # fmt: skip
+    responder, initiator = engine._responder, engine._initiator
+    return {
+        "fetches": len(responder._fetches), "waiting": sum(responder._nr_waiting._of.values()),
+        "bytes under way": sum(initiator._under_way._of.values()),
+        "unsent": sum(len(unsent.items) for unsent in initiator._unsent.values()),
+        "questions": len(engine._locator._questions),
+        "held bytes": sum(responder._fetches._held_bytes.values()),
+    }  # fmt: skip
