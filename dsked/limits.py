@@ -135,11 +135,11 @@ RECONNECT_HANDSHAKE_MAX_S = 60.0
 RECONNECT_JITTER = 0.25
 REGISTER_RETRY_S = 5.0
 
-#: A peer that says nothing is asked by the system after 10 s, then every 5 s: gone after 25 s without an answer.
+#: A peer that says nothing is asked by the system after 10 s, then every 5 s, and given up after 25 s.
 KEEPALIVE_IDLE_S = 10
 KEEPALIVE_INTERVAL_S = 5
 KEEPALIVE_COUNT = 3
-#: So long a peer may leave what was sent to it unacknowledged, or not read at all: as long as keepalive takes.
+#: So long a peer may leave what was sent to it unacknowledged or unread: as long as keepalive takes.
 UNACKNOWLEDGED_S = KEEPALIVE_IDLE_S + KEEPALIVE_COUNT * KEEPALIVE_INTERVAL_S
 
 #: Bytes of one connection that are acted upon in one turn: some 500 of the smallest frames, about 10 ms. What
@@ -257,7 +257,7 @@ MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
 MAX_HTTP_CONNECTIONS = 256
 HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
 HTTP_KEEPALIVE_S = 30.0
-#: Where all connections are taken, one whose request takes longer may be closed: twice what a key takes at most.
+#: Where all connections are taken, a request that takes longer may be cut off: twice what a key takes.
 HTTP_PATIENCE_S = 2.0
 #: After an early refusal the rest of the body is read for this long, so that the reply is not lost.
 HTTP_LINGER_S = 1.0
