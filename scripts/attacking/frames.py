@@ -255,11 +255,11 @@ class Assault:
             bad = [line for line in bad if not EXPECTED.search(line)]
             if bad:
                 raise Broken(f"{name} has logged: {bad[:5]}")
-        lines = len(self._lab.log(VICTIM).splitlines())
+        said = len(self._lab.log(VICTIM).splitlines())
         intervals = (time.monotonic() - self._begun_s) / OUTSIDER_LOG_INTERVAL_S
-        if lines > (intervals + 2) * LINES_PER_INTERVAL:
+        if said > (intervals + 2) * LINES_PER_INTERVAL:
             raise Broken(
-                f"{VICTIM} has logged {lines} lines in {intervals:.0f} times {OUTSIDER_LOG_INTERVAL_S} s"
+                f"{VICTIM} has logged {said} lines in {intervals:.0f} times {OUTSIDER_LOG_INTERVAL_S} s"
             )
 
 
