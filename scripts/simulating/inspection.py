@@ -66,7 +66,7 @@ class Inspector:
         try:
             process.receive(connection, data)
         except PeerError as error:
-            if was_open and not self.tampered and self._oracle.is_honest(self.source):
+            if was_open and not self.tampered and self._oracle.are_honest(self, self.source):
                 raise Broken(f"{self._where()}: an honest session breaks by itself: {error}") from None
             raise
 

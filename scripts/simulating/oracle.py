@@ -253,9 +253,10 @@ class Oracle:
 
     # --- nodes ---
 
-    def is_honest(self, peer: Inspector | None) -> bool:
-        """True for the end of an honest node."""
-        return peer is not None and peer.name not in self.liars | self.hostile
+    def are_honest(self, *ends: Inspector | None) -> bool:
+        """True for the ends of honest nodes."""
+        enemies = self.liars | self.hostile
+        return all(end is not None and end.name not in enemies for end in ends)
 
     def logged(self, process: Process, level: int, text: str) -> None:
         """A line of a node's log. An alarm that nothing was restored for is a false one."""
