@@ -159,7 +159,8 @@ class World:
                 while not so():
                     self.recorder.news.clear()
                     with suppress(TimeoutError):
-                        await asyncio.wait_for(self.recorder.news.wait(), POLL_S)
+                        async with asyncio.timeout(POLL_S):  # wait_for would lose an interruption now and then
+                            await self.recorder.news.wait()
         except TimeoutError:
             raise TortureError(f"keys do not flow again: {why_not()}") from None
 
