@@ -159,7 +159,7 @@ class World:
                 while not so():
                     self.recorder.news.clear()
                     with suppress(TimeoutError):
-                        async with asyncio.timeout(POLL_S):  # wait_for would lose an interruption now and then
+                        async with asyncio.timeout(POLL_S):  # wait_for may lose an interruption
                             await self.recorder.news.wait()
         except TimeoutError:
             raise TortureError(f"keys do not flow again: {why_not()}") from None
