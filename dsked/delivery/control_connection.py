@@ -9,12 +9,22 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import Annotated, Any, Protocol, cast
+from typing import Any, Protocol, cast
 
 import msgspec
 
 from dsked.delivery.access import AccessRules, LocalUser
 from dsked.delivery.control_protocol import MAX_REQUEST_ID, FrameBuffer, Op, encode_frame
+from dsked.delivery.control_requests import (
+    DECODE_ERRORS,
+    Request,
+    decode_adopt,
+    decode_get_keys,
+    decode_get_keys_by_id,
+    decode_locate,
+    decode_no_args,
+    decode_request,
+)
 from dsked.delivery.service import DeliveryService, KeyService, Node
 from dsked.errors import (
     DskedError,
@@ -30,55 +40,12 @@ from dsked.limits import (
     MAX_CONTROL_REQUEST_BYTES,
     MAX_CONTROL_REQUESTS_IN_FLIGHT,
     MAX_CONTROL_UNREAD_BYTES,
-    UUID_BYTES,
 )
 from dsked.sockets import TurnReader
 
 _log = logging.getLogger(__name__)
 #: Nobody is asked about other connections' replies for less.
 _SMALL_BYTES = 64 * 1024
-
-
-class _Request(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    op: int
-    request_id: int
-    args: msgspec.Raw
-
-
-class _GetKeys(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    responders: list[str]
-    number: int
-    size_bits: int | None
-    as_encryptor: str | None
-
-
-class _GetKeysById(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    initiator: str
-    key_ids: list[bytes]
-    as_encryptor: str | None
-
-
-class _Locate(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    encryptor: str
-
-
-class _Adopt(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    bundle: Annotated[bytes, msgspec.Meta(min_length=UUID_BYTES, max_length=UUID_BYTES)]
-
-
-class _NoArgs(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
-    pass
-
-
-_decode_request = msgspec.msgpack.Decoder(_Request).decode
-_decode_get_keys = msgspec.msgpack.Decoder(_GetKeys).decode
-_decode_get_keys_by_id = msgspec.msgpack.Decoder(_GetKeysById).decode
-_decode_locate = msgspec.msgpack.Decoder(_Locate).decode
-_decode_adopt = msgspec.msgpack.Decoder(_Adopt).decode
-_decode_no_args = msgspec.msgpack.Decoder(_NoArgs).decode
-
-#: What msgspec raises for bytes that are not what was declared.
-_DECODE_ERRORS = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
 
 
 class ControlOwner(Protocol):
@@ -176,15 +143,15 @@ class ControlConnection(asyncio.Protocol):
     def _take(self, frame: bytes) -> None:
         """Serve one request. Raises FrameError where not even its outer array is understood."""
         try:
-            request = _decode_request(frame)
-        except _DECODE_ERRORS:
+            request = decode_request(frame)
+        except DECODE_ERRORS:
             raise FrameError("a request is not understood: are both of the same version?") from None
         if not 0 <= request.request_id <= MAX_REQUEST_ID:
             raise FrameError(f"a request ID is not within 0 and {MAX_REQUEST_ID}")
         self._open(request.request_id)
         try:
             self._serve(request)
-        except _DECODE_ERRORS as error:
+        except DECODE_ERRORS as error:
             self._fail(request.request_id, RequestError(f"the request's arguments are wrong: {error}"))
         except DskedError as error:
             self._fail(request.request_id, error)
@@ -197,7 +164,7 @@ class ControlConnection(asyncio.Protocol):
             raise FrameError(f"request ID {request_id} is in use")
         self._open_requests.add(request_id)
 
-    def _serve(self, request: _Request) -> None:
+    def _serve(self, request: Request) -> None:
         serve = _SERVE.get(request.op)
         if serve is None:
             raise RequestError(f"there is no operation {request.op}")
@@ -206,33 +173,33 @@ class ControlConnection(asyncio.Protocol):
         serve(self, request.request_id, request.args)
 
     def _get_keys(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = _decode_get_keys(raw)
+        args = decode_get_keys(raw)
         caller = self._caller(args.as_encryptor)
         done = self._done(request_id)
         self._server.service().get_keys(caller, args.responders, args.number, args.size_bits, done)
 
     def _get_keys_by_id(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = _decode_get_keys_by_id(raw)
+        args = decode_get_keys_by_id(raw)
         caller = self._caller(args.as_encryptor)
         self._server.service().get_keys_by_id(caller, args.initiator, args.key_ids, self._done(request_id))
 
     def _locate(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = _decode_locate(raw)
+        args = decode_locate(raw)
         self._server.service().locate(f"user {self.user.uid}", args.encryptor, self._done(request_id))
 
     def _status(self, request_id: int, raw: msgspec.Raw) -> None:
-        _decode_no_args(raw)
+        decode_no_args(raw)
         self._reply(request_id, ErrorCode.OK, self._server.status())
 
     def _stop(self, request_id: int, raw: msgspec.Raw) -> None:
-        _decode_no_args(raw)
+        decode_no_args(raw)
         self._check_may_control("stop it")
         self._reply(request_id, ErrorCode.OK, None)
         self._flush()  # the reply leaves before the node begins to close connections
         self._server.node.stop()
 
     def _adopt(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = _decode_adopt(raw)
+        args = decode_adopt(raw)
         self._check_may_control("bring PSRD to it")
         self._server.deliveries().adopt(args.bundle, self._done(request_id))
 

@@ -146,7 +146,8 @@ class ShareStore:
             nr_shares < self._limits.max_pending_shares_per_client
             and nr_shares + self._nr_expired[client] < MAX_TOMBSTONES_PER_CLIENT
             and self._nr_bytes[client] + stored.size <= self._limits.max_pending_share_bytes_per_client
-            and self._nr_responder_bytes[client] + stored.responder_bytes <= MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
+            and self._nr_responder_bytes[client] + stored.responder_bytes
+            <= MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
         )
 
     @staticmethod

@@ -71,7 +71,7 @@ class Connection:
         """The verified messages in `data`, as (request id, message). Raises PeerError at the first
         piece that breaks the protocol, StorageError where a stream has failed; what came before has been
         yielded."""
-        if self.stage is Stage.CLOSING:
+        if self._reads_no_more():
             return
         for piece in self._buffer.feed(data):
             if self.session is not None and not _is_sealed(piece):
@@ -80,8 +80,11 @@ class Connection:
                 yield self._open_sealed(piece)
             else:
                 self._handshake_part(piece)
-            if self.stage is Stage.CLOSING:
+            if self._reads_no_more():
                 return
+
+    def _reads_no_more(self) -> bool:
+        return self.stage is Stage.CLOSING
 
     def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
         if self._sealer is None or piece[_TYPE_OFFSET : _TYPE_OFFSET + 1] != bytes((self.takes_sealed,)):
