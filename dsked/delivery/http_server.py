@@ -106,7 +106,7 @@ class HttpServer:
     def _make_room(self) -> bool:
         """The connection that has been without a request for longest goes; or one that takes far too long."""
         since = asyncio.get_running_loop().time() - HTTP_PATIENCE_S
-        slow = (handler for handler, begun in self._busy.items() if begun < since)
+        slow = (handler for handler, begun in self._busy.items() if begun <= since)
         handler = next(iter(self._waiting), None) or next(slow, None)
         if handler is None:
             return False
