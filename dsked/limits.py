@@ -211,6 +211,8 @@ MAX_HELD_SHARE_BYTES_PER_HUB = MAX_PENDING_SHARE_BYTES_PER_CLIENT
 MAX_KEY_BYTES_UNDER_WAY = MAX_OUTBOX_BYTES
 #: A hub that has not answered a request for so long hangs: its session is closed.
 ANSWER_LIMIT_S = 10.0
+#: A frame that has begun to arrive is whole by then (the largest at 40 kB/s), or its connection is closed.
+FRAME_LIMIT_S = 10.0
 #: Confirmations that wait for a hub; beyond that its shares simply time out.
 MAX_REMEMBERED_DONE_PER_HUB = 65_536
 MAX_REMEMBERED_DELIVERIES = 1_048_576

@@ -1,4 +1,4 @@
-"""What all types that hold keys, shares or pads have in common: no text tells them, and nobody copies them."""
+"""What types that hold keys, shares or pads have in common: no text tells them, and nobody copies them."""
 
 from __future__ import annotations
 

@@ -19,8 +19,8 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "chosen_limits", "fair_limit", "secrecy", "timers", "identifiers", "keys", "expiring",
-    "sharing", "auth", "psrd", "wire", "hub", "client", "entropy.health",
+    "errors", "limits", "chosen_limits", "fair_limit", "secrecy", "timers", "unfinished", "identifiers",
+    "keys", "expiring", "sharing", "auth", "psrd", "wire", "hub", "client", "entropy.health",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
 FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit", "secrecy"}
@@ -33,6 +33,7 @@ BELOW: dict[str, set[str]] = {
     "sockets": {"limits"},
     "descriptors": FOUNDATION,
     "timers": set(),
+    "unfinished": {"timers"},
     "identifiers": FOUNDATION,
     "sharing": FOUNDATION,
     "auth": {*FOUNDATION, "sharing"},
@@ -40,8 +41,18 @@ BELOW: dict[str, set[str]] = {
     "wire": {*FOUNDATION, "sharing", "auth", "psrd"},
     "keys": FOUNDATION,
     "expiring": set(),
-    "hub": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire"},
-    "client": {*FOUNDATION, "expiring", "timers", "identifiers", "sharing", "psrd", "wire", "keys"},
+    "hub": {*FOUNDATION, "expiring", "timers", "unfinished", "identifiers", "sharing", "psrd", "wire"},
+    "client": {
+        *FOUNDATION,
+        "expiring",
+        "timers",
+        "unfinished",
+        "identifiers",
+        "sharing",
+        "psrd",
+        "wire",
+        "keys",
+    },
     "storage": {*FOUNDATION, "psrd"},
     "entropy": {*FOUNDATION, "sharing"},
     "media": {*FOUNDATION, "identifiers", "config", "psrd", "storage", "entropy"},

@@ -36,11 +36,12 @@ from dsked.client.requests import (
 from dsked.client.responder import Responder
 from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
 from dsked.keys import Done, KeyLimits
-from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, NONCE_BYTES, REGISTER_RETRY_S
+from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, FRAME_LIMIT_S, NONCE_BYTES, REGISTER_RETRY_S
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.report import pools_report
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
+from dsked.unfinished import UnfinishedPieces
 from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
@@ -101,6 +102,7 @@ class ClientEngine:
         self._responder = Responder(name, self.hubs, self._evidence, self.timers, share_timeout_s, notice)
         self._dials = Dials(self.timers)
         self._peer_of: dict[ClientConnection, HubPeer] = {}
+        self._unfinished = UnfinishedPieces(self.timers, FRAME_LIMIT_S, self._never_ends)
         self._provisioning = Provisioning(self._dials, notice, lambda: self.wake())
         for hub in self.hubs:
             hub.closed_pools = closed_pools.get(hub.name, "")
@@ -216,6 +218,7 @@ class ClientEngine:
                 self._ends_held(connection, message)
             else:
                 hub.answer(request_id, message, now)
+        self._unfinished.received(connection, now)
 
     def disconnected(self, hub: HubPeer, now: float, problem: str) -> None:
         """The connection to `hub` is gone, or could not be made: it is dialled again after a while."""
@@ -229,6 +232,7 @@ class ClientEngine:
         carried = session is not None and session.frames_received > 0
         if connection is not None:
             del self._peer_of[connection]
+            self._unfinished.forget(connection)
         self._sound_alarm(hub)
         hub.disconnected(now)
         hub.problem = hub.obstacle or problem
@@ -273,6 +277,10 @@ class ClientEngine:
             self.timers.at(
                 hub.oldest_request + ANSWER_LIMIT_S + _HANG_SLACK_S, partial(self._look_again, hub)
             )
+
+    def _never_ends(self, connection: ClientConnection, now: float) -> None:
+        """A length that was changed on its way: the next requests would wait behind it."""
+        self._peer_of[connection].close(f"a frame that began did not end in {FRAME_LIMIT_S:.0f} s")
 
     @staticmethod
     def _look_again(hub: HubPeer, now: float) -> None:

@@ -21,6 +21,7 @@ from dsked.hub.share_store import ShareStore
 from dsked.hub.simulated import Deliveries
 from dsked.limits import (
     BOOT_ID_BYTES,
+    FRAME_LIMIT_S,
     GATE_KEY_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
     NONCE_BYTES,
@@ -30,6 +31,7 @@ from dsked.limits import (
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.report import pools_report
 from dsked.timers import Timers
+from dsked.unfinished import UnfinishedPieces
 from dsked.wire.connection import HubConnection, Stage
 from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import (
@@ -102,6 +104,7 @@ class HubEngine:
         self._sessions: dict[str, HubConnection] = {}
         self._half_open: dict[str, HubConnection] = {}  # between M1 and M3
         self._deliveries = Deliveries(random)
+        self._unfinished = UnfinishedPieces(self.timers, FRAME_LIMIT_S, self._never_ends)
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
         self._told: dict[HubConnection, set[str]] = {}  # what the log says of a connection already
@@ -134,11 +137,13 @@ class HubEngine:
         for request_id, message in connection.receive_data(data):
             handler = self._handlers.get(type(message), self._not_for_hubs)
             handler(connection, request_id, message, now)
+        self._unfinished.received(connection, now)
 
     def disconnected(self, connection: HubConnection) -> None:
         """The TCP connection is gone; streams, shares and registrations stay."""
         self._changed.pop(connection, None)
         self._deliveries.forget(connection)
+        self._unfinished.forget(connection)
         self._told.pop(connection, None)
         for connections in (self._sessions, self._half_open):
             if connection.pair is not None and connections.get(connection.client) is connection:
@@ -252,6 +257,14 @@ class HubEngine:
     def _does_not_read(self, connection: HubConnection, error: DskedError) -> None:
         """It asks, and too much waits for it."""
         self._notice(logging.WARNING, f"client {connection.client}: {error}")
+        self._close(connection)
+
+    def _never_ends(self, connection: HubConnection, now: float) -> None:
+        """A length that is too large, or a peer that stalls in the middle of a frame."""
+        if connection.stage is Stage.OPEN:
+            self._notice_once(
+                connection, logging.WARNING, f"began a frame that did not end in {FRAME_LIMIT_S:.0f} s", now
+            )
         self._close(connection)
 
     def _psrd_request(

@@ -86,6 +86,11 @@ class Connection:
     def _reads_no_more(self) -> bool:
         return self.stage is Stage.CLOSING
 
+    @property
+    def unfinished(self) -> int | None:
+        """The number of the piece that has arrived in part, or None."""
+        return self._buffer.nr_pieces if self._buffer.partial_bytes else None
+
     def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
         if self._sealer is None or piece[_TYPE_OFFSET : _TYPE_OFFSET + 1] != bytes((self.takes_sealed,)):
             raise FrameError(f"a frame in stage {self.stage.name}")

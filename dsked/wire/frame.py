@@ -79,6 +79,7 @@ class FrameBuffer:
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
+        self.nr_pieces = 0  # whole ones so far
         self._partial = bytearray()
 
     def feed(self, data: bytes) -> Iterator[bytes]:
@@ -94,6 +95,7 @@ class FrameBuffer:
             end = start + LENGTH_BYTES + self._length(data, start)
             if end > available:
                 break
+            self.nr_pieces += 1
             yield data[start:end]
             start = end
         if start < available:
