@@ -194,8 +194,6 @@ class Storm:
         for end in self._world.network.links:
             end.out.tamper = end.inn.tamper = None
             _hurry(end)
-            if _is_touched(end):
-                self._world.network.reset(end)
         for node in self._world.nodes:
             self._thaw(node)
             node.turn_s, node.refuses = (0.00002, 0.0003), False
@@ -204,11 +202,6 @@ class Storm:
             if node.process is not None and node.process.store is not None and node.process.store.failed:
                 node.crash(power=False)  # its operator starts it anew
             node.start()
-
-
-def _is_touched(end: End) -> bool:
-    """True where an adversary may have left half of a frame: that is found with the next request only."""
-    return end.inspector.tampered or (end.other is not None and end.other.inspector.tampered)
 
 
 def _hurry(end: End) -> None:
