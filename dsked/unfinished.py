@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import Generic, Protocol, TypeVar
 
-from dsked.timers import Timers
+from dsked.timers import Timer, Timers
 
 
 class Receiving(Hashable, Protocol):
@@ -27,7 +27,7 @@ class UnfinishedPieces(Generic[ConnectionT]):
         self._limit_s = limit_s
         self._give_up = give_up
         self._begun: dict[ConnectionT, tuple[int, float]] = {}  # the piece, and when it began
-        self._watched: set[ConnectionT] = set()
+        self._watched: dict[ConnectionT, Timer] = {}
 
     def received(self, connection: ConnectionT, now: float) -> None:
         """To be called whenever bytes have come."""
@@ -41,16 +41,18 @@ class UnfinishedPieces(Generic[ConnectionT]):
             self._watch(connection, now + self._limit_s)
 
     def forget(self, connection: ConnectionT) -> None:
-        """The connection is gone."""
+        """The connection is gone. Nothing keeps it: others may come and go thousands of times meanwhile."""
         self._begun.pop(connection, None)
+        timer = self._watched.pop(connection, None)
+        if timer is not None:
+            timer.cancel()
 
     def _watch(self, connection: ConnectionT, deadline: float) -> None:
         if connection not in self._watched:
-            self._watched.add(connection)
-            self._timers.at(deadline, lambda now: self._look(connection, now))
+            self._watched[connection] = self._timers.at(deadline, lambda now: self._look(connection, now))
 
     def _look(self, connection: ConnectionT, now: float) -> None:
-        self._watched.remove(connection)
+        del self._watched[connection]
         begun = self._begun.get(connection)
         if begun is None:
             return

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
+
 from dsked.timers import Timers
 from dsked.unfinished import UnfinishedPieces
 
@@ -65,3 +68,13 @@ def test_there_is_one_timer_for_a_connection() -> None:
         watched.receive(line, None, 100.0)
     watched.timers.run_due(110.0)
     assert watched.timers.next_deadline() is None
+
+
+def test_nothing_keeps_a_connection_that_is_gone() -> None:
+    watched, line = Watched(), Line()
+    watched.receive(line, 0, 100.0)
+    gone = weakref.ref(line)
+    watched.pieces.forget(line)
+    del line
+    gc.collect()
+    assert gone() is None, "whoever comes and goes would fill the memory until their limits have passed"
