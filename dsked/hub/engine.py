@@ -15,7 +15,9 @@ from typing import Any
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import DskedError, ErrorCode
 from dsked.hub.encryptors import EncryptorDirectory
+from dsked.hub.notices import ClientNotices, Notice
 from dsked.hub.provisioning import Provisioning
+from dsked.hub.registration import RegistrationDesk
 from dsked.hub.share_desk import ShareDesk
 from dsked.hub.share_store import ShareStore
 from dsked.hub.simulated import Deliveries
@@ -23,9 +25,7 @@ from dsked.limits import (
     BOOT_ID_BYTES,
     FRAME_LIMIT_S,
     GATE_KEY_BYTES,
-    MAX_ENCRYPTOR_NAME_BYTES,
     NONCE_BYTES,
-    OUTSIDER_LOG_INTERVAL_S,
     STREAM_ID_BYTES,
 )
 from dsked.psrd.pair import Pair, Side, Streams
@@ -38,22 +38,17 @@ from dsked.wire.messages import (
     Error,
     GetShares,
     Locate,
-    Located,
     Message,
     Ping,
     PsrdRequest,
     PutShares,
     Register,
-    Registered,
     Unknown,
     Unregister,
-    name_fits,
 )
 
 Random = Callable[[int], bytes]
-Notice = Callable[[int, str], None]
 Handler = Callable[[HubConnection, int, Any, float], None]
-_NAMES_IN_LOG = 5
 
 
 def _nobody() -> None:
@@ -98,6 +93,7 @@ class HubEngine:
             self._provisioning.hold(client, gate_keys[client], own)
         self._random = random
         self._notice = notice
+        self._notices = ClientNotices(notice)
         self._dummy_key = random(GATE_KEY_BYTES)
         self._boot_id = random(BOOT_ID_BYTES)
         self._desk = ShareDesk(self.shares, self.directory, self.timers, self._answered, self._does_not_read)
@@ -107,16 +103,16 @@ class HubEngine:
         self._unfinished = UnfinishedPieces(self.timers, FRAME_LIMIT_S, self._never_ends)
         self._changed: dict[HubConnection, None] = {}  # may have output; in order
         self._to_close: list[HubConnection] = []
-        self._told: dict[HubConnection, set[str]] = {}  # what the log says of a connection already
-        self._quiet_until: dict[tuple[str, str], float] = {}  # by client and what the log says of it
+        self._now = 0.0  # as the shell told it last
+        registration = RegistrationDesk(self.directory, share_timeout_s, self._notices)
         self._handlers: dict[type[Message], Handler] = {
-            Register: self._register,
-            Unregister: self._unregister,
+            Register: registration.register,
+            Unregister: registration.unregister,
             Ping: self._ping,
             PsrdRequest: self._psrd_request,
             PutShares: self._desk.put_shares,
             GetShares: self._desk.get_shares,
-            Locate: self._locate,
+            Locate: registration.locate,
         }
 
     # --- the shell's side ---
@@ -133,6 +129,7 @@ class HubEngine:
 
     def receive(self, connection: HubConnection, data: bytes, now: float) -> None:
         """Act on bytes from the network. Raises DskedError: close the connection."""
+        self._now = now
         self._changed[connection] = None
         for request_id, message in connection.receive_data(data):
             handler = self._handlers.get(type(message), self._not_for_hubs)
@@ -144,7 +141,7 @@ class HubEngine:
         self._changed.pop(connection, None)
         self._deliveries.forget(connection)
         self._unfinished.forget(connection)
-        self._told.pop(connection, None)
+        self._notices.forget(connection)
         for connections in (self._sessions, self._half_open):
             if connection.pair is not None and connections.get(connection.client) is connection:
                 del connections[connection.client]
@@ -153,6 +150,7 @@ class HubEngine:
 
     def tick(self, now: float) -> None:
         """Do what is due."""
+        self._now = now
         self.shares.expire(now)
         self.timers.run_due(now)
 
@@ -229,7 +227,7 @@ class HubEngine:
     def _sound_alarm(self, connection: HubConnection) -> None:
         alarm = connection.pair.take_alarm() if connection.pair is not None else ""
         if alarm:
-            self._notice(logging.ERROR, f"client {connection.client} {alarm}")
+            self._notices.seldom(connection.client, logging.ERROR, "alarm", alarm, self._now)
 
     def _end_session(self, client: str) -> None:
         old = self._sessions.pop(client, None)
@@ -256,15 +254,15 @@ class HubEngine:
 
     def _does_not_read(self, connection: HubConnection, error: DskedError) -> None:
         """It asks, and too much waits for it."""
-        self._notice(logging.WARNING, f"client {connection.client}: {error}")
+        text = f"does not read: {error}"
+        self._notices.seldom(connection.client, logging.WARNING, "does not read", text, self._now)
         self._close(connection)
 
     def _never_ends(self, connection: HubConnection, now: float) -> None:
         """A length that is too large, or a peer that stalls in the middle of a frame."""
         if connection.stage is Stage.OPEN:
-            self._notice_once(
-                connection, logging.WARNING, f"began a frame that did not end in {FRAME_LIMIT_S:.0f} s", now
-            )
+            text = f"began a frame that did not end in {FRAME_LIMIT_S:.0f} s"
+            self._notices.seldom(connection.client, logging.WARNING, "unfinished", text, now)
         self._close(connection)
 
     def _psrd_request(
@@ -284,44 +282,6 @@ class HubEngine:
         connection.send(
             request_id, Error(int(ErrorCode.BAD_REQUEST), f"message type {kind} is not for hubs of version 1")
         )
-
-    # --- registration and directory ---
-
-    def _register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:
-        client = connection.client
-        too_long = [name for name in message.encryptors if not name_fits(name, MAX_ENCRYPTOR_NAME_BYTES)]
-        refused = too_long or self.directory.register(client, message.encryptors)
-        code = ErrorCode.NOT_OWNER if refused else ErrorCode.OK
-        if refused:
-            first = ", ".join(map(repr, refused[:_NAMES_IN_LOG]))
-            self._notice_once(
-                connection, logging.WARNING, f"claims {len(refused)} encryptors of others: {first}", now
-            )
-        else:
-            text = f"registered {len(message.encryptors)} encryptors"
-            self._notice_once(connection, logging.INFO, text, now)
-        timeout_ms = int(self.shares.timeout_s * 1000)
-        connection.send(request_id, Registered(int(code), refused, timeout_ms))
-
-    def _unregister(
-        self, connection: HubConnection, request_id: int, message: Unregister, now: float
-    ) -> None:
-        self.directory.unregister(connection.client)
-        self._notice_once(connection, logging.INFO, "unregistered", now)
-
-    def _notice_once(self, connection: HubConnection, level: int, what: str, now: float) -> None:
-        """A line in the log, once a connection and seldom for a client: nobody fills it by coming again."""
-        told = self._told.setdefault(connection, set())
-        kind = what.split()[0]
-        if kind in told:
-            return
-        told.add(kind)
-        if now >= self._quiet_until.get((connection.client, kind), now):
-            self._quiet_until[connection.client, kind] = now + OUTSIDER_LOG_INTERVAL_S
-            self._notice(level, f"client {connection.client} {what}")
-
-    def _locate(self, connection: HubConnection, request_id: int, message: Locate, now: float) -> None:
-        connection.send(request_id, Located([self.directory.owner(name) for name in message.encryptors]))
 
     def _ping(self, connection: HubConnection, request_id: int, message: Ping, now: float) -> None:
         self._desk.confirm(connection.client, message.done, now)

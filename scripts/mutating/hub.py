@@ -117,7 +117,7 @@ MUTANTS = (
     Mutant(
         "long names have no limit",
         STORE,
-        "stored.responder_bytes <= MAX_PENDING_RESPONDER_BYTES_PER_CLIENT",
+        "stored.responder_bytes\n            <= MAX_PENDING_RESPONDER_BYTES_PER_CLIENT",
         "stored.responder_bytes < 10**12",
         (*OF_STORE, "tests/attacks/test_clients_against_a_hub.py"),
     ),

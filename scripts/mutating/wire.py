@@ -140,7 +140,7 @@ MUTANTS = (
     Mutant(
         "what a connection that was replaced has sent is acted on",
         "dsked/wire/connection.py",
-        "            if self.stage is Stage.CLOSING:\n                return\n",
+        "            if self._reads_no_more():\n                return\n",
         "",
         CONNECTION,
     ),

@@ -14,7 +14,7 @@ def check_hub(process: HubProcess, nr_ends: int) -> None:
     engine = process.engine
     sizes = {
         "sessions": len(engine._sessions), "half open": len(engine._half_open),
-        "deliveries": len(engine._deliveries._of), "told": len(engine._told),
+        "deliveries": len(engine._deliveries._of), "told": engine._notices.nr_connections,
         "parked": len(engine._desk._parking._by_connection), "changed": len(engine._changed),
     }  # fmt: skip
     for name, size in sizes.items():

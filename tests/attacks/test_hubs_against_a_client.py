@@ -137,11 +137,11 @@ def test_what_a_hub_gives_for_keys_that_nobody_knows_ends_at_a_limit(
     assert world.pair()
 
 
-class KeepsForMonths(HubEngine):
+class KeepsForMonths(OwnHandlers):
     """Says that it keeps shares for 49 days."""
 
     def _register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:
-        super()._register(connection, request_id, message, now)
+        self._honest[Register](connection, request_id, message, now)
         assert connection.session is not None
         connection.session._outbox.pop()
         connection.send(request_id, Registered(0, [], 0xFFFF_FFFF))
@@ -151,6 +151,7 @@ def test_one_hub_does_not_say_how_long_deliveries_are_remembered(monkeypatch: py
     """The client would refuse new keys for 49 days rather than forget."""
     monkeypatch.setattr("dsked.client.delivered.MAX_REMEMBERED_DELIVERIES", 10)
     world = World(hub_classes={"hub1": KeepsForMonths, "hub2": KeepsForMonths}).start()
+    assert [hub.share_timeout_ms for hub in world.clients["curtis"].hubs].count(0xFFFF_FFFF) == 2
     for _ in range(10):
         world.pair()
     with pytest.raises(LimitError):
@@ -212,7 +213,7 @@ def test_a_share_cut_off_by_the_network_frames_nobody() -> None:
 # --- log ---
 
 
-class Forges(HubEngine):
+class Forges(OwnHandlers):
     """Refuses a registration with names that look like lines of the log."""
 
     def _register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:

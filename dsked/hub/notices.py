@@ -1,0 +1,41 @@
+"""What the log says of clients: no client fills it, by saying the same again or by coming again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from dsked.limits import OUTSIDER_LOG_INTERVAL_S
+from dsked.wire.connection import HubConnection
+
+Notice = Callable[[int, str], None]
+
+
+class ClientNotices:
+    """Lines about clients, each of a kind: few and fixed ones. `notice` takes a level and the line."""
+
+    def __init__(self, notice: Notice) -> None:
+        self._notice = notice
+        self._told: dict[HubConnection, set[str]] = {}  # kinds that the log has of a connection already
+        self._quiet_until: dict[tuple[str, str], float] = {}  # by client and kind
+
+    def once(self, connection: HubConnection, level: int, kind: str, what: str, now: float) -> None:
+        """Once a connection, and seldom for a client."""
+        told = self._told.setdefault(connection, set())
+        if kind not in told:
+            told.add(kind)
+            self.seldom(connection.client, level, kind, what, now)
+
+    def seldom(self, client: str, level: int, kind: str, what: str, now: float) -> None:
+        """One line of a kind and client in OUTSIDER_LOG_INTERVAL_S."""
+        if now >= self._quiet_until.get((client, kind), now):
+            self._quiet_until[client, kind] = now + OUTSIDER_LOG_INTERVAL_S
+            self._notice(level, f"client {client} {what}")
+
+    def forget(self, connection: HubConnection) -> None:
+        """The connection is gone."""
+        self._told.pop(connection, None)
+
+    @property
+    def nr_connections(self) -> int:
+        """Connections of which something is remembered."""
+        return len(self._told)
