@@ -53,9 +53,9 @@ class HttpServer:
         self._acceptor: Acceptor | None = None
         #: Connections that have not sent a whole request head yet, and when they are cut off.
         self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
+        # Every connection stands in one of these two; what was closed to make room, in neither.
         self._waiting: dict[asyncio.BaseProtocol, None] = {}  # no request is under way; oldest first
-        self._busy: dict[asyncio.BaseProtocol, float] = {}  # since when a request is
-        self._leaving: set[asyncio.BaseProtocol] = set()  # closed to make room, and not gone yet
+        self._busy: dict[asyncio.BaseProtocol, float] = {}  # since when a request is; oldest first
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises ConfigurationError where the address is not loopback or cannot be had."""
@@ -67,7 +67,7 @@ class HttpServer:
             await self._runner.cleanup()
             reason = os.strerror(error.errno) if error.errno else error.strerror
             raise ConfigurationError(f"cannot listen on {host} port {port}: {reason}") from None
-        self._acceptor = Acceptor(sockets, self._connection, self._make_room)
+        self._acceptor = Acceptor(sockets, lambda: _Connection(self), self._make_room)
 
     @property
     def port(self) -> int:
@@ -84,37 +84,41 @@ class HttpServer:
             timer.cancel()
         self._silent.clear()
 
-    def _connection(self) -> asyncio.BaseProtocol:
+    def admit(self) -> web.RequestHandler | None:
+        """What handles a connection that is there; None where it is one too many."""
         server = self._runner.server
-        if server is None:
-            return _Busy()
-        self._forget_lost(set(server.connections))
-        if len(server.connections) - len(self._leaving) >= self._max_connections and not self._make_room():
-            return _Busy()
+        nr_connections = len(self._waiting) + len(self._busy)
+        if server is None or (nr_connections >= self._max_connections and not self._make_room()):
+            return None
         handler = server()
         loop = asyncio.get_running_loop()
         self._silent[handler] = loop.call_later(HTTP_REQUEST_TIMEOUT_S, self._cut_off, handler)
         self._waiting[handler] = None
         return handler
 
-    def _forget_lost(self, present: set[web.RequestHandler]) -> None:
-        """aiohttp does not tell that a connection is gone. What has not spoken may not even be made yet."""
-        self._leaving &= present
-        for handler in [one for one in self._waiting if one not in present and one not in self._silent]:
-            del self._waiting[handler]
+    def lost(self, handler: web.RequestHandler) -> None:
+        """The connection is gone. A request that is under way counts until it is done."""
+        self._speaks(handler)
+        self._waiting.pop(handler, None)
+
+    def _speaks(self, handler: asyncio.BaseProtocol) -> None:
+        timer = self._silent.pop(handler, None)
+        if timer is not None:
+            timer.cancel()
 
     def _make_room(self) -> bool:
         """The connection that has been without a request for longest goes; or one that takes far too long."""
-        since = asyncio.get_running_loop().time() - HTTP_PATIENCE_S
-        slow = (handler for handler, begun in self._busy.items() if begun <= since)
-        handler = next(iter(self._waiting), None) or next(slow, None)
+        handler = next(iter(self._waiting), None) or self._slowest()
         if handler is None:
             return False
         self._waiting.pop(handler, None)
         self._busy.pop(handler, None)
-        self._leaving.add(handler)
         _abort(handler)
         return True
+
+    def _slowest(self) -> asyncio.BaseProtocol | None:
+        handler, begun = next(iter(self._busy.items()), (None, 0.0))
+        return handler if begun <= asyncio.get_running_loop().time() - HTTP_PATIENCE_S else None
 
     def _cut_off(self, handler: asyncio.BaseProtocol) -> None:
         del self._silent[handler]
@@ -125,15 +129,13 @@ class HttpServer:
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
         connection = request.protocol
-        timer = self._silent.pop(connection, None)
-        if timer is not None:
-            timer.cancel()
+        self._speaks(connection)
         self._waiting.pop(connection, None)
         self._busy[connection] = asyncio.get_running_loop().time()
         try:
             return await handler(request)
         finally:
-            if self._busy.pop(connection, None) is not None:
+            if self._busy.pop(connection, None) is not None and connection.transport is not None:
                 self._waiting[connection] = None
 
 
@@ -153,13 +155,38 @@ class _ClientFaults(logging.LoggerAdapter[logging.Logger]):
         self.debug(f"{msg}: %s", *args, type(exc_info).__name__)
 
 
-class _Busy(asyncio.Protocol):
-    """Answers a connection too many, and closes it."""
+class _Connection(asyncio.Protocol):
+    """aiohttp's handler of a connection, whose end the server is told of; one too many is answered here."""
+
+    def __init__(self, server: HttpServer) -> None:
+        self._server = server
+        self._handler: web.RequestHandler | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._handler = self._server.admit()
+        if self._handler is not None:
+            self._handler.connection_made(transport)
+            return
         transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
         transport.write(_BUSY)
         transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        if self._handler is not None:
+            self._handler.data_received(data)
+
+    def pause_writing(self) -> None:
+        if self._handler is not None:
+            self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        if self._handler is not None:
+            self._handler.resume_writing()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._handler is not None:
+            self._handler.connection_lost(exc)
+            self._server.lost(self._handler)
 
 
 def _demand_loopback(host: str) -> None:

@@ -349,6 +349,24 @@ async def test_a_connection_too_many(http, call, keys, quiet):
     assert (await asking)[0] == 200
 
 
+async def test_connections_that_are_gone_make_no_room(http, keys):
+    """Else whoever comes and goes a thousand times could hold a thousand connections after that."""
+    http._max_connections = 2
+    for _ in range(20):
+        _reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+        writer.close()
+        await writer.wait_closed()
+    held = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(6)]
+    ends = [asyncio.create_task(reader.read()) for reader, _writer in held]
+    done, open_ones = await asyncio.wait(ends[:4], timeout=5)
+    assert (len(done), len(open_ones)) == (4, 0), "the oldest made room"
+    assert not any(end.done() for end in ends[4:])
+    assert (len(http._waiting), len(http._silent), len(http._runner.server.connections)) == (2, 2, 2)
+    for _reader, writer in held:
+        writer.close()
+    await asyncio.wait(ends)
+
+
 async def _never(begun):
     begun.set()
     await asyncio.Event().wait()
