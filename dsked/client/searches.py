@@ -7,7 +7,8 @@ from functools import partial
 
 from dsked.client.fetch import Fetch
 from dsked.client.slices import Slices
-from dsked.sharing.search import Search, Work
+from dsked.limits import MAX_EVIDENCE_INITIATORS
+from dsked.sharing.search import LastPassed, Search, Work
 from dsked.sharing.terms import Terms
 
 #: What a search takes beside the shares.
@@ -20,6 +21,7 @@ class Searches:
     def __init__(self, slices: Slices, ended: Callable[[Fetch, float], None]) -> None:
         self._slices = slices
         self._ended = ended
+        self._last_passed: dict[str, LastPassed] = {}  # by initiator, the latest at the end
         self.under_way = 0
         self.succeeded = 0
         self.failed = 0
@@ -32,7 +34,7 @@ class Searches:
         """
         search = fetch.searches.get(terms)
         if search is None:
-            search = fetch.searches[terms] = Search(terms, fetch.id[1])
+            search = fetch.searches[terms] = Search(terms, fetch.id[1], self._last_of(fetch.id[0]))
         search.add(fetch.group(terms))
         if terms in fetch.searching or search.exhausted:
             return
@@ -49,6 +51,14 @@ class Searches:
             self.put_off += 1
         else:
             self.under_way += 1
+
+    def _last_of(self, initiator: str) -> LastPassed:
+        """What the searches for an initiator's keys have in common; that of the least recent is forgotten."""
+        last = self._last_passed.pop(initiator) if initiator in self._last_passed else LastPassed()
+        self._last_passed[initiator] = last
+        if len(self._last_passed) > MAX_EVIDENCE_INITIATORS:
+            del self._last_passed[next(iter(self._last_passed))]
+        return last
 
     def look_again(self, fetch: Fetch) -> None:
         """What was put off may be possible now."""

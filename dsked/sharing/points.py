@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import NamedTuple, NoReturn
 
 from dsked.errors import FrameError
 from dsked.secrecy import no_pickle
-from dsked.sharing import gf256, gfp, shamir
+from dsked.sharing import cost, gf256, gfp, shamir
 from dsked.sharing.rebuilding import join_columns
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms
@@ -37,6 +37,15 @@ def well_formed(terms: Terms, shares: Sequence[KeyShare]) -> list[Point]:
             continue
         if gfp.is_canonical(pair):
             points.append(Point(share.x, string, pair))
+    return points
+
+
+def gather(terms: Terms, shares: Sequence[KeyShare]) -> Generator[int, None, list[Point]]:
+    """As `well_formed`, in pieces: gives the cost of each. Points of long keys are copies of their shares."""
+    points: list[Point] = []
+    for share in shares:
+        points += well_formed(terms, [share])
+        yield cost.combining(1, terms.key_bytes)
     return points
 
 

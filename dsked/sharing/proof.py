@@ -23,7 +23,7 @@ from math import comb
 
 from dsked.sharing import cost
 from dsked.sharing.columns import OddColumns, only
-from dsked.sharing.points import Point, agreeing, secret_point, well_formed
+from dsked.sharing.points import Point, agreeing, gather, secret_point
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms
 
@@ -40,10 +40,7 @@ def prove_wrong(terms: Terms, passed: Sequence[KeyShare], others: Sequence[KeySh
     Explanations with at most k - 1 liars count; only if there is none, those with as few as `passed` needs.
     Work in pieces: gives the cost of each, and returns the xs.
     """
-    points: list[Point] = []
-    for share in (*passed, *others):
-        points += well_formed(terms, [share])
-        yield cost.combining(1, terms.key_bytes)
+    points = yield from gather(terms, [*passed, *others])
     malformed = {share.x for share in others} - {point.x for point in points}
     columns = OddColumns(points, terms.k)
     while not columns.done:

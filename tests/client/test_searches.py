@@ -59,6 +59,27 @@ def test_a_search_finds_what_decoding_cannot_and_names_the_liars() -> None:
     assert told(world)["succeeded"] == 1, "they are not asked any more"
 
 
+def test_liars_who_are_never_named_cost_one_candidate_for_each_key_after_the_first() -> None:
+    """6 of 13 who mislead the decoding and fit their differences to each other, against k = 7."""
+    liars = dict.fromkeys([f"hub{number}" for number in range(1, 7)], KINDS["misleads-decoding"])
+    world = World(n=13, k=7, hub_classes=liars).start()
+    spent = []
+    for _ in range(3):
+        before = searched(world)
+        world.pair()
+        spent.append(searched(world) - before)
+    assert told(world)["succeeded"] == 3
+    assert not world.warnings()
+    assert spent[0] > 50_000
+    assert max(spent[1:]) < 5000
+
+
+def searched(world: World) -> float:
+    """What all searches for carol's keys have cost, in units of about a microsecond."""
+    accounts = world.clients["curtis"]._responder._slices[0]._accounts
+    return accounts["carol"]._debt if "carol" in accounts else 0.0
+
+
 def test_what_is_not_found_by_the_deadline_is_there_when_asked_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from itertools import combinations
 from math import comb
 
@@ -12,7 +13,7 @@ from dsked import limits
 from dsked.sharing import search as module
 from dsked.sharing.bounds import max_candidates
 from dsked.sharing.recovery import at_once
-from dsked.sharing.search import Search
+from dsked.sharing.search import LastPassed, Search
 from dsked.sharing.shares import KeyShare
 
 from .dealings import add, deal_one, terms
@@ -72,7 +73,7 @@ def test_all_subsets_once_those_without_suspects_first(monkeypatch: pytest.Monke
     assert search.key is None
     assert len(xs) == search.nr_tried
     assert {frozenset(chosen) for chosen in xs} == set(map(frozenset, combinations(range(1, 9), 3)))
-    assert len(xs) <= comb(8, 3) + 1
+    assert len(xs) == comb(8, 3)
 
 
 def test_suspects_are_tried_last(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,7 +86,7 @@ def test_suspects_are_tried_last(monkeypatch: pytest.MonkeyPatch) -> None:
     xs = tried(search, monkeypatch)
     at_once(search.work())
     clean = [not {1, 2} & set(chosen) for chosen in xs]
-    assert clean.count(True) == comb(6, 3) + 1
+    assert clean.count(True) == comb(6, 3)
     assert clean == sorted(clean, reverse=True)
 
 
@@ -103,7 +104,7 @@ def test_a_later_share_adds_only_the_subsets_that_it_belongs_to(monkeypatch: pyt
         assert all(share.x in chosen for chosen in new) or number == 9
         if number < 9:
             assert search.exhausted
-            assert comb(number - 1, 3) <= len(new) <= comb(number - 1, 3) + 1
+            assert len(new) == comb(number - 1, 3)
     assert search.key == key
     assert len(set(map(frozenset, xs))) <= max_candidates(9, 4)
 
@@ -159,3 +160,113 @@ def test_shares_that_are_malformed_leave_nothing_to_suspect_and_the_rest_is_trie
     search.add([s._replace(code=b"") if s.x <= 3 else s for s in hubs])
     at_once(search.work())
     assert search.key == key
+
+
+def test_what_passed_last_is_tried_first_for_the_next_key(monkeypatch: pytest.MonkeyPatch) -> None:
+    """7 of 16 who mislead the decoding: thousands of subsets for the first key, one for those after it."""
+    of = terms(16, 8)
+    last = LastPassed()
+    monkeypatch.setattr(module, "find_suspects", lambda points, k: (yield 1) or set(range(10, 17)))
+    tries = []
+    for seed in range(3):
+        key_id, key, hubs = deal_one(of, range(1, 17), seed)
+        search = Search(of, key_id, last)
+        search.add([add(s, x=s.x**9, f=seed + 1) if s.x <= 7 else s for s in hubs])
+        at_once(search.work())
+        assert search.key == key
+        tries.append(search.nr_tried)
+    assert tries[0] > 1000
+    assert tries[1:] == [1, 1]
+
+
+def test_what_one_search_finds_serves_those_that_are_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = terms(9, 5)
+    last = LastPassed()
+    searches = []
+    for seed in range(2):
+        key_id, _, hubs = deal_one(of, range(1, 10), seed)
+        search = Search(of, key_id, last)
+        search.add([add(s, x=s.x**9, f=s.x) if s.x <= 4 else s for s in hubs])
+        searches.append((search, search.work()))
+    while searches[1][0].nr_tried < 3:
+        next(searches[1][1])
+    at_once(searches[0][1])
+    tried_before = searches[1][0].nr_tried
+    at_once(searches[1][1])
+    assert searches[1][0].key is not None
+    assert searches[1][0].nr_tried == tried_before + 1
+
+
+def test_where_one_of_those_that_passed_last_is_away_the_others_lead(monkeypatch: pytest.MonkeyPatch) -> None:
+    """9 good ones of 16, the last time 9 to 16 passed: without 16, 8 takes its place."""
+    of = terms(16, 8)
+    last = LastPassed()
+    last.xs = tuple(range(9, 17))
+    monkeypatch.setattr(module, "find_suspects", lambda points, k: (yield 1) or set())
+    key_id, key, hubs = deal_one(of, range(1, 17), 1)
+    search = Search(of, key_id, last)
+    search.add([add(s, x=s.x**9, f=3) if s.x <= 7 else s for s in hubs[:15]])
+    at_once(search.work())
+    assert search.key == key
+    assert search.nr_tried <= 8
+    assert set(last.xs) == set(range(8, 16))
+
+
+def test_a_memory_that_is_wrong_costs_one_candidate_and_no_subset_is_tried_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    of = terms(8, 3)
+    last = LastPassed()
+    last.xs = (1, 2, 3)
+    key_id, _, hubs = deal_one(of, range(1, 9), 1)
+    search = Search(of, key_id, last)
+    seen = [hubs[0], hubs[1], *(add(s, x=s.x**5, f=1 + s.x**3) for s in hubs[2:])]
+    xs = tried(search, monkeypatch)
+    for number in range(3, 9):
+        search.add(seen[:number])
+        at_once(search.work())
+    assert search.key is None
+    assert xs[0] == (1, 2, 3)
+    assert len(xs) == len(set(map(frozenset, xs))) == comb(8, 3)
+
+
+def test_beyond_the_limit_what_passed_last_is_one_candidate_more_for_a_key(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(limits, "MAX_SUBSETS", 500)
+    of = terms(16, 5)
+    key_id, key, hubs = deal_one(of, range(1, 17), 4)
+    rng = random.Random(5)
+    last = LastPassed()
+    search = Search(of, key_id, last)
+    xs = tried(search, monkeypatch)
+    seen = [s._replace(share=rng.randbytes(32)) if s.x <= 8 else s for s in hubs]
+    for number in range(5, 17):
+        search.add(seen[:number])
+        last.xs = (*rng.sample(range(1, 12), 3), 12, 13)  # of shares that come beyond the limit
+        at_once(search.work())
+    assert search.key is None
+    assert len(xs) <= max_candidates(16, 5)
+    assert len([chosen for chosen in xs if {12, 13} <= set(chosen)]) == 1
+    other = Search(of, key_id, last)
+    last.xs = (9, 10, 11, 12, 13)
+    other.add(seen)
+    at_once(other.work())
+    assert (other.key, other.nr_tried) == (key, 1), "8 liars of 16 are beyond decoding and search"
+
+
+def test_a_search_that_failed_keeps_no_copy_of_its_shares() -> None:
+    of = terms(5, 3, 1_000_000)
+    key_id, _, hubs = deal_one(of, range(1, 6), 1)
+    search = Search(of, key_id)
+    tracemalloc.start()
+    try:
+        search.add([add(share, f=share.x**3) for share in hubs[:2]] + hubs[2:4])
+        before, _ = tracemalloc.get_traced_memory()
+        at_once(search.work())
+        after, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert search.exhausted
+    assert search.key is None
+    assert after - before < 50_000
