@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from typing import cast
 
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ConfigurationError, DskedError
 from dsked.hub.engine import HubEngine
 from dsked.net.outsiders import OutsiderLog
+from dsked.net.strangers import Strangers
 from dsked.net.tcp import DskeProtocol, OpenProtocols, peer_address, reason
 from dsked.net.turns import Turns
 from dsked.sockets import Acceptor, listen
@@ -29,8 +29,8 @@ class HubServer:
         engine.wake = self.touch
         self._outsiders = OutsiderLog(_log, self._turns.now)
         self._protocols: OpenProtocols[HubConnection] = OpenProtocols()
-        self._strangers: Counter[str] = Counter()  # unauthenticated connections by address
-        self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}
+        self._strangers = Strangers()
+        self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}  # of those without a session
         self._acceptor: Acceptor | None = None
 
     async def start(self, host: str, port: int) -> None:
@@ -64,26 +64,27 @@ class HubServer:
     def accepted(self, transport: asyncio.Transport) -> None:
         """A TCP connection. Where a limit of strangers is reached, the oldest of them makes room.
 
-        So a crowd of idle strangers does not lock out a client, whose handshake takes a moment.
+        So a crowd of idle strangers does not lock out a client, whose handshake takes a moment. Who has shown
+        a gate key is no stranger and makes room for none: else a crowd of them would cost clients the pads
+        of their M3. There is one such connection for each client at most.
         """
         address = peer_address(transport)
-        if len(self._protocols) >= self._limits.max_connections and not self._timeouts:
+        full = len(self._protocols) >= self._limits.max_connections
+        if full and not self._strangers:
             self._outsiders.warning(
                 "limit", f"{self._limits.max_connections} connections: one from {address} was dropped"
             )
             transport.abort()
             return
-        if self._strangers[address] >= self._limits.max_unauthenticated_per_address:
-            self._evict(next(c for c in self._timeouts if self._protocols[c].peer == address))
-        elif (
-            len(self._timeouts) >= self._limits.max_unauthenticated_connections
-            or len(self._protocols) >= self._limits.max_connections
-        ):
+        neighbours = self._strangers.of(address)
+        if len(neighbours) >= self._limits.max_unauthenticated_per_address:
+            self._evict(next(iter(neighbours)))
+        elif full or len(self._strangers) >= self._limits.max_unauthenticated_connections:
             self._make_room()
         connection = self._engine.connect()
         protocol = DskeProtocol(self, connection, transport)
         self._protocols[connection] = protocol
-        self._strangers[address] += 1
+        self._strangers.add(connection, address)
         loop = asyncio.get_running_loop()
         limit_s = self._limits.handshake_timeout_s
         self._timeouts[connection] = loop.call_later(limit_s, self._too_slow, connection)
@@ -92,15 +93,16 @@ class HubServer:
 
     def _make_room(self) -> None:
         """The oldest of the strangers goes, if there is one."""
-        if self._timeouts:
-            self._evict(next(iter(self._timeouts)))
+        stranger = self._strangers.oldest()
+        if stranger is not None:
+            self._evict(stranger)
 
     def _evict(self, stranger: HubConnection) -> None:
         protocol = self._protocols[stranger]
         self._outsiders.warning(
             "limit", f"too many unauthenticated connections: the oldest, from {protocol.peer}, was dropped"
         )
-        self._no_stranger(stranger)
+        self._strangers.forget(stranger)
         protocol.transport.abort()
 
     def _too_slow(self, connection: HubConnection) -> None:
@@ -109,15 +111,14 @@ class HubServer:
         self._outsiders.warning("slow", f"{protocol.peer} did not authenticate in {limit_s} s")
         protocol.transport.abort()
 
-    def _no_stranger(self, connection: HubConnection) -> None:
+    def _in_time(self, connection: HubConnection) -> None:
         timeout = self._timeouts.pop(connection, None)
         if timeout is not None:
             timeout.cancel()
-            self._strangers[self._protocols[connection].peer] -= 1
-            self._strangers += Counter()  # drops the zeros
 
     def lost(self, connection: HubConnection, error: Exception | None) -> None:
-        self._no_stranger(connection)
+        self._in_time(connection)
+        self._strangers.forget(connection)
         self._protocols.lost(connection)
         self._engine.disconnected(connection)
 
@@ -128,8 +129,10 @@ class HubServer:
         if connection not in self._timeouts:
             return
         peer = self._protocols[connection].peer
+        if connection.pair is not None:
+            self._strangers.forget(connection)
         if connection.stage is Stage.OPEN:
-            self._no_stranger(connection)
+            self._in_time(connection)
             client = connection.client
             self._outsiders.info(f"connected {client}", f"client {client} connected from {peer}")
         elif connection.handshake.refusal is not None and connection.handshake.pair is not None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+from typing import cast
 
 import pytest
 
@@ -11,13 +12,16 @@ from dsked.hub.engine import HubEngine
 from dsked.limits import MAX_UNAUTHENTICATED_PER_ADDRESS
 from dsked.net import hub_server, tcp
 from dsked.net.hub_node import HubNode
-from dsked.psrd.pair import Side
-from tests.net.nodes import LIMIT_S, Nodes, get_keys
+from dsked.net.strangers import Strangers
+from dsked.psrd.pair import Pair, Side
+from dsked.wire.connection import HubConnection
+from dsked.wire.handshake_client import ClientHandshake
+from tests.net.nodes import LIMIT_S, Nodes, gate_key, get_keys
 from tests.wire.sides import media_streams
 
 
 def strangers(hub: HubNode) -> dict[str, int]:
-    return dict(hub._server._strangers)
+    return hub._server._strangers.numbers()
 
 
 async def test_a_connection_is_greeted_with_m0(nodes: Nodes) -> None:
@@ -92,6 +96,30 @@ async def test_a_client_gets_in_past_a_crowd_of_idle_strangers(nodes: Nodes) -> 
     assert all([await stranger.greeting() for stranger in crowd])
     client = await nodes.client("carol", {"hank": hub.port})
     await nodes.until(lambda: bool(client._engine.hubs.usable()))
+
+
+@pytest.mark.parametrize("limit", ["max_unauthenticated_connections", "max_connections"])
+async def test_strangers_do_not_push_out_who_has_shown_a_gate_key(nodes: Nodes, limit: str) -> None:
+    """It may have sent M3 already: each time it were cut off then would cost its client 48 pad bytes."""
+    hub = await nodes.hub(**{limit: 2})
+    client = await nodes.connect(hub.port)
+    pair = Pair("carol", "hank", Side.CLIENT, gate_key("carol", "hank"), simulated=True)
+    handshake = ClientHandshake(pair, b"b" * 16, b"n" * 16)
+    client.writer.write(handshake.greet(await client.greeting()))
+    assert await client.greeting(), "M2"
+    crowd = [await nodes.connect(hub.port, f"127.0.0.{number}") for number in range(2, 8)]
+    assert all([await stranger.greeting() for stranger in crowd])
+    assert await crowd[0].rest() == b"", "a stranger makes room"
+    assert client.writer.get_extra_info("sockname")[1] in {
+        protocol.transport.get_extra_info("peername")[1] for protocol in hub._server._protocols.values()
+    }
+
+
+def test_an_ipv6_network_is_one_origin() -> None:
+    found = Strangers()
+    for address in ("2001:db8::1", "2001:db8:0:0:ffff::2", "2001:db8:0:1::1", "fe80::1%eth0", "192.0.2.1"):
+        found.add(cast(HubConnection, object()), address)
+    assert found.numbers() == {"2001:db8::/64": 2, "2001:db8:0:1::/64": 1, "fe80::/64": 1, "192.0.2.1": 1}
 
 
 async def test_connections_are_limited_in_all(nodes: Nodes) -> None:
