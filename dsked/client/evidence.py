@@ -47,13 +47,17 @@ class Evidence:
     def __init__(self) -> None:
         self._against: dict[str, _Record] = {}
 
-    def mismatch(self, initiator: str, hub: str, now: float) -> None:
-        """A share of `hub` differed from a key of `initiator` that passed its secret tag."""
+    def mismatch(self, initiator: str, hub: str, now: float) -> bool:
+        """A share of `hub` differed from a key of `initiator` that passed its secret tag.
+
+        True where the hub is set aside anew by it: at first, and when it was asked again and differed again.
+        """
         record = self._against.setdefault(hub, _Record())
         entry = record.by_initiator.get(initiator)
+        anew = entry is None or now >= entry.until
         if entry is None:
             entry = record.first_mismatch(initiator, now)
-        elif now >= entry.until:  # it was asked again, and differed again
+        elif anew:
             entry.delay_s = min(2 * entry.delay_s, SET_ASIDE_MAX_S)
             entry.until = now + entry.delay_s
         entry.last_mismatch = now
@@ -65,6 +69,12 @@ class Evidence:
         ]
         if len(lately) >= EVIDENCE_INITIATORS:
             record.set_aside_until = max(lately)
+        return anew
+
+    def number(self, initiator: str, hub: str) -> int:
+        """Mismatches of `hub` for keys of `initiator`."""
+        entry = self._against.get(hub, _Record()).by_initiator.get(initiator)
+        return entry.number if entry is not None else 0
 
     def is_set_aside(self, initiator: str | None, hub: str, now: float) -> bool:
         """True while `hub` is set aside for keys of `initiator`; None asks about all initiators."""

@@ -23,6 +23,9 @@ class Judge:
 
     That shares disagree is seen at once, for whole batches of short keys; who is proven wrong is worked out
     in slices. Where too much waits to be worked out, a key names nobody: the next ones will.
+
+    A liar does not fill the log: there is one warning each time that it is set aside for an initiator, with
+    the number of mismatches until then. Status counts the others.
     """
 
     def __init__(self, hubs: Hubs, evidence: Evidence, slices: Slices, notice: Notice) -> None:
@@ -30,7 +33,7 @@ class Judge:
         self._evidence = evidence
         self._slices = slices
         self._notice = notice
-        self.nr_disagreeing = 0
+        self._to_tell: dict[tuple[str, str], bytes] = {}  # (initiator, hub) -> the first key that it is about
 
     def judge(self, fetches: Iterable[Fetch]) -> None:
         """Judge those of `fetches` that have a key and have not been judged yet."""
@@ -59,8 +62,16 @@ class Judge:
     def _mismatch(self, fetch_id: FetchId, x: int, now: float) -> None:
         hub = next(hub for hub in self._hubs if hub.x == x)
         initiator, key_id = fetch_id
-        self._evidence.mismatch(initiator, hub.name, now)
-        self._notice(
-            logging.WARNING,
-            f"hub {hub.name} gave a share that differs from the key {key_id.hex()} of initiator {initiator}",
-        )
+        if self._evidence.mismatch(initiator, hub.name, now):
+            self._to_tell[initiator, hub.name] = key_id
+
+    def turn_ends(self) -> None:
+        """Tell what has been proven in this turn."""
+        for (initiator, hub), key_id in self._to_tell.items():
+            number = self._evidence.number(initiator, hub)
+            self._notice(
+                logging.WARNING,
+                f"hub {hub} gave a share that differs from the key {key_id.hex()} of initiator {initiator} "
+                f"({number} of its keys so far): set aside",
+            )
+        self._to_tell.clear()

@@ -138,6 +138,7 @@ class Responder:
         self._look_at_changed(now)
         for slices in self._slices:
             slices.turn_ends(now, busy=busy)
+        self._judge.turn_ends()
         self._look_at_changed(now)  # what has just been found
 
     def _look_at_changed(self, now: float) -> None:

@@ -113,3 +113,12 @@ def test_so_many_initiators_are_remembered_and_the_oldest_go(evidence: Evidence)
     assert isinstance(mismatches, dict)
     assert len(mismatches) == MAX_EVIDENCE_INITIATORS
     assert not {"client0", "client1"} & mismatches.keys()
+
+
+def test_it_says_when_a_hub_is_set_aside_anew(evidence: Evidence) -> None:
+    assert evidence.mismatch("carol", "hank", NOW)
+    assert not evidence.mismatch("carol", "hank", NOW + 1)
+    assert evidence.mismatch("celia", "hank", NOW + 1)
+    assert evidence.mismatch("carol", "hank", NOW + SET_ASIDE_FIRST_S)
+    assert evidence.number("carol", "hank") == 3
+    assert evidence.number("carol", "helen") == 0

@@ -20,7 +20,7 @@ from dsked.errors import (
     UnknownKeyError,
 )
 from dsked.keys import Key, Outcome
-from dsked.limits import DONE_FLUSH_S, FETCH_DEADLINE_S, MAX_KEYS_PER_FRAME, RETRY_FIRST_S
+from dsked.limits import DONE_FLUSH_S, FETCH_DEADLINE_S, MAX_KEYS_PER_FRAME, RETRY_FIRST_S, SET_ASIDE_FIRST_S
 from dsked.sharing.dealing import HubShare, deal
 from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
 from dsked.timers import Timers
@@ -294,8 +294,31 @@ def test_a_liar_among_the_first_k_is_found_with_two_more_shares_and_named(settin
     setting.say((5,), dealing)
     assert mismatches(setting) == {"hub1": {"carol": 1}}
     assert setting.notices == [
-        f"hub hub1 gave a share that differs from the key {dealing.key_id.hex()} of initiator carol"
+        f"hub hub1 gave a share that differs from the key {dealing.key_id.hex()} of initiator carol "
+        "(1 of its keys so far): set aside"
     ]
+
+
+def test_a_liar_is_told_once_for_many_keys_and_not_again_while_it_is_set_aside(setting: Setting) -> None:
+    def lie_about(number: int) -> list[Dealing]:
+        dealings = [Dealing() for _ in range(number)]
+        setting.ask(*dealings)
+        setting.at(setting.now - NOW + RETRY_FIRST_S)  # it is asked although it is set aside
+        setting.say((2, 3), *dealings)
+        setting.say((1,), *dealings, flip=1)
+        setting.say((4, 5), *dealings)
+        return dealings
+
+    first = lie_about(7)[0].key_id.hex()
+    about = "hub hub1 gave a share that differs from the key"
+    assert setting.notices == [f"{about} {first} of initiator carol (7 of its keys so far): set aside"]
+    lie_about(3)
+    lie_about(3)
+    assert len(setting.notices) == 1
+    setting.at(SET_ASIDE_FIRST_S + 1)
+    lie_about(2)
+    assert len(setting.notices) == 2
+    assert "(15 of its keys so far)" in setting.notices[1]
 
 
 def test_a_late_liar_is_named_when_all_have_answered(setting: Setting) -> None:
