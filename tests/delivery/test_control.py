@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -376,19 +377,46 @@ async def test_a_reply_over_the_limit_becomes_an_error(raw, node):
     assert (await raw.ask(Op.STATUS))[0] == ErrorCode.LIMIT
 
 
-async def test_who_does_not_read_may_not_ask_on_and_is_cut_off(monkeypatch, path, connect, node, server):
-    monkeypatch.setattr(control_connection, "MAX_CONTROL_UNREAD_BYTES", 3_000_000)
-    node.state = {"much": "x" * 1_000_000}
-    bystander = await connect()
-    assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
+async def until(bystander, condition):
+    """Let the server have turns, and see that it answers others, until `condition` holds."""
+    for _ in range(10_000):
+        if condition():
+            return
+        assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
+    pytest.fail("not within 10,000 turns")
+
+
+@contextlib.asynccontextmanager
+async def deaf_client(path, server, bystander, requests):
+    """A connection that asks so much and does not read, and has been accepted."""
+    before = len(server._connections)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(deaf, str(path))
-        asking = b"".join(encode_request(Op.STATUS, request_id, []) for request_id in range(1, 20))
+        await until(bystander, lambda: len(server._connections) > before)
+        asking = b"".join(encode_request(Op.STATUS, number, []) for number in range(1, requests + 1))
         await loop.sock_sendall(deaf, asking)
-        while len(server._connections) > 1:
-            assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
+        yield deaf
+
+
+async def test_who_does_not_read_is_cut_off_at_a_limit(monkeypatch, path, connect, node, server):
+    monkeypatch.setattr(control_connection, "MAX_CONTROL_UNREAD_BYTES", 3_000_000)
+    node.state = {"much": "x" * 1_000_000}
+    bystander = await connect()
+    async with deaf_client(path, server, bystander, 19):
+        await until(bystander, lambda: len(server._connections) == 1)
+
+
+async def test_who_does_not_read_may_not_ask_on(path, connect, node, server):
+    node.state = {"much": "x" * 1_000_000}
+    bystander = await connect()
+    async with deaf_client(path, server, bystander, 1) as deaf:
+        await until(bystander, lambda: any(one.unread_bytes for one in server._connections))
+        with pytest.raises(BlockingIOError):  # nobody takes any more of it out of the socket
+            for _ in range(10_000):
+                deaf.send(encode_request(Op.LOCATE, 2, "sunny"))
+                assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
 
 
 # --- the end ---
