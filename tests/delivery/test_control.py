@@ -389,12 +389,12 @@ async def until(bystander, condition):
 @contextlib.asynccontextmanager
 async def deaf_client(path, server, bystander, requests):
     """A connection that asks so much and does not read, and has been accepted."""
-    before = len(server._connections)
+    await until(bystander, lambda: len(server._connections) == 1)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(deaf, str(path))
-        await until(bystander, lambda: len(server._connections) > before)
+        await until(bystander, lambda: len(server._connections) == 2)
         asking = b"".join(encode_request(Op.STATUS, number, []) for number in range(1, requests + 1))
         await loop.sock_sendall(deaf, asking)
         yield deaf
@@ -417,6 +417,33 @@ async def test_who_does_not_read_may_not_ask_on(path, connect, node, server):
             for _ in range(10_000):
                 deaf.send(encode_request(Op.LOCATE, 2, "sunny"))
                 assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
+
+
+async def test_replies_that_wait_do_not_heap_up(path, connect, node, server):
+    """Some thousand requests fit in what one turn takes, and each reply may be large."""
+    node.state = {"much": "x" * 1_000_000}
+    bystander = await connect()
+    async with deaf_client(path, server, 1000) as deaf:
+        while not any(connection.unread_bytes for connection in server._connections):
+            await asyncio.sleep(0)
+        for _ in range(10):
+            assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
+        assert max(connection.unread_bytes for connection in server._connections) < 3_000_000
+        reader, writer = await asyncio.open_unix_connection(sock=deaf.dup())
+        answered = Raw(reader, writer)
+        assert [(await answered.reply())[0] for _ in range(100)] == list(range(1, 101)), (
+            "who reads is served on"
+        )
+        writer.close()
+
+
+async def test_a_status_that_takes_long_is_kept_for_a_while(raw, node, monkeypatch):
+    """Else any local user could have a hub of thousands of clients do nothing else."""
+    times = iter([0.0, 60.0])
+    monkeypatch.setattr(control.time, "perf_counter", lambda: next(times))
+    first = await raw.ask(Op.STATUS)
+    node.state = {"another": "state"}
+    assert await raw.ask(Op.STATUS) == first
 
 
 # --- the end ---
