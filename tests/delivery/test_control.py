@@ -387,14 +387,14 @@ async def until(bystander, condition):
 
 
 @contextlib.asynccontextmanager
-async def deaf_client(path, server, bystander, requests):
-    """A connection that asks so much and does not read, and has been accepted."""
-    await until(bystander, lambda: len(server._connections) == 1)
+async def deaf_client(path, server, bystander, requests, nr_others=1):
+    """A connection that asks so much and does not read, and has been accepted beside so many others."""
+    await until(bystander, lambda: len(server._connections) == nr_others)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as deaf:
         deaf.setblocking(False)
         loop = asyncio.get_running_loop()
         await loop.sock_connect(deaf, str(path))
-        await until(bystander, lambda: len(server._connections) == 2)
+        await until(bystander, lambda: len(server._connections) == nr_others + 1)
         asking = b"".join(encode_request(Op.STATUS, number, []) for number in range(1, requests + 1))
         await loop.sock_sendall(deaf, asking)
         yield deaf
@@ -404,8 +404,10 @@ async def test_who_does_not_read_is_cut_off_at_a_limit(monkeypatch, path, connec
     monkeypatch.setattr(control_connection, "MAX_CONTROL_UNREAD_BYTES", 3_000_000)
     node.state = {"much": "x" * 1_000_000}
     bystander = await connect()
-    async with deaf_client(path, server, bystander, 19):
-        await until(bystander, lambda: len(server._connections) == 1)
+    async with contextlib.AsyncExitStack() as deaf:
+        for nr_others in range(1, 5):
+            await deaf.enter_async_context(deaf_client(path, server, bystander, 1, nr_others))
+        await until(bystander, lambda: len(server._connections) == 4)
 
 
 async def test_who_does_not_read_may_not_ask_on(path, connect, node, server):
@@ -423,9 +425,8 @@ async def test_replies_that_wait_do_not_heap_up(path, connect, node, server):
     """Some thousand requests fit in what one turn takes, and each reply may be large."""
     node.state = {"much": "x" * 1_000_000}
     bystander = await connect()
-    async with deaf_client(path, server, 1000) as deaf:
-        while not any(connection.unread_bytes for connection in server._connections):
-            await asyncio.sleep(0)
+    async with deaf_client(path, server, bystander, 1000) as deaf:
+        await until(bystander, lambda: any(connection.unread_bytes for connection in server._connections))
         for _ in range(10):
             assert (await bystander.ask(Op.LOCATE, "sunny"))[0] == ErrorCode.OK
         assert max(connection.unread_bytes for connection in server._connections) < 3_000_000
