@@ -10,6 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from dsked.client.slices import Task
 from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
@@ -59,7 +60,7 @@ class Fetch:
     failed_check: bool = False
     judged: bool = False  # its shares have been compared with the key that passed
     searches: dict[Terms, Search] = field(default_factory=dict, repr=False)  # where the first k do not pass
-    searching: set[Terms] = field(default_factory=set, repr=False)  # those that are under way
+    searching: dict[Terms, Task] = field(default_factory=dict, repr=False)  # those that are under way
     search_failed: bool = False  # with the shares that were in hand
     search_put_off: bool = False  # too many others are under way
     _held: dict[int, _Held] = field(default_factory=dict)

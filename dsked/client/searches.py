@@ -16,7 +16,7 @@ _OVERHEAD_BYTES = 4096
 
 
 class Searches:
-    """Begins searches; `ended(fetch, now)` is called when one has the key, or nothing left to try."""
+    """Begins searches; `ended(fetch, now)` is called when one has the key or nothing left to try."""
 
     def __init__(self, slices: Slices, ended: Callable[[Fetch, float], None]) -> None:
         self._slices = slices
@@ -40,16 +40,15 @@ class Searches:
             return
         if fetch.search_failed:  # one more share gives it another chance
             self.failed, fetch.search_failed = self.failed - 1, False
-        fetch.searching.add(terms)
         size = terms.n * terms.key_bytes + _OVERHEAD_BYTES
         finished = partial(self._finished, fetch, terms, search)
-        fetch.search_put_off = not self._slices.add(
-            fetch.id[0], size, _while_wanted(fetch, terms, search), finished
-        )
-        if fetch.search_put_off:
-            fetch.searching.discard(terms)
+        work = _while_wanted(fetch, terms, search)
+        task = self._slices.add(fetch.id[0], size, work, finished, lambda: bool(fetch.waiting))
+        fetch.search_put_off = task is None
+        if task is None:
             self.put_off += 1
         else:
+            fetch.searching[terms] = task
             self.under_way += 1
 
     def _last_of(self, initiator: str) -> LastPassed:
@@ -61,14 +60,16 @@ class Searches:
         return last
 
     def look_again(self, fetch: Fetch) -> None:
-        """What was put off may be possible now."""
+        """Somebody waits for the key again: go on with what is under way, and try again what was put off."""
+        for task in fetch.searching.values():
+            self._slices.await_again(task)
         if fetch.search_put_off:
             for terms in list(fetch.searches):
                 self.look(fetch, terms)
 
     def _finished(self, fetch: Fetch, terms: Terms, search: Search, result: None, now: float) -> None:
         self.under_way -= 1
-        fetch.searching.discard(terms)
+        del fetch.searching[terms]
         if not _is_wanted(fetch, terms, search):
             return
         if search.key is None:

@@ -2,9 +2,12 @@
 
 Searches for good shares and proofs of who lied take from a tenth of a millisecond to seconds. Whoever
 deals keys decides how much work they make: an initiator that deals rubbish makes the most of it. So
-initiators take turns, and their keys among themselves; what one initiator's keys have cost is a debt that
-falls with time, and at a limit they wait; and only so many bytes of shares are worked on at once, shared
-fairly.
+initiators take turns; what one initiator's keys have cost is a debt that falls with time, and at a limit
+they wait; and only so many bytes of shares are worked on at once, shared fairly.
+
+Among the keys of one initiator those that somebody waits for go first. Of these the one that has waited
+longest has every other piece, since what it finds helps the others, and all of them take turns for the rest,
+since it may be one that cannot be found.
 
 No clock: work tells its cost itself (`sharing/cost.py`).
 """
@@ -13,7 +16,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from dsked.fair_limit import FairLimit
 from dsked.limits import (
@@ -26,23 +30,66 @@ from dsked.limits import (
 from dsked.timers import Timer, Timers
 
 Finished = Callable[[Any, float], None]
+Awaited = Callable[[], bool]
 #: The next turn is to come at once: this soon.
 _AT_ONCE_S = 1e-6
 
 
-class _Task(NamedTuple):
-    work: Generator[int, None, Any]
+@dataclass(slots=True, eq=False)
+class Task:
+    """Work that was added."""
+
+    initiator: str
     size_bytes: int
-    finished: Finished
+    work: Generator[int, None, Any] = field(repr=False)
+    finished: Finished = field(repr=False)
+    awaited: Awaited = field(repr=False)
 
 
 class _Account:
-    """One initiator: its tasks, in turn, and what they have cost."""
+    """One initiator: its tasks, and what they have cost."""
 
     def __init__(self) -> None:
-        self.tasks: deque[_Task] = deque()
+        self._awaited: deque[Task] = deque()  # in the order of their turns
+        self._others: deque[Task] = deque()  # found not to be awaited when it was their turn
+        self._longest: Task | None = None  # the one that has waited longest
+        self._its_piece = False  # the next
         self._debt = 0.0
         self._at = 0.0
+
+    def __len__(self) -> int:
+        return len(self._awaited) + len(self._others)
+
+    def add(self, task: Task) -> None:
+        self._awaited.append(task)
+
+    def await_again(self, task: Task) -> None:
+        """Somebody waits for it again."""
+        if task in self._others:
+            self._others.remove(task)
+            self._awaited.append(task)
+
+    def next(self) -> Task:
+        """The task whose turn it is; there must be one."""
+        self._its_piece = not self._its_piece
+        if self._its_piece and self._longest is not None and self._longest.awaited():
+            return self._longest
+        while self._awaited:
+            task = self._awaited.popleft()
+            if task.awaited():
+                self._awaited.append(task)
+                if self._longest is None or not self._longest.awaited():
+                    self._longest = task
+                return task
+            self._others.append(task)
+        self._others.rotate(-1)
+        return self._others[-1]
+
+    def remove(self, task: Task) -> None:
+        """It is over."""
+        (self._awaited if task in self._awaited else self._others).remove(task)
+        if task is self._longest:
+            self._longest = None
 
     def debt(self, now: float) -> float:
         """What is not paid off yet, in units of cost."""
@@ -70,17 +117,26 @@ class Slices:
 
     def __len__(self) -> int:
         """Tasks under way."""
-        return sum(len(account.tasks) for account in self._accounts.values())
+        return sum(len(account) for account in self._accounts.values())
 
     def add(
-        self, initiator: str, size_bytes: int, work: Generator[int, None, Any], finished: Finished
-    ) -> bool:
-        """Do `work`, then call `finished(what it returned, now)`. False where too much waits already."""
+        self, initiator: str, size_bytes: int, work: Generator[int, None, Any], finished: Finished,
+        awaited: Awaited = lambda: True,
+    ) -> Task | None:  # fmt: skip
+        """Do `work`, then call `finished(what it returned, now)`. None where too much waits already.
+
+        `awaited` tells whether somebody waits for it; once it was false, `await_again` must follow.
+        """
         if not self._bytes.fits(initiator, size_bytes, MAX_SEARCH_BYTES):
-            return False
+            return None
         self._bytes.take(initiator, size_bytes)
-        self._accounts.setdefault(initiator, _Account()).tasks.append(_Task(work, size_bytes, finished))
-        return True
+        task = Task(initiator, size_bytes, work, finished, awaited)
+        self._accounts.setdefault(initiator, _Account()).add(task)
+        return task
+
+    def await_again(self, task: Task) -> None:
+        """Somebody waits for this task again."""
+        self._accounts[task.initiator].await_again(task)
 
     def turn_ends(self, now: float, *, busy: bool = False) -> None:
         """Do one slice, and see to it that the next turn comes when there is more to do.
@@ -102,24 +158,24 @@ class Slices:
 
     def _next(self, now: float) -> str | None:
         """The initiator whose turn it is."""
-        ready = (name for name, account in self._accounts.items() if account.tasks)
+        ready = (name for name, account in self._accounts.items() if len(account))
         return next((name for name in ready if self._accounts[name].ready_at(now) <= now), None)
 
     def _step(self, initiator: str, now: float) -> int:
         account = self._accounts[initiator] = self._accounts.pop(initiator)  # the last in turn from now on
-        task = account.tasks.popleft()
+        task = account.next()
         try:
             cost = next(task.work)
         except StopIteration as end:
+            account.remove(task)
             self._bytes.give_back(initiator, task.size_bytes)
             task.finished(end.value, now)
             return 1
-        account.tasks.append(task)
         account.charge(cost)
         return cost
 
     def _forget_idle(self, now: float) -> None:
-        idle = [name for name, account in self._accounts.items() if not account.tasks]
+        idle = [name for name, account in self._accounts.items() if not len(account)]
         for name in idle:
             if not self._accounts[name].debt(now):
                 del self._accounts[name]
@@ -128,7 +184,7 @@ class Slices:
         if self._wake is not None:
             self._wake.cancel()
             self._wake = None
-        times = [account.ready_at(now) for account in self._accounts.values() if account.tasks]
+        times = [account.ready_at(now) for account in self._accounts.values() if len(account)]
         if times:
             self._wake = self._timers.at(max(min(times), now + _AT_ONCE_S), self._woken)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import comb
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from dsked.client.fetch import Fetch
 from dsked.errors import LimitError, ReconstructionError
 from dsked.keys import Key
 from dsked.limits import FETCH_DEADLINE_S
+from dsked.sharing import cost
 from tests.engines.world import World
 
 LIARS = dict.fromkeys(("hub1", "hub2", "hub3", "hub4"), KINDS["alters-one-byte"])
@@ -122,6 +124,37 @@ def test_other_keys_do_not_wait_for_a_search(monkeypatch: pytest.MonkeyPatch) ->
     assert world.now < asked_at + 0.1
     assert not failing
     assert told(world)["under_way"] >= 15
+
+
+def test_keys_that_nobody_waits_for_any_more_do_not_delay_those_of_the_same_initiator(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    world = eleven()
+    slowly(monkeypatch, 0.01)
+    rubbish_keys = world.get_keys("carol", "sam", ["sunny"], 16)
+    rubbish(world, "carol")
+    with pytest.raises(ReconstructionError, match="takes longer"):
+        world.get_by_id("curtis", "sunny", "sam", rubbish_keys)
+    good = world.get_keys("carol", "sam", ["sunny"])
+    before, spent = told(world), searched(world)
+    assert world.get_by_id("curtis", "sunny", "sam", good) == good
+    assert told(world) == {**before, "succeeded": 1}
+    assert searched(world) - spent < 1.5 * cost.rebuilding(5, 32) * comb(11, 5), "the others have stood still"
+    again = world.ask_by_id("curtis", "sunny", "sam", rubbish_keys[9:10])
+    world.run_until(lambda: told(world)["failed"] == 1)
+    with pytest.raises(ReconstructionError):
+        world.result(again)
+    assert told(world)["under_way"] == 15
+
+
+def test_a_batch_is_found_with_the_first_of_its_keys() -> None:
+    """5 of 11 who are never named, 20 keys at once: one search in all, not twenty."""
+    liars = dict.fromkeys([f"hub{number}" for number in range(1, 6)], KINDS["misleads-decoding"])
+    world = World(n=11, k=6, hub_classes=liars).start()
+    world.pair(20)
+    whole = cost.rebuilding(6, 32) * comb(11, 6)
+    assert told(world)["succeeded"] == 20
+    assert searched(world) < 3 * whole
 
 
 def test_a_key_that_cannot_be_is_an_error_as_soon_as_that_is_known() -> None:

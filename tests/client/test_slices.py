@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from dsked.client.slices import Slices
+from dsked.client.slices import Slices, Task
 from dsked.limits import (
     MAX_SEARCH_BYTES,
     MAX_SEARCH_DEBT,
@@ -24,6 +24,7 @@ class Setting:
         self.now = NOW
         self.done: list[str] = []  # what each piece was
         self.finished: list[str] = []
+        self.left: set[str] = set()  # what nobody waits for
 
     def work(self, name: str, pieces: int, cost: int) -> Generator[int, None, str]:
         for _ in range(pieces):
@@ -33,9 +34,12 @@ class Setting:
 
     def add(
         self, initiator: str, pieces: int, cost: int = MAX_SLICE_COST, name: str = "", size: int = 1
-    ) -> bool:
-        work = self.work(name or initiator, pieces, cost)
-        return self.slices.add(initiator, size, work, lambda name, now: self.finished.append(name))
+    ) -> Task | None:
+        name = name or initiator
+        work = self.work(name, pieces, cost)
+        return self.slices.add(
+            initiator, size, work, lambda name, now: self.finished.append(name), lambda: name not in self.left
+        )
 
     def turn(self) -> list[str]:
         """The next turn that the engine asks for; what was done in it."""
@@ -69,7 +73,8 @@ def test_initiators_take_turns_and_so_do_their_keys(setting: Setting) -> None:
     done = [name for _ in range(8) for name in setting.turn()]
     assert done.count("carol") == 3
     assert setting.finished == ["carol"]
-    assert [name for name in done if name != "carol"] == [f"rubbish{number}" for number in range(5)]
+    others = [name for name in done if name != "carol"]
+    assert others == [f"rubbish{number}" for number in (0, 1, 0, 2, 0)]
 
 
 def test_one_initiator_burns_two_seconds_and_then_a_quarter_of_a_core(setting: Setting) -> None:
@@ -129,3 +134,41 @@ def test_work_that_is_done_in_no_piece_at_all_is_finished(setting: Setting) -> N
     setting.add("carol", 0)
     setting.turn()
     assert setting.finished == ["carol"]
+
+
+def test_the_longest_waiting_has_every_other_piece_until_it_is_over(setting: Setting) -> None:
+    for number in range(10):
+        setting.add("carol", 4, name=f"key{number}")
+    done = [name for _ in range(20) for name in setting.turn()]
+    assert done.count("key0") == 4
+    assert setting.finished[0] == "key0"
+    assert len(set(done)) == 10, "the others take turns"
+
+
+def test_what_nobody_waits_for_goes_last_and_first_again_when_somebody_does(setting: Setting) -> None:
+    """A hundred keys of rubbish that were asked for once do not delay one that is waited for now."""
+    rubbish = [setting.add("mallory", 50, name=f"rubbish{number}") for number in range(100)]
+    setting.turn()
+    setting.left |= {f"rubbish{number}" for number in range(100)}
+    before = len(setting.done)
+    setting.add("mallory", 5, name="good")
+    for _ in range(6):
+        setting.turn()
+    assert setting.done[before : before + 5] == ["good"] * 5
+    assert setting.finished == ["good"]
+    assert len(setting.slices) == 100
+    before = len(setting.done)
+    for _ in range(3):
+        setting.turn()
+    assert len(set(setting.done[before:])) == 3, "what is left takes turns"
+    setting.left.discard("rubbish70")
+    assert rubbish[70] is not None
+    setting.slices.await_again(rubbish[70])
+    setting.slices.await_again(rubbish[70])
+    before = len(setting.done)
+    for _ in range(4):
+        setting.turn()
+    assert setting.done[before:] == ["rubbish70"] * 4
+    while len(setting.slices):
+        setting.turn()
+    assert len(setting.finished) == 101
