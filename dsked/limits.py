@@ -252,6 +252,9 @@ MAX_CONTROL_REQUEST_BYTES = 64 * 1024  # some 3,600 key IDs of 18 bytes
 MAX_CONTROL_REQUESTS_IN_FLIGHT = 1024  # per connection
 #: Replies that a local user has not read: 16 of the largest; then the connection that brings more is closed.
 MAX_CONTROL_UNREAD_BYTES = 16 * MAX_CONTROL_FRAME_BYTES
+#: A status that took longer to make (100 peers do) is given for so many times as long: a twentieth of a core.
+LONG_STATUS_S = 0.005
+STATUS_KEPT_TIMES = 20
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
 
 # ETSI GS QKD 014.

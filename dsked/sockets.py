@@ -46,6 +46,7 @@ class TurnReader:
         self._take = take
         self._unread = b""
         self._paused = False
+        self._scheduled = False
 
     def received(self, data: bytes) -> None:
         """To be called by data_received."""
@@ -59,30 +60,34 @@ class TurnReader:
             self._go_on()
 
     def _go_on(self) -> None:
+        self._scheduled = False
         if self._transport.is_closing():
             self._unread = b""
+        if self._paused or not self._unread:
             return
         part, self._unread = self._unread[:MAX_TURN_BYTES], self._unread[MAX_TURN_BYTES:]
         self._take(part)
-        if self._unread:
-            asyncio.get_running_loop().call_soon(self._go_on)
-        else:
-            self._read_on()
+        self._read_on()
 
     def pause(self) -> None:
-        """Read nothing more until `resume`."""
+        """Read nothing more, and hand on nothing more, until `resume`."""
         self._paused = True
         self._transport.pause_reading()
 
     def resume(self) -> None:
         """Read on."""
         self._paused = False
-        if not self._unread:
-            self._read_on()
+        self._read_on()
 
     def _read_on(self) -> None:
-        if not self._paused and not self._transport.is_closing():
+        """First what has come already."""
+        if self._paused or self._transport.is_closing():
+            return
+        if not self._unread:
             self._transport.resume_reading()
+        elif not self._scheduled:
+            self._scheduled = True
+            asyncio.get_running_loop().call_soon(self._go_on)
 
 
 class Acceptor:

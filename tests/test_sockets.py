@@ -177,7 +177,25 @@ async def test_who_may_not_be_read_from_is_not_when_the_rest_is_done() -> None:
     await asyncio.sleep(0)
     assert not transport.reading
     reader.resume()
+    await asyncio.sleep(0)
     assert transport.reading
+
+
+async def test_what_has_come_already_waits_as_well() -> None:
+    taken: list[bytes] = []
+    reader, transport = _reader(taken)
+    reader.received(bytes(3 * MAX_TURN_BYTES))
+    reader.pause()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert len(taken) == 1
+    reader.resume()
+    reader.pause()
+    reader.resume()
+    await asyncio.sleep(0)
+    assert len(taken) == 2 and not transport.reading, "one part a turn, however often it goes on"
+    await asyncio.sleep(0)
+    assert len(taken) == 3 and transport.reading
 
 
 async def test_nothing_is_taken_from_a_connection_that_was_closed() -> None:

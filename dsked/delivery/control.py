@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import os
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from dsked.delivery.listener import Listener
 from dsked.delivery.service import DeliveryService, KeyService, Node
 from dsked.errors import LimitError, RequestError, ShuttingDownError
 from dsked.fair_limit import FairLimit
-from dsked.limits import SHUTDOWN_GRACE_S
+from dsked.limits import LONG_STATUS_S, SHUTDOWN_GRACE_S, STATUS_KEPT_TIMES
 from dsked.sockets import Acceptor
 
 
@@ -121,10 +122,16 @@ class ControlServer:
         return self._deliveries
 
     def status(self) -> str:
-        """The JSON text of the STATUS reply, made once a turn however often it is asked for."""
+        """The JSON text of the STATUS reply, made once a turn however often it is asked for.
+
+        Where thousands of peers make it long it is kept for a while: asking costs a small part of a core.
+        """
         if not self._status:
+            begun = time.perf_counter()
             self._status = self._make_status()
-            asyncio.get_running_loop().call_soon(self._forget_status)
+            took_s = time.perf_counter() - begun
+            kept_s = STATUS_KEPT_TIMES * took_s if took_s > LONG_STATUS_S else 0.0
+            asyncio.get_running_loop().call_later(kept_s, self._forget_status)
         return self._status
 
     def _forget_status(self) -> None:

@@ -44,7 +44,7 @@ from dsked.limits import (
 from dsked.sockets import TurnReader
 
 _log = logging.getLogger(__name__)
-#: Nobody is asked about other connections' replies for less.
+#: Replies of one turn that are collected for one write. Nobody is asked about other connections' for less.
 _SMALL_BYTES = 64 * 1024
 
 
@@ -82,6 +82,8 @@ class ControlConnection(asyncio.Protocol):
         self._frames = FrameBuffer(MAX_CONTROL_REQUEST_BYTES)
         self._open_requests: set[int] = set()
         self._output: list[bytes] = []
+        self._output_bytes = 0
+        self._paused = False  # replies wait for being read: requests wait as well
         self._closing = False
 
     # --- the transport's calls ---
@@ -99,7 +101,7 @@ class ControlConnection(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._closing = True
         self._open_requests.clear()
-        self._output.clear()
+        self._output, self._output_bytes = [], 0
         self._watch(begun=False)
         self._server.lost(self)
 
@@ -113,7 +115,7 @@ class ControlConnection(asyncio.Protocol):
             for frame in self._frames.feed(data):
                 self._watch(begun=False)
                 self._take(frame)
-                if self._closing:
+                if self._closing or self._paused:
                     return
         except FrameError as error:
             self._refuse(error)
@@ -133,10 +135,15 @@ class ControlConnection(asyncio.Protocol):
         self._refuse(LimitError(f"a request did not arrive within {CONTROL_REQUEST_TIMEOUT_S:g} s"))
 
     def pause_writing(self) -> None:
-        self._reader.pause()  # who does not read replies may not ask on
+        """Who does not read replies may not ask on: not even what has come already is served."""
+        self._paused = True
+        self._reader.pause()
 
     def resume_writing(self) -> None:
-        self._reader.resume()
+        self._paused = False
+        self._feed(b"")
+        if not self._paused:
+            self._reader.resume()
 
     # --- requests ---
 
@@ -251,12 +258,15 @@ class ControlConnection(asyncio.Protocol):
         if not self._output:
             self._loop.call_soon(self._flush)
         self._output.append(frame)
+        self._output_bytes += len(frame)
+        if self._output_bytes > _SMALL_BYTES:  # thousands of requests fit in a turn
+            self._flush()
 
     def _flush(self) -> None:
         if not self._output:
             return
-        self._transport.write(b"".join(self._output))
-        self._output.clear()
+        output, self._output, self._output_bytes = self._output, [], 0
+        self._transport.write(b"".join(output))
         if self.unread_bytes > _SMALL_BYTES and self._server.unread_bytes(self) > MAX_CONTROL_UNREAD_BYTES:
             self.abort()
 
