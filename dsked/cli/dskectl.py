@@ -6,6 +6,7 @@ an encryptor may call for every key, must not pay for those that start topologie
 
 from __future__ import annotations
 
+import resource
 from typing import Any
 
 import click
@@ -59,6 +60,7 @@ Exit status: 0 done; 1 it failed; 2 wrong command line or file; 3 the node is no
 @click.pass_context
 def dskectl(ctx: click.Context, /, **values: Any) -> None:
     """Start, stop and inspect DSKE hubs and clients, get keys from them, and bring them PSRD on media."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # keys and pads pass through these processes
     ctx.obj = Target(**values)
 
 

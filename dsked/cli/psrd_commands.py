@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import resource
-
 import click
 
 from dsked.cli.lazy_group import LazyGroup
@@ -38,7 +36,6 @@ where --state-dir in front of 'psrd', the topology file or the defaults say; see
 @click.pass_obj
 def psrd(target: Target) -> None:
     """Generate, carry, import and look after pre-shared random data (PSRD)."""
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # pads pass through these processes
     if target.filtered():
         raise click.UsageError(
             "--client and --hub in front of the command choose nodes to start, stop or show; say them "
