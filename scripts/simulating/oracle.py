@@ -122,12 +122,12 @@ class Oracle:
         split(terms, deals)
 
     def _accuses(
-        self, process: ClientProcess, accuse: Callable[..., None], initiator: str, hub: str, now: float
-    ) -> None:
+        self, process: ClientProcess, accuse: Callable[..., bool], initiator: str, hub: str, now: float
+    ) -> bool:
         self.events.count("liars named")
         if hub not in self.liars and initiator not in self.hostile:
             raise Broken(f"{process.name} accuses the honest {hub} over a key of the honest {initiator}")
-        accuse(initiator, hub, now)
+        return accuse(initiator, hub, now)
 
     # --- requests ---
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torturing import state_file
 
 from .running import Outcome
 
@@ -32,18 +33,13 @@ class Results:
     @classmethod
     def load(cls, path: Path) -> Results:
         """The results of a run that was broken off. Raises ValueError where the file holds none."""
-        document = json.loads(path.read_text())
-        if not isinstance(document, dict) or document.pop("version", None) != VERSION:
-            raise ValueError(f"{path} holds no results of this version")
-        found = cls(**document)
+        found = state_file.load(path, VERSION, lambda document: cls(**document))
         found.failed_seed = found.failure = ""  # that seed is the next one
         return found
 
     def save(self, path: Path) -> None:
-        """Written beside it first, so that no interruption leaves half of it."""
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n")
-        partial.replace(path)
+        """Writes the state file, whole or not at all."""
+        state_file.save(path, VERSION, asdict(self))
 
     def take(self, outcome: Outcome) -> None:
         """The next seed is done."""
