@@ -1,24 +1,25 @@
 """The responder: asks all hubs at once, rebuilds from the first k good shares, hands out once.
 
-One fetch is one (initiator client, key ID). Requests of one event-loop turn travel in one GET_SHARES
-per hub; keys that become complete with one frame are rebuilt together.
+One fetch is one (initiator client, key ID). Requests of one event-loop turn are one round (`rounds.py`):
+they travel in one GET_SHARES per hub (`asking.py`). Keys that become complete with one frame are rebuilt
+together.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import partial
 
+from dsked.client.asking import Asking
 from dsked.client.confirmations import Confirmations
 from dsked.client.delivered import Delivered
 from dsked.client.evidence import Evidence
-from dsked.client.fetch import Fetch, FetchId, usable_terms
+from dsked.client.fetch import Fetch, FetchId
 from dsked.client.fetches import Fetches
-from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.judge import Judge, Notice
 from dsked.client.rebuilder import needs_search, rebuild_fetches
+from dsked.client.rounds import Request, Round
 from dsked.client.searches import Searches
 from dsked.client.slices import Slices
 from dsked.errors import (
@@ -33,36 +34,10 @@ from dsked.keys import Done, Key
 from dsked.limits import (
     FETCH_DEADLINE_S,
     MAX_FETCHES,
-    MAX_KEYS_PER_FRAME,
-    RETRY_FIRST_S,
     RETRY_MAX_S,
 )
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers
-from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, Shares
-from dsked.wire.terms import share_terms
-
-
-@dataclass(slots=True, eq=False)
-class _Request:
-    """What one encryptor asks for: all of the keys, or none."""
-
-    caller: str
-    initiator: Party
-    fetches: list[Fetch]
-    done: Done
-    answered: bool = False
-
-
-@dataclass(slots=True, eq=False)
-class _Round:
-    """The requests of one turn: asked together, asked again together, ended together."""
-
-    deadline: float
-    delay_s: float = RETRY_FIRST_S
-    requests: list[_Request] = field(default_factory=list)
-    fetches: dict[FetchId, Fetch] = field(default_factory=dict)
-    asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
 
 
 class Responder:
@@ -83,9 +58,12 @@ class Responder:
         self._fetches = Fetches(timers)
         self._delivered = Delivered()
         self._nr_waiting = FairLimit()  # keys that are waited for, by caller
-        self._round: _Round | None = None
+        self._round: Round | None = None
         self._changed: dict[Fetch, None] = {}
         self._confirmations = Confirmations(hubs, timers)
+        self._asking = Asking(
+            client, hubs, evidence, self._fetches, self._confirmations, self._has_changed, self._rebuild
+        )
 
     @property
     def _keep_s(self) -> float:
@@ -108,9 +86,9 @@ class Responder:
             done(refusal)
             return
         if self._round is None:
-            self._round = _Round(now + FETCH_DEADLINE_S)
+            self._round = Round(now + FETCH_DEADLINE_S)
         fetches = [self._fetches.of(fetch_id, caller, now, self._keep_s) for fetch_id in ids]
-        request = _Request(caller, initiator, fetches, done)
+        request = Request(caller, initiator, fetches, done)
         self._nr_waiting.take(caller, len(fetches))
         self._round.requests.append(request)
         for fetch in fetches:
@@ -150,12 +128,24 @@ class Responder:
             for fetch in settled:
                 self._drop_if_finished(fetch)
 
+    def _has_changed(self, fetch: Fetch) -> None:
+        self._changed[fetch] = None
+
+    def _rebuild(self, terms: Terms, fetches: list[Fetch], now: float) -> None:
+        """Try these, which have got whole shares: from the first k, and where that fails, by a search."""
+        for fetch in rebuild_fetches(terms, fetches):
+            self._changed[fetch] = None
+            self._confirmations.rebuilt(fetch.id, now)
+        for fetch in fetches:
+            if needs_search(terms, fetch):
+                self.searches.look(fetch, terms)
+
     def _search_ended(self, fetch: Fetch, now: float) -> None:
         self._changed[fetch] = None
         if fetch.key is not None:
             self._confirmations.rebuilt(fetch.id, now)
 
-    def _start(self, this_round: _Round, now: float) -> None:
+    def _start(self, this_round: Round, now: float) -> None:
         wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
         usable = self._hubs.usable()
         if wanted and len(usable) < self._hubs.k:
@@ -164,119 +154,18 @@ class Responder:
         for fetch in wanted:
             self.searches.look_again(fetch)
         self._answer_waiting(this_round.fetches.values(), now)  # rebuilt before, or refused before
-        self._ask(this_round, wanted, now, spare_set_aside=True)
+        self._asking.ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 
-    # --- asking ---
-
-    def _ask(self, this_round: _Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool) -> None:
-        initiators = {fetch.id[0] for fetch in fetches} if spare_set_aside else set()
-        spared = {initiator: self._spared(initiator, now) for initiator in initiators}
-        for hub in self._hubs.usable():
-            groups: dict[str, list[GetKey]] = {}
-            asked: list[Fetch] = []
-            for fetch in fetches:
-                if hub.x in fetch.asked or fetch.has_answered(hub.x):
-                    continue
-                if hub.x in spared.get(fetch.id[0], ()):
-                    continue
-                groups.setdefault(fetch.id[0], []).append(GetKey(fetch.id[1], fetch.offset(hub.x)))
-                asked.append(fetch)
-                if len(asked) == MAX_KEYS_PER_FRAME:
-                    self._send(this_round, hub, groups, asked, now)
-                    groups, asked = {}, []
-            if asked:
-                self._send(this_round, hub, groups, asked, now)
-
-    def _spared(self, initiator: str, now: float) -> set[int]:
-        """The xs of hubs that are set aside, where there are enough others."""
-        usable = self._hubs.usable()
-        aside = {hub.x for hub in usable if self._evidence.is_set_aside(initiator, hub.name, now)}
-        return aside if len(usable) - len(aside) >= self._hubs.k else set()
-
-    def _send(
-        self, this_round: _Round, hub: HubPeer, groups: dict[str, list[GetKey]], asked: list[Fetch],
-        now: float,
-    ) -> None:  # fmt: skip
-        done, taken = hub.take_confirmations()
-        wait_ms = max(int((this_round.deadline - now) * 1000), 0)
-        message = GetShares([GetGroup(name, keys) for name, keys in groups.items()], wait_ms, done)
-        outstanding = {fetch.id: fetch for fetch in asked}
-        for fetch in asked:
-            fetch.asked.add(hub.x)
-            fetch.missing.pop(hub.x, None)
-        request_id = hub.request(message, partial(self._answered, hub, outstanding, taken))
-        if request_id is not None:
-            this_round.asked.append((hub, request_id))
-            return
-        for fetch in asked:  # as if it had not been asked
-            fetch.asked.discard(hub.x)
-        self._confirmations.again(hub, taken, now)
-
-    def _retry(self, this_round: _Round, now: float) -> None:
+    def _retry(self, this_round: Round, now: float) -> None:
         if now >= this_round.deadline or all(request.answered for request in this_round.requests):
             self._end(this_round, None, now)
             return
         wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
-        self._ask(this_round, wanted, now, spare_set_aside=False)
+        self._asking.ask(this_round, wanted, now, spare_set_aside=False)
         this_round.delay_s = min(2 * this_round.delay_s, RETRY_MAX_S)
         next_try = min(now + this_round.delay_s, this_round.deadline)
         self._timers.at(next_try, partial(self._retry, this_round))
-
-    # --- answers ---
-
-    def _answered(
-        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], confirmed: list[FetchId],
-        message: Message | None, now: float,
-    ) -> bool:  # fmt: skip
-        if not isinstance(message, Shares):  # the session is lost, or the hub answers nonsense
-            for fetch in outstanding.values():
-                fetch.asked.discard(hub.x)
-                self._changed[fetch] = None
-            if message is None:
-                self._confirmations.again(hub, confirmed, now)
-            confirmed.clear()
-            return True
-        confirmed.clear()
-        self._take_shares(hub, outstanding, message, now)
-        for missing in message.missing:
-            unanswered = outstanding.pop((missing.initiator, missing.key_id), None)
-            if unanswered is not None:
-                unanswered.missing[hub.x] = missing.code
-                self._answered_for(hub, unanswered)
-        return not outstanding
-
-    def _answered_for(self, hub: HubPeer, fetch: Fetch) -> None:
-        fetch.asked.discard(hub.x)
-        self._changed[fetch] = None
-
-    def _take_shares(
-        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], message: Shares, now: float
-    ) -> None:
-        grown: dict[Terms, list[Fetch]] = {}
-        for group in message.groups:
-            terms = share_terms(group)
-            for key in group.keys:
-                fetch = outstanding.get((group.initiator.client, key.key_id))
-                if fetch is None:
-                    continue
-                if terms is None or not usable_terms(terms, key.code, self._client, self._hubs.k):
-                    outstanding.pop(fetch.id)
-                    fetch.take_unusable(hub.x)
-                    self._answered_for(hub, fetch)
-                    continue
-                if self._fetches.take(fetch, hub.x, terms, key) is not None:
-                    grown.setdefault(terms, []).append(fetch)
-                if fetch.has_answered(hub.x):
-                    outstanding.pop(fetch.id)
-                    self._answered_for(hub, fetch)
-        for terms, fetches in grown.items():
-            for fetch in rebuild_fetches(terms, fetches):
-                self._changed[fetch] = None
-                self._confirmations.rebuilt(fetch.id, now)
-            for fetch in fetches:
-                if needs_search(terms, fetch):
-                    self.searches.look(fetch, terms)
 
     # --- handing out ---
 
@@ -293,7 +182,7 @@ class Responder:
     def _hopeless(self, fetch: Fetch) -> bool:
         return fetch.impossible(self._hubs.n, self._hubs.k) or fetch.exhausted(self._hubs.n)
 
-    def _hand_out(self, request: _Request, now: float) -> None:
+    def _hand_out(self, request: Request, now: float) -> None:
         refusal = next(filter(None, (self._refusal_of(request, fetch) for fetch in request.fetches)), None)
         if refusal is not None:
             self._finish(request, refusal)
@@ -308,7 +197,7 @@ class Responder:
         for fetch in request.fetches:
             self._drop_if_finished(fetch)
 
-    def _refusal_of(self, request: _Request, fetch: Fetch) -> DskedError | None:
+    def _refusal_of(self, request: Request, fetch: Fetch) -> DskedError | None:
         """The last check before a key leaves, on what its secret tag has covered."""
         assert fetch.terms is not None
         if fetch.terms.initiator != request.initiator:
@@ -319,7 +208,7 @@ class Responder:
             return AlreadyDeliveredError("a key has been delivered to this encryptor before")
         return None
 
-    def _finish(self, request: _Request, outcome: list[Key] | DskedError) -> None:
+    def _finish(self, request: Request, outcome: list[Key] | DskedError) -> None:
         request.answered = True
         self._nr_waiting.give_back(request.caller, len(request.fetches))
         for fetch in request.fetches:
@@ -328,7 +217,7 @@ class Responder:
 
     # --- ends ---
 
-    def _end(self, this_round: _Round, error: DskedError | None, now: float) -> None:
+    def _end(self, this_round: Round, error: DskedError | None, now: float) -> None:
         """The deadline: what has no key yet fails; what was asked and not answered is given up."""
         self._answer_waiting(this_round.fetches.values(), now)
         for hub, request_id in this_round.asked:

@@ -107,8 +107,8 @@ MUTANTS = (
     Mutant(
         "a hub that is set aside is not asked even where others are too few",
         RESPONDER,
-        "        self._ask(this_round, wanted, now, spare_set_aside=False)\n",
-        "        self._ask(this_round, wanted, now, spare_set_aside=True)\n",
+        "        self._asking.ask(this_round, wanted, now, spare_set_aside=False)\n",
+        "        self._asking.ask(this_round, wanted, now, spare_set_aside=True)\n",
         OF_RESPONDER,
     ),
     Mutant(
