@@ -66,8 +66,9 @@ def conclusion(attack: Attack, records: Records) -> str:
         f"{attack.name}: {found['amount']} {attack.unit} in {found['seconds']:.0f} s, seed {records.seed}"
     ]
     lines += [f"  {name}: {value}" for name, value in found["figures"].items()]
+    amount = records.attacks[attack.name].amount
     for number, failure in found["failures"].items():
-        again = f"attacks.py {attack.name} --seed {records.seed} --piece {number}"
+        again = f"attacks.py {attack.name} --seed {records.seed} --amount {amount} --piece {number}"
         lines += [f"FAILED in piece {number} (again: {again}):", failure]
     return "\n".join(lines)
 
@@ -92,6 +93,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.amount is not None and (options.amount < 1 or options.name == "all"):
         parser.error("--amount is a number from 1 on, of one attack")
+    if options.piece is not None and (options.piece < 0 or options.name == "all"):
+        parser.error("--piece is a number from 0 on, of one attack")
     if options.state is not None and not options.state.absolute().parent.is_dir():
         parser.error(f"--state: there is no directory {options.state.parent}")
     return options
@@ -105,6 +108,13 @@ def records_of(options: argparse.Namespace) -> Records:
     if options.seed not in (None, records.seed):
         raise ValueError(f"{options.state} has seed {records.seed}, not {options.seed}")
     return records
+
+
+def check_piece(attack: Attack, options: argparse.Namespace) -> None:
+    """Raises ValueError where the attack has no such piece."""
+    pieces = -(-(options.amount or attack.long) // attack.piece)
+    if options.piece is not None and options.piece >= pieces:
+        raise ValueError(f"{attack.name} has {pieces} pieces, numbered from 0")
 
 
 def attack_all(attacks: list[Attack], records: Records, options: argparse.Namespace) -> bool:
@@ -133,6 +143,7 @@ def main() -> int:
         return 0
     try:
         records = records_of(options)
+        check_piece(attacks[0], options)
     except (OSError, ValueError) as error:
         print(f"attacks: {error}", file=sys.stderr)
         return 2

@@ -100,10 +100,10 @@ def fuzz(record: Record, options: argparse.Namespace) -> None:
         Fuzzing(record, options, corpora, shown).run()
 
 
-def replay(name: str, text: str) -> int:
-    """Feed one input, given in hex; 0 where all holds."""
+def replay(name: str, data: bytes) -> int:
+    """Feed one input; 0 where all holds."""
     try:
-        check(TARGETS[name], bytes.fromhex(text))
+        check(TARGETS[name], data)
     except Fault as fault:
         print(fault)
         return 1
@@ -131,6 +131,10 @@ def parse(arguments: Sequence[str] | None = None) -> argparse.Namespace:
         parser.error(f"--runs and --jobs are numbers from 1 on, --seed one from 0 to {SEEDS - 1}")
     if options.replay is not None and len(options.targets) != 1:
         parser.error("--replay is for one target")
+    try:
+        options.replay = None if options.replay is None else bytes.fromhex(options.replay)
+    except ValueError:
+        parser.error("--replay expects the input in hexadecimal digits, two for each byte")
     if options.state is not None and not options.state.absolute().parent.is_dir():
         parser.error(f"--state: there is no directory {options.state.parent}")
     options.targets = options.targets or list(TARGETS)

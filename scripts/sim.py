@@ -111,6 +111,8 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.seeds < 1 or options.jobs < 1:
         parser.error("at least one seed and one process are expected")
+    if options.seed is not None and (options.state, options.first) != (None, None):
+        parser.error("--seed runs one seed alone: without --first and --state")
     if options.trace and options.seed is None:
         parser.error("--trace is of one seed: give --seed as well")
     if options.state is not None and not options.state.absolute().parent.is_dir():

@@ -47,6 +47,7 @@ class Ends:
             gate_keys={HUB: gate_key}, streams={HUB: streams[Side.CLIENT]} if streams else {}, refill=REFILL,
             share_timeout_s=60.0, random=self.random.randbytes, notice=_quiet,
         )  # fmt: skip
+        self.hub.tick(NOW_S)  # it keeps the time that it was told last
         self.connect()
 
     def _streams(self) -> dict[Side, Streams]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torturing import state_file
 
 from .attack import Attack, Figures, merged
 
@@ -72,9 +73,10 @@ class Records:
     @classmethod
     def load(cls, path: Path) -> Records:
         """What a run that was broken off has left. Raises ValueError where the file is none of ours."""
-        document = json.loads(path.read_text())
-        if not isinstance(document, dict) or document.get("version") != VERSION:
-            raise ValueError(f"{path} is no record of this version")
+        return state_file.load(path, VERSION, cls._of)
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Records:
         attacks = {
             name: Record(record["amount"], [Piece(**piece) for piece in record["pieces"]])
             for name, record in document["attacks"].items()
@@ -82,7 +84,5 @@ class Records:
         return cls(document["seed"], attacks)
 
     def save(self, path: Path) -> None:
-        """Written beside it first, so that no interruption leaves half of it."""
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n")
-        partial.replace(path)
+        """Writes the state file, whole or not at all."""
+        state_file.save(path, VERSION, asdict(self))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
+
+from torturing import state_file
 
 VERSION = 1
 #: libFuzzer's seeds have 32 bits, and 0 stands for a random one.
@@ -84,18 +85,13 @@ class Record:
 
     def save(self, path: Path) -> None:
         """Writes the state file, whole or not at all."""
-        text = json.dumps({"version": VERSION, **asdict(self)}, indent=1)
-        fresh = path.with_name(path.name + ".new")
-        fresh.write_text(text + "\n")
-        fresh.replace(path)
+        state_file.save(path, VERSION, asdict(self))
 
     @classmethod
     def load(cls, path: Path) -> Record:
         """Raises ValueError where it is no state file, OSError where it cannot be read."""
-        try:
-            data = json.loads(path.read_text())
-            if data.pop("version") != VERSION:
-                raise ValueError
-            return cls(int(data["seed"]), {name: Result(**one) for name, one in data["results"].items()})
-        except (ValueError, TypeError, KeyError, AttributeError):
-            raise ValueError(f"{path} is no state file of version {VERSION} of this script") from None
+        return state_file.load(path, VERSION, cls._of)
+
+    @classmethod
+    def _of(cls, data: dict[str, Any]) -> Record:
+        return cls(int(data["seed"]), {name: Result(**one) for name, one in data["results"].items()})

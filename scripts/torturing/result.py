@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import state_file
 from .round import Round
 
 VERSION = 1
@@ -61,17 +61,16 @@ class Log:
     @classmethod
     def load(cls, path: Path) -> Log:
         """The log of a run that was broken off. Raises ValueError where the file is none."""
-        document = json.loads(path.read_text())
-        if not isinstance(document, dict) or document.pop("version", None) != VERSION:
-            raise ValueError(f"{path} is no log of this version")
+        return state_file.load(path, VERSION, cls._of)
+
+    @classmethod
+    def _of(cls, document: dict[str, Any]) -> Log:
         rounds = [Result(**entry) for entry in document.pop("rounds")]
         return cls(**document, rounds=[one for one in rounds if not one.failure])
 
     def save(self, path: Path) -> None:
-        """Written beside it first, so that no interruption leaves half of it."""
-        partial = path.with_name(f"{path.name}.partial")
-        partial.write_text(json.dumps({"version": VERSION, **asdict(self)}, indent=1) + "\n")
-        partial.replace(path)
+        """Writes the state file, whole or not at all."""
+        state_file.save(path, VERSION, asdict(self))
 
     @property
     def plan(self) -> list[int]:

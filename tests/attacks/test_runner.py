@@ -99,6 +99,7 @@ def test_a_file_that_is_no_record_is_refused(tmp_path: Path, text: str) -> None:
     state.write_text(text)
     done = attack("tags", "--amount", "1", "--state", str(state), limit_s=LIMIT_S)
     assert (done.status, done.said.count("\n")) == (2, 1)
+    assert "is no state file" in done.said
 
 
 def test_the_command_line(tmp_path: Path) -> None:
@@ -109,7 +110,9 @@ def test_the_command_line(tmp_path: Path) -> None:
     other = attack("tags", "--amount", "100", "--seed", "2", "--state", str(state), limit_s=LIMIT_S)
     assert (other.status, other.found) == (2, {})
     assert "seed 1, not 2" in other.said
-    for wrong in (["--amount", "0"], ["--state", str(tmp_path / "nowhere" / "state.json")]):
+    nowhere = str(tmp_path / "nowhere" / "state.json")
+    no_piece = ["--amount", "1", "--piece", "1"]
+    for wrong in (["--amount", "0"], ["--state", nowhere], ["--piece", "-1"], no_piece):
         assert attack("tags", *wrong, limit_s=LIMIT_S).status == 2
 
 

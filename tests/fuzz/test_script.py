@@ -13,9 +13,9 @@ from . import faulty
 
 
 def test_an_input_is_fed_again(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fuzz.replay("frame", "00") == 0
+    assert fuzz.replay("frame", b"\0") == 0
     monkeypatch.setitem(TARGETS, "undeclared", faulty.TARGETS["undeclared"])
-    assert fuzz.replay("undeclared", "90") == 1
+    assert fuzz.replay("undeclared", b"\x90") == 1
     assert "undeclared IndexError" in capsys.readouterr().out
 
 
@@ -48,7 +48,14 @@ def test_a_file_that_is_no_state_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["nothing"], ["--runs", "0"], ["--seed", "-1"], ["--replay", "00"], ["--state", "/missing/state"]],
+    [
+        ["nothing"],
+        ["--runs", "0"],
+        ["--seed", "-1"],
+        ["--replay", "00"],
+        ["frame", "--replay", "0x"],
+        ["--state", "/missing/state"],
+    ],
     ids=lambda arguments: " ".join(arguments),
 )
 def test_wrong_calls(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

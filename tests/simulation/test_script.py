@@ -66,6 +66,7 @@ def test_a_seed_alone_shows_its_trace(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (["--seeds", "0"], "at least one seed"),
         (["--trace"], "give --seed"),
+        (["--seed", "3", "--first", "2"], "one seed alone"),
         (["--state", "/no/where/s"], "no directory"),
     ],
 )
