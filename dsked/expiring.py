@@ -56,8 +56,14 @@ class ExpiringKeyIds:
         return self._batches[0].until if self._batches else None
 
     def forget_expired(self, now: float) -> Iterator[tuple[Group, int]]:
-        """Forget the batches whose time is out: (group, how many) of each."""
+        """Forget the batches whose time is out: (group, how many) of each, one for each step of the loop.
+
+        Who leaves the loop has the rest remembered until the next call.
+        """
         while self._batches and self._batches[0].until <= now:
-            for group, key_ids in self._batches.popleft().key_ids.items():
+            groups = self._batches[0].key_ids
+            while groups:
+                group, key_ids = groups.popitem()
                 self._size -= len(key_ids)
                 yield group, len(key_ids)
+            self._batches.popleft()

@@ -18,6 +18,8 @@ from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ErrorCode
 from dsked.expiring import ExpiringKeyIds
 from dsked.limits import (
+    MAX_EXPIRED_PER_TURN,
+    MAX_FORGOTTEN_PER_TURN,
     MAX_PENDING_RESPONDER_BYTES_PER_CLIENT,
     MAX_TOMBSTONES_PER_CLIENT,
     RESPONDER_OVERHEAD_BYTES,
@@ -221,16 +223,29 @@ class ShareStore:
         return min([*times, graves] if graves is not None else times, default=None)
 
     def expire(self, now: float) -> None:
-        """Remove what has timed out; an expired share leaves a tombstone for all its responders."""
+        """Remove what has timed out; an expired share leaves a tombstone for all its responders.
+
+        A part of it where that is much, so that nobody can have shares time out together and hold up all
+        others: `next_expiry` lies in the past then.
+        """
+        nr_forgotten = 0
         for (initiator, whose), number in self._tombstones.forget_expired(now):
             account = (self._nr_expired, initiator) if whose == _EVERYONE else (self._nr_tombstones, whose)
             _release(*account, number)
-        while self._steps and self._steps[0] * _STEP_S <= now:
-            for share_id in list(self._by_step[self._steps[0]]):
+            nr_forgotten += number
+            if nr_forgotten >= MAX_FORGOTTEN_PER_TURN:
+                break
+        left = MAX_EXPIRED_PER_TURN
+        while left and self._steps and self._steps[0] * _STEP_S <= now:
+            due = self._by_step[self._steps[0]]
+            while due and left:
+                share_id, _ = due.popitem()  # to find the first one takes ever longer
                 self._remove(share_id, self._shares[share_id])
                 self._nr_expired[share_id[0]] += 1
                 self._tombstones.add((share_id[0], _EVERYONE), share_id[1], now, self.timeout_s)
-            del self._by_step[heapq.heappop(self._steps)]
+                left -= 1
+            if not due:
+                del self._by_step[heapq.heappop(self._steps)]
 
     @property
     def nr_tombstones(self) -> int:

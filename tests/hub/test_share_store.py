@@ -273,6 +273,35 @@ def test_an_expired_multicast_share_is_gone_for_all_its_responders(store: ShareS
     assert (get(store, "celia"), get(store, "curtis")) == (ErrorCode.DONE, ErrorCode.DONE)
 
 
+def test_many_that_time_out_together_do_so_in_parts(store: ShareStore, monkeypatch) -> None:
+    """One client's 65,536 shares in one step held up a hub for a third of a second."""
+    monkeypatch.setattr(share_store, "MAX_EXPIRED_PER_TURN", 4)
+    ids = [bytes([number]) * 16 for number in range(10)]
+    for key_id in ids:
+        put(store, key_id=key_id)
+    put(store, key_id=b"later" + bytes(11), ttl_s=31.0)
+    left = []
+    for _ in range(4):
+        assert store.next_expiry() == NOW + (30 if len(left) < 3 else 31)
+        store.expire(NOW + 30)
+        left.append(len(store))
+    assert left == [7, 3, 1, 1]
+    assert all(get(store, key_id=key_id) is ErrorCode.DONE for key_id in ids)
+
+
+def test_many_tombstones_are_forgotten_in_parts(store: ShareStore, monkeypatch) -> None:
+    monkeypatch.setattr(share_store, "MAX_FORGOTTEN_PER_TURN", 2)
+    for initiator in ("carol", "celia", "cindy"):
+        for key_id in (b"1" * 16, b"2" * 16):
+            put(store, terms(initiator=initiator), key_id=key_id)
+    store.expire(NOW + 30)
+    left = []
+    for _ in range(4):
+        store.expire(NOW + 30 + 2 * TIMEOUT_S)
+        left.append(store.nr_tombstones)
+    assert left == [4, 2, 0, 0] and store.next_expiry() is None
+
+
 def test_shares_expire_in_order_of_their_deadlines(store: ShareStore) -> None:
     ids = [bytes([number]) * 16 for number in range(5)]
     for number, key_id in enumerate(ids):
