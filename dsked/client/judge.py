@@ -10,8 +10,7 @@ from dsked.client.evidence import Evidence
 from dsked.client.fetch import Fetch, FetchId
 from dsked.client.hubs import Hubs
 from dsked.client.slices import Slices
-from dsked.sharing.proof import prove_wrong
-from dsked.sharing.recovery import find_disagreeing
+from dsked.sharing.proof import find_disagreeing, prove_wrong
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms, hashes_key
 

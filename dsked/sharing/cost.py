@@ -6,6 +6,11 @@ when it runs. Only who waits how long depends on them, never what is found.
 
 from __future__ import annotations
 
+from collections.abc import Generator
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
 _BYTES_PER_UNIT = 500  # multiplied by a constant and added
 _HASHED_BYTES_PER_UNIT = 1000  # the tag of a short key, the hash of a long one
 
@@ -23,3 +28,13 @@ def rebuilding(k: int, key_bytes: int) -> int:
 def decoding(m: int) -> int:
     """Errors located in one column of m shares."""
     return 20 + 2 * m * m
+
+
+def at_once(work: Generator[int, None, Result]) -> Result:
+    """Do work that is made to be cut into slices without a break: for tools, which keep nobody waiting."""
+    while True:
+        try:
+            next(work)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

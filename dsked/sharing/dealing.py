@@ -5,7 +5,7 @@ code share: x and its secret tag f over GF(2^127 - 1), and, for long keys, the h
 Everything works on batches: the keys of one call are shared as one long string.
 
 The responder rebuilds from k shares (`rebuild`). Only if the secret tag fails does it look for the
-wrong ones among all that it has (`recover`). Which hubs lied is a question of its own (`mismatches`).
+wrong ones among all that it has (`search`). Which hubs lied is a question of its own (`proof`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from dsked import limits
 from dsked.sharing import amd, gfp, shamir
 from dsked.sharing.bounds import failure_bound_log2
 from dsked.sharing.rebuilding import rebuild
-from dsked.sharing.recovery import Recovered, mismatches, recover
 from dsked.sharing.shares import PAIR_BYTES, HubShare, KeyShare, code_bytes, tag_message
 from dsked.sharing.terms import Party, Terms, hashes_key, responder_clients, sort_parties
 
@@ -24,14 +23,11 @@ __all__ = [
     "HubShare",
     "KeyShare",
     "Party",
-    "Recovered",
     "Terms",
     "code_bytes",
     "deal",
     "failure_bound_log2",
-    "mismatches",
     "rebuild",
-    "recover",
     "responder_clients",
     "sort_parties",
 ]

@@ -21,9 +21,11 @@ from collections.abc import Generator, Iterator, Sequence
 from itertools import combinations
 from math import comb
 
+from dsked.errors import FrameError
 from dsked.sharing import cost
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.points import Point, agreeing, gather, secret_point
+from dsked.sharing.rebuilding import join_columns
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms
 
@@ -32,6 +34,44 @@ MAX_EXPLANATIONS = 512
 
 Proof = Generator[int, None, tuple[int, ...]]
 _Xs = set[int]
+
+
+def find_disagreeing(
+    terms: Terms, batch: Sequence[tuple[Sequence[KeyShare], Sequence[KeyShare]]]
+) -> list[int]:
+    """The indices of the entries of which not all shares lie on one polynomial.
+
+    Entries with the same xs in the same order are compared as one string.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, (passed, others) in enumerate(batch):
+        groups.setdefault(tuple([share.x for share in (*passed, *others)]), []).append(index)
+    disagreeing = []
+    for xs, members in groups.items():
+        _check_distinct(xs)
+        entries = [[*batch[index][0], *batch[index][1]] for index in members]
+        if not _all_agree(terms, entries):
+            disagreeing += [
+                index for index, entry in zip(members, entries, strict=True) if not _all_agree(terms, [entry])
+            ]
+    return disagreeing
+
+
+def _all_agree(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> bool:
+    """Whether each entry's shares lie on one polynomial; the entries have the same xs."""
+    try:
+        columns = join_columns(terms, entries)
+    except FrameError:
+        return False
+    xs = [share.x for share in entries[0]]
+    points = [Point(*parts) for parts in zip(xs, *columns, strict=True)]
+    base, others = points[: terms.k], points[terms.k :]
+    return len(agreeing(base, others, len(others))) == len(others)
+
+
+def _check_distinct(xs: Sequence[int]) -> None:
+    if len(set(xs)) != len(xs):
+        raise ValueError("every hub gives one share: x-coordinates are distinct")
 
 
 def prove_wrong(terms: Terms, passed: Sequence[KeyShare], others: Sequence[KeyShare]) -> Proof:

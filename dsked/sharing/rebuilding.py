@@ -15,7 +15,7 @@ _R_BYTES = amd.HASH_KEY_BYTES
 def rebuild(terms: Terms, batch: Sequence[tuple[bytes, Sequence[KeyShare]]]) -> list[bytes | None]:
     """The keys of `batch`, pairs of (key ID, exactly k shares with distinct xs), each checked.
 
-    None where the secret tag fails or a share is malformed: `recover` is for those. Entries with the
+    None where the secret tag fails or a share is malformed: `search` is for those. Entries with the
     same xs in the same order are joined as one string, so give shares in a steady order.
     """
     groups: dict[tuple[int, ...], list[int]] = {}

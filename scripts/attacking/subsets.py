@@ -21,9 +21,9 @@ from attacking.lies import KINDS, Dealt
 from dsked import limits
 from dsked.sharing import cost
 from dsked.sharing.bounds import max_candidates
+from dsked.sharing.cost import at_once
 from dsked.sharing.dealing import deal
 from dsked.sharing.proof import prove_wrong
-from dsked.sharing.recovery import at_once
 from dsked.sharing.search import Search
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Party, Terms

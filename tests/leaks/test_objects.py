@@ -18,7 +18,6 @@ from dsked.hub.share_store import StoredShare
 from dsked.keys import Key
 from dsked.psrd.pair import Pair
 from dsked.sharing.dealing import HubShare, KeyShare
-from dsked.sharing.recovery import Recovered
 from dsked.sharing.terms import Party, Terms
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import PsrdBlock, PutKey, ShareKey
@@ -151,7 +150,6 @@ HOLDERS = [
     Key(b"i" * 16, SECRET),
     HubShare(SECRET, (SECRET,)),
     KeyShare(1, SECRET, SECRET),
-    Recovered(SECRET, (), ()),
     SessionKeys(bytes(16), SECRET, bytes(16), SECRET),
     _Waiting(1, PutKey(bytes(16), 0, SECRET, [SECRET]), [SECRET], 32, 100),  # type: ignore[arg-type]
     PutKey(bytes(16), 0, SECRET, [SECRET]),

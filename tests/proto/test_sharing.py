@@ -9,10 +9,11 @@ import pytest
 
 from dsked.errors import FrameError, ReconstructionError
 from dsked.sharing import amd, gf256, gfp, shamir
-from dsked.sharing.dealing import KeyShare, Party, Terms, failure_bound_log2, rebuild, recover
+from dsked.sharing.dealing import KeyShare, Party, Terms, failure_bound_log2, rebuild
 from dsked.sharing.shares import code_bytes, tag_message
 from dsked.sharing.terms import responder_clients
 from tests.proto.files import cases, load
+from tests.sharing.recovering import recover
 
 
 def terms_of(case: dict[str, Any]) -> Terms:

@@ -14,6 +14,7 @@ from dsked.sharing.dealing import KeyShare, failure_bound_log2
 
 from . import naive
 from .dealings import add, deal_one, terms
+from .recovering import mismatches, recover
 
 XS = [1, 2, 3, 4, 5]
 
@@ -127,7 +128,7 @@ def test_two_hubs_that_invent_a_smaller_k() -> None:
     lies = [KeyShare(x, evil[x - 1][0].share, evil[x - 1][0].codes[1]) for x in (1, 2)]
     assert dealing.rebuild(invented, [(key_id, lies)]) == [bytes(32)]
     assert dealing.rebuild(of, [(key_id, [*lies, honest]) for honest in hubs[2:]]) == [None] * 3
-    assert dealing.recover(of, key_id, [*lies, *hubs[2:]])[:2] == (key, (1, 2))
+    assert recover(of, key_id, [*lies, *hubs[2:]])[:2] == (key, (1, 2))
 
 
 @pytest.mark.parametrize("key_bytes", [32, 1025])
@@ -138,7 +139,7 @@ def test_another_whole_dealing_of_two_liars(key_bytes: int) -> None:
     evil_hubs = deal_one(of, XS, 7)[2]
     for a, b in combinations(range(5), 2):
         seen = [evil_hubs[i] if i in (a, b) else s for i, s in enumerate(hubs)]
-        assert dealing.recover(of, key_id, seen)[:2] == (key, (a + 1, b + 1))
+        assert recover(of, key_id, seen)[:2] == (key, (a + 1, b + 1))
 
 
 def test_decoding_misled_onto_an_honest_hub() -> None:
@@ -158,7 +159,7 @@ def test_decoding_misled_onto_an_honest_hub() -> None:
     assert shamir.join(points, at=4) == seen[3].share
     assert shamir.join(points, at=5) != seen[4].share
     assert dealing.rebuild(of, [(key_id, seen[:3])]) == [None]
-    assert dealing.recover(of, key_id, seen)[:2] == (key, (1, 2))
+    assert recover(of, key_id, seen)[:2] == (key, (1, 2))
 
 
 @pytest.mark.parametrize("liars", list(permutations(XS, 2)))
@@ -178,10 +179,10 @@ def test_differences_that_cancel_at_0_frame_nobody(liars: tuple[int, int]) -> No
     passed = [seen[x] for x in trio]
     assert dealing.rebuild(of, [(key_id, passed)]) == [key]
     others = [s for s in seen.values() if s.x not in trio]
-    assert dealing.mismatches(of, [(passed, others)]) == [()]
+    assert mismatches(of, [(passed, others)]) == [()]
     honest = [s for s in seen.values() if s.x not in liars]
-    assert dealing.mismatches(of, [(honest, [seen[x] for x in liars])]) == [()]
-    assert dealing.recover(of, key_id, list(seen.values()))[:2] == (key, ())
+    assert mismatches(of, [(honest, [seen[x] for x in liars])]) == [()]
+    assert recover(of, key_id, list(seen.values()))[:2] == (key, ())
 
 
 def test_fewer_honest_than_k_is_an_error_never_a_wrong_key() -> None:
@@ -191,7 +192,7 @@ def test_fewer_honest_than_k_is_an_error_never_a_wrong_key() -> None:
     for _ in range(30):
         seen = [add(s, key=rng.randbytes(3), x=rng.randrange(5), f=rng.randrange(1, 5)) for s in hubs[:2]]
         with pytest.raises(ReconstructionError):
-            dealing.recover(of, key_id, [*seen, *hubs[2:4]])
+            recover(of, key_id, [*seen, *hubs[2:4]])
 
 
 # --- the bound ------------------------------------------------------------------------------------

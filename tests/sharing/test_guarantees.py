@@ -11,7 +11,7 @@ import pytest
 from dsked import limits
 from dsked.sharing import cost
 from dsked.sharing.bounds import tolerances
-from dsked.sharing.recovery import at_once
+from dsked.sharing.cost import at_once
 from dsked.sharing.search import Search
 
 from .dealings import deal_one, terms

@@ -12,7 +12,7 @@ import pytest
 from dsked import limits
 from dsked.sharing import search as module
 from dsked.sharing.bounds import max_candidates
-from dsked.sharing.recovery import at_once
+from dsked.sharing.cost import at_once
 from dsked.sharing.search import LastPassed, Search
 from dsked.sharing.shares import KeyShare
 
