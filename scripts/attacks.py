@@ -139,6 +139,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda number, frame: signal.raise_signal(signal.SIGINT))
     attacks = [load(name) for name in (ATTACKS if options.name in ("all", "list") else [options.name])]
     if options.name == "list":
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
         print(listing(attacks))
         return 0
     try:

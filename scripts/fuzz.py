@@ -169,6 +169,7 @@ def _interrupt(number: int, frame: object) -> None:
 def main() -> int:
     options = parse()
     if options.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
         print("\n".join(f"{target.name:<26} {target.what}" for target in TARGETS.values()))
         return 0
     if options.replay is not None:

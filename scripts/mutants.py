@@ -12,6 +12,7 @@ import compileall
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -118,6 +119,7 @@ def main() -> None:
     options = parser.parse_args()
     chosen = [one for one in MUTANTS if not options.only or options.only in f"{one.name} {one.file}"]
     if options.list:
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
         print("\n".join(f"{mutant.file}: {mutant.name}" for mutant in chosen))
         return
     if not chosen:
