@@ -43,8 +43,8 @@ def forged_frame(attempts: int, tagged_bytes: int = MAX_TAGGED_BYTES) -> Fractio
 def max_candidates(n: int, k: int) -> int:
     """Sets of k shares that a responder tries for one key at most.
 
-    Subsets are searched while there are at most MAX_SUBSETS; beyond that each share that comes after the
-    k-th adds the one set that decoding leaves.
+    Subsets are searched while there are at most MAX_SUBSETS; beyond that each share that comes adds the one
+    set that decoding leaves, and a key the one that passed for another key (see `search`).
     """
     return min(comb(n, k), limits.MAX_SUBSETS + n - k)
 
