@@ -249,6 +249,8 @@ MAX_CONTROL_FRAME_BYTES = 4 * 1024 * 1024
 MAX_CONTROL_CLIENTS = 256  # connections per local user
 #: Of all users together, each at most half of what the others leave.
 MAX_CONTROL_CONNECTIONS = 1024
+#: Whatever all others have taken, root and the node's own user may have so many each: status and stop.
+OPERATOR_CONNECTIONS = 2
 #: A request that has begun to come must be there within this long.
 CONTROL_REQUEST_TIMEOUT_S = 10.0
 MAX_CONTROL_REQUEST_BYTES = 64 * 1024  # some 3,600 key IDs of 18 bytes

@@ -21,7 +21,7 @@ from dsked.delivery.listener import Listener
 from dsked.delivery.service import DeliveryService, KeyService, Node
 from dsked.errors import LimitError, RequestError, ShuttingDownError
 from dsked.fair_limit import FairLimit
-from dsked.limits import LONG_STATUS_S, SHUTDOWN_GRACE_S, STATUS_KEPT_TIMES
+from dsked.limits import LONG_STATUS_S, OPERATOR_CONNECTIONS, SHUTDOWN_GRACE_S, STATUS_KEPT_TIMES
 from dsked.sockets import Acceptor
 
 
@@ -86,7 +86,8 @@ class ControlServer:
         uid, most = connection.user.uid, self._limits.max_control_clients
         if self._nr_of_user[uid] >= most:
             raise LimitError(f"your user has {most} control connections open: the limit")
-        if not self._of_users.fits(str(uid), 1, self._limits.max_control_connections):
+        kept_free = self._nr_of_user[uid] < OPERATOR_CONNECTIONS and self.rules.may_control(connection.user)
+        if not kept_free and not self._of_users.fits(str(uid), 1, self._limits.max_control_connections):
             raise LimitError(f"{self._of_users.total} control connections are open: try again later")
         if self._acceptor is None:
             raise ShuttingDownError(f"{self.node.name} is stopping")

@@ -103,8 +103,8 @@ MUTANTS = (
     Mutant(
         "all control connections together have no limit",
         "dsked/delivery/control.py",
-        "        if not self._of_users.fits(str(uid), 1, self._limits.max_control_connections):\n",
-        "        if uid < 0:\n",
+        "not self._of_users.fits(str(uid), 1, self._limits.max_control_connections)",
+        "uid < 0",
         OF_CONTROL,
     ),
 )

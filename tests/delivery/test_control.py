@@ -338,6 +338,20 @@ async def test_one_user_leaves_room_for_others_in_all(monkeypatch, raw, connect,
     assert (await (await connect()).ask(Op.STATUS))[0] == ErrorCode.OK
 
 
+async def test_many_users_together_do_not_lock_the_operator_out(monkeypatch, connect, server):
+    """Each new user takes half of what is left: in the end nothing is."""
+    server._limits = with_values({"max_control_connections": 4})
+    operator = LocalUser.of_peer
+    for uid in (1001, 1001, 1002, 1003):
+        monkeypatch.setattr(LocalUser, "of_peer", lambda connection, uid=uid: LocalUser(uid, uid))
+        assert (await (await connect()).ask(Op.STATUS))[0] == ErrorCode.OK
+    monkeypatch.setattr(LocalUser, "of_peer", lambda connection: STRANGER)
+    assert (await (await connect()).reply())[:2] == [0, ErrorCode.LIMIT]
+    monkeypatch.setattr(LocalUser, "of_peer", operator)
+    assert [(await (await connect()).ask(Op.STATUS))[0] for _ in range(2)] == [ErrorCode.OK] * 2
+    assert (await (await connect()).reply())[:2] == [0, ErrorCode.LIMIT]
+
+
 async def test_a_request_that_does_not_come_to_its_end_is_cut_off(monkeypatch, raw, connect):
     """And who sends whole ones is not, however long it waits between them."""
     monkeypatch.setattr(control_connection, "CONTROL_REQUEST_TIMEOUT_S", 0.01)
