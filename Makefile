@@ -1,4 +1,5 @@
 # Every target does its own set-up (scripts/setup.sh: quick when nothing has changed).
+# With STATE=file the long runs (torture, sim, attacks, fuzz) keep their progress: the same command goes on.
 
 BIN := .venv/bin
 # Three workers, a module each: half of the time goes by waiting for daemons.
@@ -10,7 +11,8 @@ NONE_IS_FINE := || [ $$? -eq 5 ]
 .PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench mutants bench-media bench-stalled lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "torture, sim, attacks and fuzz keep their progress with STATE=file: the same command goes on"
 
 setup: ## make .venv with all that is needed
 	@scripts/setup.sh
@@ -31,17 +33,17 @@ test-full: test-setup ## run the longer tests, which `make test` leaves out
 	@$(PYTEST) -m full $(NONE_IS_FINE)
 
 torture: setup ## kill daemons 2,000 times under load, then attack them for hours
-	@$(BIN)/python scripts/torture.py
-	@$(BIN)/python scripts/attacks.py all
+	@$(BIN)/python scripts/torture.py $(if $(STATE),--state $(STATE))
+	@$(BIN)/python scripts/attacks.py all $(if $(STATE),--state $(STATE).attacks)
 
 sim: setup ## simulate 20,000 whole topologies, with every fault and enemy at once
-	@$(BIN)/python scripts/sim.py
+	@$(BIN)/python scripts/sim.py $(if $(STATE),--state $(STATE))
 
-attacks: setup ## the attacks alone; STATE=file keeps progress, and the same command goes on
+attacks: setup ## the attacks alone, with their long amounts
 	@$(BIN)/python scripts/attacks.py all $(if $(STATE),--state $(STATE))
 
 fuzz: fuzz-setup ## feed every decoder a million inputs that are found by what they reach in the code
-	@$(BIN)/python scripts/fuzz.py
+	@$(BIN)/python scripts/fuzz.py $(if $(STATE),--state $(STATE))
 
 fuzz-setup: setup
 	@scripts/setup.sh --fuzz

@@ -51,7 +51,7 @@ def encryptor_name_fault(name: str) -> str | None:
 def host_fault(host: str) -> str | None:
     """What is wrong with a host name or an IP address, or None."""
     if len(host) > MAX_HOST_BYTES or not _HOST.fullmatch(host):
-        return f"{host!r} is no host name or IP address"
+        return f"{host[:80]!r} is no host name or IP address"
     if is_wildcard(host):
         return f"{host} is no address that others can connect to; name the interface's own address"
     return None

@@ -210,8 +210,9 @@ TARGETS = (
         shown=shown,
         seeds=_values,
         decode=_value,
-        regressions=tuple(
-            bytes([user]) + name for user in (3, 4) for name in (b"a\0b", b"\xff", b"9" * 5000)
+        regressions=(
+            *(bytes([user]) + name for user in (3, 4) for name in (b"a\0b", b"\xff", b"9" * 5000)),
+            b"\0hank=127.0." + b"\xbb" * 200 + b":8010",  # its host was quoted twice, at any length
         ),
         words=words.OPTIONS,
         max_bytes=8192,
