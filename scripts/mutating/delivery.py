@@ -38,9 +38,16 @@ MUTANTS = (
         OF_CONTROL,
     ),
     Mutant(
+        "what a control client that does not read has asked already is served",
+        CONTROL,
+        "        self._paused = True\n",
+        "",
+        OF_CONTROL,
+    ),
+    Mutant(
         "a control client that does not read may go on asking",
         CONTROL,
-        "        self._reader.pause()  # who does not read replies may not ask on\n",
+        "        self._reader.pause()\n",
         "        pass\n",
         OF_CONTROL,
     ),

@@ -89,8 +89,8 @@ MUTANTS = (
     Mutant(
         "shares do not time out",
         STORE,
-        "        while self._steps and self._steps[0] * _STEP_S <= now:\n",
-        "        while self._steps and self._steps[0] * _STEP_S <= 0:\n",
+        "        while left and self._steps and self._steps[0] * _STEP_S <= now:\n",
+        "        while left and self._steps and self._steps[0] * _STEP_S <= 0:\n",
         OF_STORE,
     ),
     Mutant(
