@@ -27,7 +27,8 @@ def _status(program: str, call: Callable[[], Any]) -> int:
     except click.UsageError as error:
         help_command = f"{error.ctx.command_path if error.ctx else program} --help"
         message = _misplaced(error) or error.format_message()
-        return _say(program, f"{message} See: {help_command}", ExitStatus.USAGE)
+        end = "" if message.endswith(".") else "."
+        return _say(program, f"{message}{end} See: {help_command}", ExitStatus.USAGE)
     except click.ClickException as error:
         return _say(program, error.format_message(), ExitStatus.FAILURE)
     except (click.Abort, KeyboardInterrupt):

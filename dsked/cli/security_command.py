@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import sys
 from typing import Any
 
@@ -111,17 +112,23 @@ def _check_counts(n: int, k: int) -> None:
 
 def _print(document: dict[str, Any]) -> None:
     """Tables; in colour on a terminal."""
-    click.echo(
-        f"{document['k']} of {document['n']} hubs; {document['keys']} keys of {document['key_size']} bits, "
-        f"for {document['responders']} responder(s) each; {document['attempts']} forged frames, in "
-        f"{document['years']:g} years"
+    from dsked.cli.security_figures import number
+
+    _say(
+        f"{document['k']} of {document['n']} hubs; {number(document['keys'])} keys of "
+        f"{document['key_size']} bits, for {document['responders']} responder(s) each; "
+        f"{number(document['attempts'])} forged frames, in {document['years']:g} years"
     )
+    sources = list(dict.fromkeys(row["source"] for row in document["bounds"]))
     at_most = [("0" if row["log2"] is None else f"2^{row['log2']:.1f}", row) for row in document["bounds"]]
     _table(
         f"Fewer than {document['k']} hubs lie or leak, with any computing power",
         ("event", "at most", "formula", "source"),
-        [(row["event"], shown, row["formula"], row["source"]) for shown, row in at_most],
-    )
+        [(row["event"], shown, row["formula"], f"[{sources.index(row['source']) + 1}]")
+         for shown, row in at_most],
+    )  # fmt: skip
+    for place, source in enumerate(sources, 1):
+        _say(f"[{place}] {source}")
     _table(
         "Keys still come, the right ones, with so many liars among the hubs that answer",
         ("hubs down", "answer", "liars found by decoding", "liars found by search"),
@@ -135,10 +142,21 @@ def _print(document: dict[str, Any]) -> None:
     )  # fmt: skip
     click.echo()
     for condition in document["conditions"]:
-        click.echo(f"- {condition}")
+        _say(f"- {condition}")
     warning = rules.min_nr_shares_warning(document["k"], document["n"])
     if warning:
-        click.secho(f"- {warning}", fg="yellow")
+        click.secho(_fitted(f"- {warning}"), fg="yellow")
+
+
+def _say(text: str) -> None:
+    click.echo(_fitted(text))
+
+
+def _fitted(text: str) -> str:
+    """Broken between words on a terminal, as it is elsewhere."""
+    if not sys.stdout.isatty():
+        return text
+    return click.wrap_text(text, shutil.get_terminal_size().columns, subsequent_indent="  ")
 
 
 def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
@@ -149,11 +167,12 @@ def _table(title: str, head: tuple[str, ...], rows: list[tuple[str, ...]]) -> No
         click.echo("\n".join([title, *table(head, rows)]))
         return
     from rich.console import Console  # 0.1 s that only those pay who see it
+    from rich.markup import escape
     from rich.table import Table
 
     shown = Table(title=title, title_justify="left", title_style="bold")
     for column in head:
         shown.add_column(column, style="green" if column == "at most" else None)
     for row in rows:
-        shown.add_row(*row)
+        shown.add_row(*map(escape, row))
     Console().print(shown)

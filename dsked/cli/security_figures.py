@@ -85,16 +85,21 @@ def risks(question: Question) -> list[Risk]:
         Risk("wrong key accepted, per candidate", bounds.candidate_passes(terms), one, _AMD),
         Risk("wrong key accepted, per key", codes * bounds.wrong_key(terms), per_key, _AMD),
         Risk("any wrong key accepted", codes * bounds.wrong_key(terms, question.keys),
-             f"{question.keys} * the above", _AMD),
+             f"{number(question.keys)} * the above", _AMD),
         Risk("forged frame accepted, per attempt", bounds.forged_frame(1), tagged, _POLY1305),
         Risk("any forged frame accepted", bounds.forged_frame(question.attempts),
-             f"{question.attempts} * the above", _POLY1305),
+             f"{number(question.attempts)} * the above", _POLY1305),
         Risk("k - 1 hubs learn anything of a key", Fraction(0), "0", _SHAMIR),
         Risk("any key guessed at one try each", bounds.guessed_key(terms.key_bytes, question.keys),
-             f"{question.keys} / 2^{8 * terms.key_bytes}, {hubs}", _SHAMIR),
+             f"{number(question.keys)} / 2^{8 * terms.key_bytes}, {hubs}", _SHAMIR),
         Risk("any key ID twice (the request fails)", bounds.same_key_id(question.keys),
-             f"{question.keys} * {question.keys - 1} / 2 / 2^122", _UUID),
+             f"{number(question.keys)} * ({number(question.keys)} - 1) / 2 / 2^122", _UUID),
     ]  # fmt: skip
+
+
+def number(value: int) -> str:
+    """A whole number; large powers of two as such: 2^30."""
+    return f"2^{value.bit_length() - 1}" if value > 1024 and value & (value - 1) == 0 else str(value)
 
 
 class Cost(NamedTuple):
@@ -148,8 +153,8 @@ def document(question: Question) -> dict[str, Any]:
         ],
         "tolerance": [row._asdict() for row in bounds.tolerances(terms.n, terms.k)],
         "psrd_bytes_per_key": {
-            str(number): {who: ceil(total / number) for who, total in cost(terms, number)._asdict().items()}
-            for number in sorted({1, batch})
+            str(count): {who: ceil(total / count) for who, total in cost(terms, count)._asdict().items()}
+            for count in sorted({1, batch})
         },
         "conditions": list(CONDITIONS),
     }  # fmt: skip

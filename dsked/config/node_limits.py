@@ -15,7 +15,7 @@ def of_nodes(source: Document, entry: schema.FileEntry) -> Mapping[str, Mapping[
 
     Raises ConfigurationError with the place.
     """
-    _check(source, ("limits",), entry.limits, None)
+    of_file = _checked(source, ("limits",), entry.limits, None)
     found: dict[str, Mapping[str, Value]] = {}
     nodes: list[tuple[str, str, Sequence[schema.HubEntry | schema.ClientEntry]]] = [
         ("hubs", chosen_limits.HUB, entry.hubs),
@@ -23,15 +23,21 @@ def of_nodes(source: Document, entry: schema.FileEntry) -> Mapping[str, Mapping[
     ]
     for key, role, listed in nodes:
         names = chosen_limits.names(role)
-        of_all = {name: value for name, value in entry.limits.items() if name in names}
+        of_all = {name: value for name, value in of_file.items() if name in names}
         for index, node in enumerate(listed):
-            _check(source, (key, index, "limits"), node.limits, role)
-            found[node.name] = {**of_all, **node.limits}
+            found[node.name] = {**of_all, **_checked(source, (key, index, "limits"), node.limits, role)}
     return found
 
 
-def _check(source: Document, place: Place, values: Mapping[str, Value], role: str | None) -> None:
+def _checked(
+    source: Document, place: Place, values: Mapping[str, object], role: str | None
+) -> dict[str, Value]:
+    found: dict[str, Value] = {}
     for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise source.error((*place, name), f"expected a number, got {schema.word_of(value)}")
         fault = chosen_limits.fault(name, value, role)
         if fault:
             raise source.error((*place, name), fault)
+        found[name] = value
+    return found

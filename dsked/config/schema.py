@@ -30,7 +30,7 @@ class HubEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int | None = None
     x_coordinate: int | None = None
-    limits: dict[str, int | float] = {}
+    limits: dict[str, object] = {}  # their values: node_limits.py
 
 
 class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -40,7 +40,7 @@ class ClientEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     host: str = "127.0.0.1"
     port: int | None = None
     encryptors: list[EncryptorEntry] = []
-    limits: dict[str, int | float] = {}
+    limits: dict[str, object] = {}  # their values: node_limits.py
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,7 +59,7 @@ class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     state_dir: str | None = None
     gate_keys: str | None = None
     control_group: str | int | None = None
-    limits: dict[str, int | float] = {}
+    limits: dict[str, object] = {}  # their values: node_limits.py
 
 
 #: Which keys stand where: by the name of the list that the mapping is an item of.
@@ -124,6 +124,12 @@ def _place(path: str) -> Place:
 def _keys_at(place: Place) -> tuple[str, ...]:
     names = [step for step in place if isinstance(step, str)]
     return _KEYS[names[-1] if names else ""]
+
+
+def word_of(value: object) -> str:
+    """What kind of value this is, in our words."""
+    kinds = {bool: "bool", int: "int", float: "float", str: "str", list: "array", dict: "object"}
+    return _word(kinds.get(type(value), type(value).__name__ if value is not None else "null"))
 
 
 def _word(types: str) -> str:

@@ -7,6 +7,7 @@ import sys
 from math import log2
 from typing import Any
 
+import click
 import pytest
 
 from dsked.cli import security_figures
@@ -100,6 +101,7 @@ def test_on_a_terminal_there_is_colour(call: Dskectl, monkeypatch: pytest.Monkey
     out = call("security", *FIVE).out
     assert "\x1b[32m" in out
     assert "wrong key accepted" in out
+    assert all(len(click.unstyle(line)) <= 100 for line in out.splitlines())
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,9 @@ def test_no_limits_are_the_defaults(small: Path) -> None:
     [
         ("limits:\n  max_conections: 1\n", r"limits\.max_conections: unknown limit"),
         ("limits:\n  max_connections: 0\n", r"limits\.max_connections: 0; expected"),
-        ("limits:\n  max_connections: many\n", r"limits.*expected a whole number or a number, got text"),
+        ("limits:\n  max_connections: many\n", r"limits\.max_connections: expected a number, got text"),
+        ("limits:\n  max_connections: true\n", r"limits\.max_connections: expected a number, got true/false"),
+        ("limits:\n  max_connections:\n", r"limits\.max_connections: expected a number, got nothing"),
         ("limits: [1]\n", r"limits: expected a mapping"),
     ],
 )
