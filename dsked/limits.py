@@ -274,5 +274,7 @@ HTTP_LINGER_S = 1.0
 
 #: Of the log lines that outsiders can cause, one of a kind in this long.
 OUTSIDER_LOG_INTERVAL_S = 10.0
+#: Of the lines that one hub can cause by coming and going, so many of a kind in that long.
+HUB_LOG_BURST = 5
 
 SHUTDOWN_GRACE_S = 1.5

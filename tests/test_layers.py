@@ -19,11 +19,11 @@ IMPURE = {
     "uvloop", "aiohttp", "numpy",
 }  # fmt: skip
 PURE = (
-    "errors", "limits", "chosen_limits", "fair_limit", "secrecy", "timers", "unfinished", "identifiers",
-    "keys", "expiring", "sharing", "auth", "psrd", "wire", "hub", "client", "entropy.health",
+    "errors", "limits", "chosen_limits", "fair_limit", "secrecy", "seldom", "timers", "unfinished",
+    "identifiers", "keys", "expiring", "sharing", "auth", "psrd", "wire", "hub", "client", "entropy.health",
 )  # fmt: skip
 #: What a part may import, besides itself. Two engines never know each other; shells know engines.
-FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit", "secrecy"}
+FOUNDATION = {"errors", "limits", "chosen_limits", "fair_limit", "secrecy", "seldom"}
 BELOW: dict[str, set[str]] = {
     "errors": set(),
     "limits": set(),
@@ -33,6 +33,7 @@ BELOW: dict[str, set[str]] = {
     "sockets": {"limits"},
     "descriptors": FOUNDATION,
     "timers": set(),
+    "seldom": set(),
     "unfinished": {"timers"},
     "identifiers": FOUNDATION,
     "sharing": FOUNDATION,

@@ -23,8 +23,10 @@ from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.initiator import Initiator
 from dsked.client.locator import Locator
+from dsked.client.notices import HubNotices, Notice
 from dsked.client.provisioning import NEW_PSRD, Provisioning
 from dsked.client.refill import RefillSettings
+from dsked.client.registration import Registration
 from dsked.client.requests import (
     check_caller,
     check_key_ids,
@@ -34,21 +36,20 @@ from dsked.client.requests import (
     key_limits,
 )
 from dsked.client.responder import Responder
-from dsked.errors import DskedError, ErrorCode, PeerError, RequestError, ShuttingDownError
+from dsked.client.status import hub_status, readiness
+from dsked.errors import DskedError, PeerError, RequestError, ShuttingDownError
 from dsked.keys import Done, KeyLimits
-from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, FRAME_LIMIT_S, NONCE_BYTES, REGISTER_RETRY_S
+from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, FRAME_LIMIT_S, NONCE_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
-from dsked.psrd.report import pools_report
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
 from dsked.unfinished import UnfinishedPieces
 from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
-from dsked.wire.messages import Message, Ping, PsrdBlock, Register, Registered, Unregister
+from dsked.wire.messages import Ping, PsrdBlock, Unregister
 
 _HANG_SLACK_S = 0.1  # beyond ANSWER_LIMIT_S, so that one look suffices
 Random = Callable[[int], bytes]
-Notice = Callable[[int, str], None]
 
 
 def _nobody() -> None:
@@ -86,11 +87,12 @@ class ClientEngine:
         self.timers = Timers()
         self.wake: Callable[[], None] = _nobody
         self._random = random
-        self._notice = notice
+        self._notices = HubNotices(notice)
         self._boot_id = random(BOOT_ID_BYTES)
         self._refill_settings = refill
         self._stopping = False
         self._busy = False  # this turn has brought something
+        self._now = 0.0  # as the shell told it last
         peers = [
             HubPeer(Pair(name, hub, Side.CLIENT, gate_keys.get(hub, b""), simulated), x, index, refill)
             for index, (hub, x) in enumerate(hubs)
@@ -101,6 +103,7 @@ class ClientEngine:
         self._initiator = Initiator(name, self.hubs, self._evidence, self.timers, share_timeout_s, random)
         self._responder = Responder(name, self.hubs, self._evidence, self.timers, share_timeout_s, notice)
         self._dials = Dials(self.timers)
+        self._registration = Registration(encryptors, self.timers, self._notices, self._initiator.hub_ready)
         self._peer_of: dict[ClientConnection, HubPeer] = {}
         self._unfinished = UnfinishedPieces(self.timers, FRAME_LIMIT_S, self._never_ends)
         self._provisioning = Provisioning(self._dials, notice, lambda: self.wake())
@@ -209,6 +212,7 @@ class ClientEngine:
 
     def receive(self, connection: ClientConnection, data: bytes, now: float) -> None:
         """Act on bytes from the network. Raises DskedError: close the connection."""
+        self._now = now
         hub = self._peer_of[connection]
         hub.changed = self._busy = True
         for request_id, message in connection.receive_data(data):
@@ -227,12 +231,13 @@ class ClientEngine:
         problem = hub.closing or problem
         if session is not None and not self._stopping:
             level = logging.INFO if problem == NEW_PSRD else logging.WARNING
-            self._notice(level, f"hub {hub.name}: {problem}")
+            self._notices.tell(level, "lost", hub.name, f"hub {hub.name}: {problem}", now)
         reached = connection is not None and connection.cost_pads
         carried = session is not None and session.frames_received > 0
         if connection is not None:
             del self._peer_of[connection]
             self._unfinished.forget(connection)
+        self._now = now
         self._sound_alarm(hub)
         hub.disconnected(now)
         hub.problem = hub.obstacle or problem
@@ -290,6 +295,7 @@ class ClientEngine:
     def stop(self) -> None:
         """Take no more requests, dial and register with no further hub; what was accepted goes on."""
         self._stopping = True
+        self._registration.stop()
 
     def unregister(self) -> None:
         """Tell all hubs that this client's encryptors are gone: the last thing that is said.
@@ -316,46 +322,13 @@ class ClientEngine:
         hub = self._peer_of[connection]
         self._sound_alarm(hub)
         hub.problem = "not registered yet"
-        if not self._stopping:
-            self._register(hub, connection)
+        self._registration.register(hub, connection)
 
     def _sound_alarm(self, hub: HubPeer) -> None:
         alarm = hub.pair.take_alarm()
         if alarm:
             hub.alarmed = True
-            self._notice(logging.ERROR, f"hub {hub.name} {alarm}")
-
-    def _register(self, hub: HubPeer, connection: ClientConnection) -> None:
-        def answered(message: Message | None, now: float) -> bool:
-            if isinstance(message, Registered):
-                self._registered(hub, connection, message, now)
-            return True
-
-        hub.request(Register(list(self.encryptors)), answered)
-
-    def _registered(
-        self, hub: HubPeer, connection: ClientConnection, message: Registered, now: float
-    ) -> None:
-        if message.code == ErrorCode.OK:
-            hub.registered, hub.problem = True, ""
-            hub.share_timeout_ms = message.share_timeout_ms
-            self._notice(logging.INFO, f"registered with hub {hub.name}")
-            self._initiator.hub_ready(hub, now)
-            return
-        before = hub.problem
-        refused = set(message.refused)  # what the hub says is not for the log
-        names = ", ".join(name for name in self.encryptors if name in refused)
-        hub.problem = (
-            f"refused the registration of {names or 'this client'}, which another client serves there"
-        )
-        if hub.problem != before:
-            self._notice(logging.ERROR, f"hub {hub.name} {hub.problem}")
-
-        def again(now: float) -> None:
-            if hub.connection is connection and not self._stopping:
-                self._register(hub, connection)
-
-        self.timers.at(now + REGISTER_RETRY_S, again)
+            self._notices.tell(logging.ERROR, "alarm", hub.name, f"hub {hub.name} {alarm}", self._now)
 
     @staticmethod
     def _ends_held(connection: ClientConnection, message: Ping) -> None:
@@ -367,19 +340,7 @@ class ClientEngine:
 
     def readiness(self) -> str | None:
         """None when key requests can be served, else why not."""
-        usable = self.hubs.usable()
-        if len(usable) < self.hubs.k:
-            return str(self.hubs.too_few(len(usable)))
-        filled = [hub for hub in usable if self._holds_enough(hub)]
-        if len(filled) < self.hubs.k:
-            return f"PSRD pools with {len(filled)} of {self.hubs.n} hubs are above the start threshold"
-        return None
-
-    def _holds_enough(self, hub: HubPeer) -> bool:
-        """Where PSRD is simulated more of it is on its way; what media brought has been looked at."""
-        streams = hub.pair.streams
-        least = self._refill_settings.start if hub.pair.simulated else 0
-        return streams is not None and min(streams.local.unused, streams.peer.unused) >= least
+        return readiness(self.hubs, self._refill_settings.start)
 
     def status(self, now: float) -> dict[str, Any]:
         """The user guide's status, without any secret."""
@@ -388,19 +349,5 @@ class ClientEngine:
             "encryptor_names": list(self.encryptors),
             "min_nr_shares": self.hubs.k,
             "searches": self._responder.searches.report(),
-            "peer_hubs": [self._hub_status(hub, now) for hub in self.hubs],
-        }
-
-    def _hub_status(self, hub: HubPeer, now: float) -> dict[str, Any]:
-        of_connection = hub.connection.streams if hub.connection is not None else None
-        return {
-            "hub_name": hub.name,
-            "x_coordinate": hub.x,
-            "registered": hub.registered,
-            "problem": hub.trouble or None,
-            "late": hub.late,
-            "psrd_low": hub.supply is not None and hub.supply.low,
-            "restored_state_seen": hub.pair.rewound,
-            **self._evidence.report(hub.name, now),
-            **pools_report(of_connection or hub.pair.streams),  # a hub that has not greeted leaves them
+            "peer_hubs": [hub_status(hub, self._evidence, now) for hub in self.hubs],
         }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from dsked.limits import OUTSIDER_LOG_INTERVAL_S
+from dsked.seldom import Seldom, more
 from dsked.wire.connection import HubConnection
 
 Notice = Callable[[int, str], None]
@@ -16,7 +17,7 @@ class ClientNotices:
     def __init__(self, notice: Notice) -> None:
         self._notice = notice
         self._told: dict[HubConnection, set[str]] = {}  # kinds that the log has of a connection already
-        self._quiet_until: dict[tuple[str, str], float] = {}  # by client and kind
+        self._seldom = Seldom(OUTSIDER_LOG_INTERVAL_S)
 
     def once(self, connection: HubConnection, level: int, kind: str, what: str, now: float) -> None:
         """Once a connection, and seldom for a client."""
@@ -26,10 +27,10 @@ class ClientNotices:
             self.seldom(connection.client, level, kind, what, now)
 
     def seldom(self, client: str, level: int, kind: str, what: str, now: float) -> None:
-        """One line of a kind and client in OUTSIDER_LOG_INTERVAL_S."""
-        if now >= self._quiet_until.get((client, kind), now):
-            self._quiet_until[client, kind] = now + OUTSIDER_LOG_INTERVAL_S
-            self._notice(level, f"client {client} {what}")
+        """One line of a kind and client in OUTSIDER_LOG_INTERVAL_S; the next tells how many were left out."""
+        left_out = self._seldom.may_tell((client, kind), now)
+        if left_out is not None:
+            self._notice(level, f"client {client} {what}{more(left_out)}")
 
     def forget(self, connection: HubConnection) -> None:
         """The connection is gone."""

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable
 
 from dsked.limits import OUTSIDER_LOG_INTERVAL_S
+from dsked.seldom import Seldom, more
 
 
 class OutsiderLog:
@@ -14,8 +15,7 @@ class OutsiderLog:
     def __init__(self, log: logging.Logger, now: Callable[[], float]) -> None:
         self._log = log
         self._now = now
-        self._quiet_until: dict[str, float] = {}
-        self._left_out: dict[str, int] = {}
+        self._seldom = Seldom(OUTSIDER_LOG_INTERVAL_S)
 
     def warning(self, kind: str, text: str) -> None:
         """Log `text`, unless a line of this `kind` was logged lately. Kinds are few and fixed."""
@@ -26,10 +26,6 @@ class OutsiderLog:
         self._line(logging.INFO, kind, text)
 
     def _line(self, level: int, kind: str, text: str) -> None:
-        now = self._now()
-        if now < self._quiet_until.get(kind, now):
-            self._left_out[kind] = self._left_out.get(kind, 0) + 1
-            return
-        self._quiet_until[kind] = now + OUTSIDER_LOG_INTERVAL_S
-        left_out = self._left_out.pop(kind, 0)
-        self._log.log(level, "%s%s", text, f" ({left_out} more like this)" if left_out else "")
+        left_out = self._seldom.may_tell(kind, self._now())
+        if left_out is not None:
+            self._log.log(level, "%s%s", text, more(left_out))

@@ -136,7 +136,7 @@ def test_fewer_than_k_right_is_an_error_without_secrets() -> None:
 
 
 def test_one_share_per_hub() -> None:
-    key_id, _, hubs = deal_one(terms(), [1, 2, 3, 4, 5], 7)
+    _, _, hubs = deal_one(terms(), [1, 2, 3, 4, 5], 7)
     with pytest.raises(ValueError, match="distinct"):
         mismatches(terms(), [(hubs[:3], [hubs[2]])])
 
