@@ -8,6 +8,7 @@ what left, what was told, what was promised.
 
 from __future__ import annotations
 
+import copy
 import random
 from collections import deque
 from collections.abc import Callable
@@ -70,6 +71,10 @@ class Ledger:
     streams: dict[bytes, Stream] = field(default_factory=dict)
     adopted: set[bytes] = field(default_factory=set)  # UUIDs
     current: dict[str, PairTerms] = field(default_factory=dict)  # by hub: what the store said it holds
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Ledger:
+        """PairTerms never change, and hold secrets: they are not copied."""
+        return Ledger(copy.deepcopy(self.streams, memo), set(self.adopted), dict(self.current))
 
     def stream(self, stream_id: bytes) -> Stream:
         return self.streams.setdefault(stream_id, Stream())
