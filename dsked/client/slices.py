@@ -14,7 +14,7 @@ No clock: work tells its cost itself (`sharing/cost.py`).
 
 from __future__ import annotations
 
-from collections import deque
+from collections import OrderedDict
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
 from typing import Any
@@ -33,6 +33,10 @@ Finished = Callable[[Any, float], None]
 Awaited = Callable[[], bool]
 #: The next turn is to come at once: this soon.
 _AT_ONCE_S = 1e-6
+#: What the end of a task takes of a slice, in units of cost: its place, its bytes, the call to `finished`.
+_END_COST = 20
+#: Tasks that are asked in one go whether somebody waits for them: some 40 us.
+_MAX_LOOKS = 128
 
 
 @dataclass(slots=True, eq=False)
@@ -50,8 +54,8 @@ class _Account:
     """One initiator: its tasks, and what they have cost."""
 
     def __init__(self) -> None:
-        self._awaited: deque[Task] = deque()  # in the order of their turns
-        self._others: deque[Task] = deque()  # found not to be awaited when it was their turn
+        self._awaited: OrderedDict[Task, None] = OrderedDict()  # in the order of their turns
+        self._others: OrderedDict[Task, None] = OrderedDict()  # nobody waited for them in their turn
         self._longest: Task | None = None  # the one that has waited longest
         self._its_piece = False  # the next
         self._debt = 0.0
@@ -61,33 +65,35 @@ class _Account:
         return len(self._awaited) + len(self._others)
 
     def add(self, task: Task) -> None:
-        self._awaited.append(task)
+        self._awaited[task] = None
 
     def await_again(self, task: Task) -> None:
         """Somebody waits for it again."""
         if task in self._others:
-            self._others.remove(task)
-            self._awaited.append(task)
+            del self._others[task]
+            self._awaited[task] = None
 
     def next(self) -> Task:
         """The task whose turn it is; there must be one."""
         self._its_piece = not self._its_piece
         if self._its_piece and self._longest is not None and self._longest.awaited():
             return self._longest
-        while self._awaited:
-            task = self._awaited.popleft()
+        for _ in range(min(len(self._awaited), _MAX_LOOKS)):
+            task = next(iter(self._awaited))
             if task.awaited():
-                self._awaited.append(task)
+                self._awaited.move_to_end(task)
                 if self._longest is None or not self._longest.awaited():
                     self._longest = task
                 return task
-            self._others.append(task)
-        self._others.rotate(-1)
-        return self._others[-1]
+            del self._awaited[task]
+            self._others[task] = None
+        task = next(iter(self._others))
+        self._others.move_to_end(task)
+        return task
 
     def remove(self, task: Task) -> None:
         """It is over."""
-        (self._awaited if task in self._awaited else self._others).remove(task)
+        del (self._awaited if task in self._awaited else self._others)[task]
         if task is self._longest:
             self._longest = None
 
@@ -170,7 +176,7 @@ class Slices:
             account.remove(task)
             self._bytes.give_back(initiator, task.size_bytes)
             task.finished(end.value, now)
-            return 1
+            return _END_COST
         account.charge(cost)
         return cost
 

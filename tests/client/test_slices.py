@@ -172,3 +172,29 @@ def test_what_nobody_waits_for_goes_last_and_first_again_when_somebody_does(sett
     while len(setting.slices):
         setting.turn()
     assert len(setting.finished) == 101
+
+
+@pytest.mark.parametrize("awaited", [True, False])
+def test_a_turn_has_a_bound_however_many_tasks_there_are(setting: Setting, awaited: bool) -> None:
+    """Counted in looks and pieces, not timed: 5,000 keys of one initiator that all end at their first piece."""
+    looks = pieces = 0
+
+    def work() -> Generator[int, None, None]:
+        nonlocal pieces
+        pieces += 1
+        yield from ()
+
+    def is_awaited() -> bool:
+        nonlocal looks
+        looks += 1
+        return awaited
+
+    for _ in range(5000):
+        setting.slices.add("carol", 1, work(), lambda result, now: None, is_awaited)
+    most_looks = most_pieces = 0
+    while len(setting.slices):
+        looks = pieces = 0
+        setting.slices.turn_ends(setting.now)
+        most_looks, most_pieces = max(most_looks, looks), max(most_pieces, pieces)
+    assert 0 < most_pieces <= MAX_SLICE_COST / 20 + 1
+    assert most_looks <= 128 * most_pieces + most_pieces
