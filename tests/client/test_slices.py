@@ -176,7 +176,7 @@ def test_what_nobody_waits_for_goes_last_and_first_again_when_somebody_does(sett
 
 @pytest.mark.parametrize("awaited", [True, False])
 def test_a_turn_has_a_bound_however_many_tasks_there_are(setting: Setting, awaited: bool) -> None:
-    """Counted in looks and pieces, not timed: 5,000 keys of one initiator that all end at their first piece."""
+    """Counted, not timed: 5,000 keys of one initiator that all end at their first piece."""
     looks = pieces = 0
 
     def work() -> Generator[int, None, None]:
