@@ -7,10 +7,12 @@ from math import comb
 from pathlib import Path
 
 import pytest
+import yaml
 from attacking.attack import ATTACKS
 
+from dsked.cli.security_figures import longest_terms
 from dsked.sharing import bounds
-from dsked.sharing.terms import Party, Terms
+from dsked.sharing.terms import Party
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = (ROOT / "SECURITY.md").read_text()
@@ -40,8 +42,15 @@ def test_its_commands_are_there() -> None:
 
 
 def test_its_numbers_are_right() -> None:
-    terms = Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), 32)
-    assert "2^-124 per candidate, and 2^-120.7 over all subsets of 3-of-5" in TEXT
-    assert bounds.failure_bound_log2(terms, candidates=1) == pytest.approx(-124, abs=0.05)
-    assert bounds.failure_bound_log2(terms) == pytest.approx(-120.7, abs=0.05)
+    """Those of the example topology, whose longest names count."""
+    topology = yaml.safe_load((ROOT / "configs" / "dske-config.yaml").read_text())
+    parties = [
+        Party(client["name"], encryptor["name"])
+        for client in topology["clients"]
+        for encryptor in client.get("encryptors", ())
+    ]
+    terms = longest_terms(5, 3, 256, 1, parties, len(topology["clients"]))
+    assert "that is 2^-123.8 per candidate and 2^-120.5 over all subsets" in TEXT
+    assert bounds.failure_bound_log2(terms, candidates=1) == pytest.approx(-123.8, abs=0.05)
+    assert bounds.failure_bound_log2(terms) == pytest.approx(-120.5, abs=0.05)
     assert bounds.max_candidates(5, 3) == comb(5, 3) and bounds.max_candidates(32, 16) == 2**14 + 16

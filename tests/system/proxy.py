@@ -38,6 +38,7 @@ class Proxy:
         self._changed = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: list[socket.socket] = []
+        self.nr_connections = 0  # so far
         self.passed: dict[To, list[bytes]] = {}  # the pieces of the newest connection, as they were sent
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=64)
         self.port: int = self._listener.getsockname()[1]
@@ -88,6 +89,7 @@ class Proxy:
             with self._lock:
                 self._open += [client, hub]
                 self.passed = passed
+                self.nr_connections += 1
             self._start(self._pump, client, hub, To.HUB, passed[To.HUB])
             self._start(self._pump, hub, client, To.CLIENT, passed[To.CLIENT])
 
