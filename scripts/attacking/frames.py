@@ -214,7 +214,10 @@ class Assault:
         return {name: self._lab.status(name) for name in (*HONEST_HUBS, *CLIENTS)}
 
     def _positions(self) -> dict[str, dict[str, int]]:
-        return positions(self._states())
+        """But for those with our own false hubs, whose last connections may end just now."""
+        false = tuple(f" with {name}, " for name in self._hubs)
+        found = positions(self._states())
+        return {name: used for name, used in found.items() if not any(hub in name for hub in false)}
 
     def _memory(self) -> dict[str, int]:
         return {name: self._lab.resident_bytes(name) for name in (VICTIM, *CLIENTS)}
