@@ -203,6 +203,7 @@ def test_a_confirm_by_a_client_that_is_not_named_removes_nothing(store: ShareSto
     put(store)
     for other in ("celia", "carol"):
         store.confirm(NOW, other, "carol", KEY_ID)
+    assert store.nr_tombstones == 0, "nor takes the place of a tombstone"
     assert share_of(get(store)) == SHARE
     store.confirm(NOW, "curtis", "celia", KEY_ID)
     assert share_of(get(store)) == SHARE, "nor one for the same key ID of another initiator"
