@@ -11,10 +11,11 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from benching.matrix import Matrix, steps
-from benching.records import Document
+from benching.records import Crowds, Document
 from benching.tables import Table, markdown, tables
 from torturing.progress import progress
 
@@ -22,11 +23,15 @@ from torturing.progress import progress
 SECONDS, QUICK_SECONDS = 2.5, 1.0
 _FILE_WIDTH = 100
 
+_Result = TypeVar("_Result", Document, Crowds)
+
 
 def main() -> int:
     """Measure, or take an earlier result; show it."""
     options = _options()
-    found = _read(options.earlier) if options.earlier else _measure(options)
+    found = _read(options.earlier, Document) if options.earlier else _measure(options)
+    if options.clients:
+        found.crowds = _read(options.clients, Crowds).crowds
     if options.json == "-":
         print(_json(found))
     elif options.markdown:
@@ -51,6 +56,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="what tells most, in under a minute")
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="show an earlier result")
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="one JSON document, or to FILE")
+    parser.add_argument(
+        "--clients", type=Path, metavar="FILE", help="take in what bench_clients.py --json told"
+    )
     parser.add_argument("--markdown", action="store_true", help="the tables as in docs/benchmarks.md")
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write the plots (SVG) to a directory")
     return parser.parse_args()
@@ -67,11 +75,11 @@ def _measure(options: argparse.Namespace) -> Document:
     return matrix.document
 
 
-def _read(path: Path) -> Document:
+def _read(path: Path, kind: type[_Result]) -> _Result:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Document)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise SystemExit(f"bench: {path} is no result of bench.py --json: {error}") from None
+        raise SystemExit(f"bench: {path} holds no result of a benchmark: {error}") from None
 
 
 def _json(found: Document) -> str:

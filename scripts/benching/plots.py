@@ -32,6 +32,7 @@ _STYLE = {
     ),
 }
 _BITS = 128
+_CLIENTS = "connected clients of a hub"
 #: Loads whose cost is drawn against n: one request, many, batches.
 _LOADS = ((1, 1), (64, 1), (8, 128))
 
@@ -82,7 +83,7 @@ def _panels(found: Document) -> dict[str, list[Panel]]:
         ),
         "hubs": [_hubs(found.rows)],
         "sizes": _sizes(found),
-        "clients": _clients(found),
+        "clients": _crowds(found),
     }  # fmt: skip
 
 
@@ -140,12 +141,19 @@ def _material_floor(found: Document) -> Points:
     return [(row.shape.bits, found.cores * row.shape.bits / row.floor.cpu_us) for row in found.sizes]
 
 
-def _clients(found: Document) -> list[Panel]:
+def _crowds(found: Document) -> list[Panel]:
+    apart = [one for one in found.crowds if not one.together]
+    with_pads, without = ([one for one in apart if one.pads is pads] for pads in (True, False))
     return [
-        Panel("connected clients of a hub", "CPU us per key pair",
-              [Line("", [(one.clients, one.cpu_us) for one in found.clients])]),
-        Panel("connected clients of a hub", "bytes of memory each",
-              [Line("", [(one.clients, one.bytes_each) for one in found.clients])]),
+        Panel(_CLIENTS, "KiB of the hub's memory for each", [
+            Line(label, [(one.clients, one.bytes_each / 1024) for one in crowds])
+            for label, crowds in (("with pads", with_pads), ("without", without))
+        ]),
+        Panel(_CLIENTS, "until all are registered", [
+            Line("s, all at once", [(one.clients, one.at_once.seconds) for one in with_pads]),
+            Line("s, hub restarted", [(one.clients, one.restarted.seconds) for one in with_pads]),
+            Line("CPU s, hub restarted", [(one.clients, one.restarted.hub_cpu_s) for one in with_pads]),
+        ]),
     ]  # fmt: skip
 
 

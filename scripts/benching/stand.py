@@ -39,6 +39,10 @@ class Run(NamedTuple):
         return sum(seconds for kind, seconds in self.cpu_s.items() if kind != LOAD)
 
 
+class NothingServedError(RuntimeError):
+    """The machine is too slow for this load: every request was refused."""
+
+
 class Stand:
     """A running topology of carol, curtis and hubs."""
 
@@ -64,13 +68,18 @@ class Stand:
         self._load.__exit__(kind, error, trace)
 
     def run(self, shape: Shape, seconds: float, requests: float | None = None) -> Run:
-        """Load of this shape, for so long or so many requests. Raises RuntimeError where a pair differs."""
+        """Load of this shape, for so long or so many requests.
+
+        Raises NothingServedError where all of them were refused, RuntimeError where a pair differs.
+        """
         limit = {} if requests is None else {"requests": requests}
         before = cpu_of_kinds(self._kinds)
         found = self._load.ask(
             concurrency=shape.concurrency, number=shape.number, bits=shape.bits, seconds=seconds, **limit
         )
         after = cpu_of_kinds(self._kinds)
+        if not found["pairs"]:
+            raise NothingServedError(f"no request was served: {found['refusal']}")
         cpu_s = {kind: after[kind] - before[kind] for kind in KINDS}
         latencies = tuple(found["get_key_ms"]), tuple(found["by_id_ms"])
         return Run(found["pairs"], found["refused"], found["seconds"], *latencies, cpu_s)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from benching.records import HUBS, INITIATOR, LOAD, RESPONDER, Counted, Document, Large, Quantiles, Row
 from benching.targets import targets
+from benching.topologies import USUAL
 
 
 class Table(NamedTuple):
@@ -75,17 +76,44 @@ def _counted(one: Counted | None) -> tuple[str, ...]:
 
 
 def _large(found: Document) -> Table:
-    columns = ("pools", "Mbit", "at once", "keys", "Mbit/s", "get key p50 ms", "by ID p50 ms", "CPU ms",
-               "floor ms", "CPU/floor")  # fmt: skip
-    return Table("Large keys, end to end", columns, [_large_row(one) for one in found.large])
+    columns = ("pools", "Mbit", "at once", "keys", "refused", "Mbit/s", "get key p50 ms", "by ID p50 ms",
+               "CPU ms", "floor ms", "CPU/floor")  # fmt: skip
+    rows = [_large_row(one) for one in found.large]
+    return Table("Large keys, end to end", columns, rows)
 
 
 def _large_row(one: Large) -> tuple[str, ...]:
     return (
-        one.pools, f"{one.bits / 2**20:g}", str(one.concurrency), str(one.keys), _count(one.mbit_per_s),
+        one.pools, f"{one.bits / 2**20:g}", str(one.concurrency), str(one.keys), str(one.refused),
+        _count(one.mbit_per_s),
         f"{one.get_key_ms[0]:.1f}", f"{one.by_id_ms[0]:.1f}", f"{one.cpu_ms:.1f}",
         f"{one.floor.cpu_us / 1000:.1f}", f"{one.ratio:.1f}",
     )  # fmt: skip
+
+
+def _alone(found: Document) -> Table:
+    (row,) = _asked_alone(found)
+    bare, get_key = found.alone, row.get_key_ms[0]
+    rows = [
+        (f"get key, {row.shape.bits} bit", f"{get_key:.3f}", ""),
+        (
+            "a bare round trip with one process",
+            f"{bare.round_trip_ms:.3f}",
+            f"{get_key / bare.round_trip_ms:.1f}",
+        ),
+        (
+            f"the same with {row.shape.hubs} at once",
+            f"{bare.scatter_ms:.3f}",
+            f"{get_key / bare.scatter_ms:.1f}",
+        ),
+    ]
+    return Table("One request alone", ("what", "p50 ms", "get key is so many"), rows)
+
+
+def _asked_alone(found: Document) -> list[Row]:
+    """The first row of one request for one key on the usual topology, if there is one."""
+    alone = [row for row in found.rows if row.shape.keys == 1 and (row.shape.hubs, row.shape.k) == USUAL]
+    return alone[:1]
 
 
 def _memory(found: Document) -> Table:
@@ -140,19 +168,28 @@ def _durability(found: Document) -> Table:
     return Table("The cost of durability", ("requests x keys", "in memory/s", "durable/s", "part"), rows)
 
 
-def _clients(found: Document) -> Table:
-    rows = [(str(one.clients), _count(one.bytes_each), _us(one.cpu_us)) for one in found.clients]
-    return Table("Clients of one hub", ("connected", "bytes each", "CPU us"), rows)
+def _crowds(found: Document) -> Table:
+    columns = ("clients", "addresses", "pads", "KiB each", "idle %", "all at once s", "hub CPU s",
+               "hub restarted s", "hub CPU s")  # fmt: skip
+    rows = [
+        (str(one.clients), "one" if one.together else "own", "yes" if one.pads else "no",
+         f"{one.bytes_each / 1024:.1f}", f"{one.idle_cpu_percent:.2f}",
+         f"{one.at_once.seconds:.2f}", f"{one.at_once.hub_cpu_s:.2f}",
+         f"{one.restarted.seconds:.2f}", f"{one.restarted.hub_cpu_s:.2f}")
+        for one in found.crowds
+    ]  # fmt: skip
+    return Table("Connected clients of one hub, until all are registered", columns, rows)
 
 
 #: Tables that not every run has, and whether it has them.
 _OTHERS: tuple[tuple[Callable[[Document], Table], Callable[[Document], object]], ...] = (
+    (_alone, _asked_alone),
     (_large, lambda found: found.large),
     (_startup, lambda found: found.startup),
     (_sizes_of_nodes, lambda found: found.startup),
     (_etsi, lambda found: found.etsi),
     (_durability, lambda found: found.durability),
-    (_clients, lambda found: found.clients),
+    (_crowds, lambda found: found.crowds),
     (_memory, lambda found: found.memory),
     (_idle, lambda found: found.memory),
 )

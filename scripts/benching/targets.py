@@ -56,7 +56,7 @@ def _of_rows(found: Document) -> Iterator[Target]:
     if batches:
         yield Target("batches of 128: pairs/s, the best", max(batches), _FLOOR, 35_000, "{:.0f}")
     for row in _first(usual, concurrency=1, number=1):
-        trips = row.get_key_ms[0] / found.round_trip_ms
+        trips = row.get_key_ms[0] / found.alone.round_trip_ms
         yield Target("one at a time: get key p50 in bare round trips", trips, _BELOW, 4, "{:.1f}")
     for bits, number, limit in _PSRD:
         for psrd in _psrd_of(usual, bits, number):

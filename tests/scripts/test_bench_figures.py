@@ -8,7 +8,20 @@ import msgspec
 import pytest
 from benching.psrd import Used, used_between
 from benching.quantiles import quantiles_ms
-from benching.records import Counted, Document, Durability, Etsi, Floor, Large, Memory, Row, Startup
+from benching.records import (
+    Alone,
+    Connecting,
+    Counted,
+    Crowd,
+    Document,
+    Durability,
+    Etsi,
+    Floor,
+    Large,
+    Memory,
+    Row,
+    Startup,
+)
 from benching.shape import Shape
 from benching.tables import Table, markdown, tables
 from benching.targets import Target, targets
@@ -30,7 +43,7 @@ def row(concurrency: int = 64, number: int = 1, bits: int = 128, **changes: Any)
 
 def document(**changes: Any) -> Document:
     """A run that found something of everything."""
-    large = Large("media", 2**20, 4, 128, 250.0, (10.0, 20.0), (11.0, 21.0), 40.0, FLOOR)
+    large = Large("media", 2**20, 4, 128, 0, 250.0, (10.0, 20.0), (11.0, 21.0), 40.0, FLOOR)
     found = Document(
         date="2026-01-01", machine="2 cores", cores=2, seconds=1.0,
         rows=[
@@ -41,10 +54,11 @@ def document(**changes: Any) -> Document:
         ],
         sizes=[row(bits=128), row(bits=1024)],
         memory=[Memory(5, 3, {"hub1": 30.0, "carol": 40.0}, {"hub1": 35.0, "carol": 50.0}, 0.2)],
-        round_trip_ms=0.06,
+        alone=Alone(0.06, 0.1),
         large=[large, msgspec.structs.replace(large, pools="simulated, refilled meanwhile", mbit_per_s=90.0)],
         startup=Startup(10, 1.2, 3.0, 0.4, 30.0, 40.0, 0.1, 0.09),
         etsi=[Etsi("get key", 64, 1500.0, 20.0, 4000.0)],
+        crowds=[Crowd(1000, False, True, 5000.0, 0.1, Connecting(1.0, 0.8), Connecting(2.0, 0.9))],
         durability=[Durability(Shape(5, 3, 8, 1, 128), 1000.0, 950.0)],
     )  # fmt: skip
     return msgspec.structs.replace(found, **changes)
@@ -59,6 +73,7 @@ def test_quantiles_are_those_of_the_values_in_milliseconds() -> None:
 
 def test_one_value_is_all_its_quantiles() -> None:
     assert quantiles_ms([0.25]) == (250.0, 250.0)
+    assert quantiles_ms([]) == (0.0, 0.0)
 
 
 def test_no_quantile_is_beyond_the_longest() -> None:
@@ -176,16 +191,28 @@ def test_every_table_has_a_cell_in_every_column() -> None:
 
 def test_all_parts_of_a_run_are_told() -> None:
     titles = " ".join(table.title for table in tables(document()))
-    for part in ("Targets", "3 of 5", "sizes", "Large", "Start-up", "ETSI", "durability", "memory", "nobody"):
+    for part in (
+        "Targets",
+        "3 of 5",
+        "sizes",
+        "Large",
+        "Start-up",
+        "ETSI",
+        "durability",
+        "clients",
+        "memory",
+        "nobody",
+    ):
         assert part in titles
 
 
 def test_parts_that_a_run_does_not_have_are_left_out() -> None:
-    found = document(sizes=[], large=[], startup=None, etsi=[], durability=[], memory=[])
+    found = document(sizes=[], large=[], startup=None, etsi=[], durability=[], crowds=[], memory=[])
     assert [table.title.partition(":")[0] for table in tables(found)] == [
         "Targets (ratios in one run)",
         "3 of 5",
         "3 of 5",
+        "One request alone",
     ]
 
 

@@ -74,6 +74,7 @@ def test_both_processes_of_the_floor_exchange_the_frames(echo: Echo) -> None:
     rate, cpu_us = echo.measure(ALONE, SECONDS)
     assert rate > 0 and cpu_us > 0
     assert echo.round_trip_ms(ALONE, SECONDS) > 0
+    assert echo.scatter_ms(ALONE, SECONDS) > 0
 
 
 def test_the_floor_of_compute_costs_time() -> None:
@@ -183,5 +184,5 @@ def test_what_is_no_result_is_told_in_one_line(tmp_path: Path) -> None:
     path.write_text("{}")
     done = bench("--from", str(path))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"bench: {path} is no result of bench.py --json: ")
+    assert done.stderr.startswith(f"bench: {path} holds no result of a benchmark: ")
     assert done.stderr.count("\n") == 1
