@@ -16,7 +16,7 @@ from typing import TypeVar
 import msgspec
 from benching.matrix import Matrix, steps
 from benching.records import Crowds, Document
-from benching.tables import Table, markdown, tables
+from benching.tables import Table, as_markdown, put_into, tables
 from torturing.progress import progress
 
 #: The rows of a full run take three times as long, with their floors and all else: twelve minutes.
@@ -35,9 +35,11 @@ def main() -> int:
     if options.json == "-":
         print(_json(found))
     elif options.markdown:
-        print("\n\n".join(map(markdown, tables(found))))
+        print(as_markdown(found))
     else:
         _show(tables(found))
+    if options.into:
+        _renew(options.into, found)
     if options.json not in (None, "-"):
         Path(options.json).write_text(_json(found) + "\n")
     if options.plot:
@@ -60,6 +62,9 @@ def _options() -> argparse.Namespace:
         "--clients", type=Path, metavar="FILE", help="take in what bench_clients.py --json told"
     )
     parser.add_argument("--markdown", action="store_true", help="the tables as in docs/benchmarks.md")
+    parser.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the tables into this page, in place of its old"
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write the plots (SVG) to a directory")
     return parser.parse_args()
 
@@ -80,6 +85,13 @@ def _read(path: Path, kind: type[_Result]) -> _Result:
         return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
         raise SystemExit(f"bench: {path} holds no result of a benchmark: {error}") from None
+
+
+def _renew(page: Path, found: Document) -> None:
+    try:
+        page.write_text(put_into(page.read_text(), found))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"bench: {page}: {error}") from None
 
 
 def _json(found: Document) -> str:

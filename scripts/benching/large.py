@@ -9,6 +9,7 @@ from contextlib import suppress
 from laboratory import Laboratory
 
 from benching.echo import Echo
+from benching.processes import MIB
 from benching.records import Large
 from benching.rows import measure_floor
 from benching.shape import Shape
@@ -17,10 +18,9 @@ from benching.topologies import CLIENTS, USUAL, content
 from dsked.limits import REFILL_LOOKBACK_S
 
 MBIT = 1024 * 1024  # of key sizes: 16 of them are the largest key
-MIB = 1024 * 1024
 #: (bits, requests at once)
 SIZES = ((MBIT, 4), (16 * MBIT, 1))
-_BURSTS = 3
+_FILLINGS = 10
 #: A burst takes this part of a pool, and more is asked for below this part of it.
 _PARTS = 3
 _BLOCK_BYTES = MIB // 4
@@ -50,7 +50,7 @@ def filled(echo: Echo, seconds: float, pool_bytes: int, sizes: Sequence[tuple[in
             shape = Shape(*USUAL, concurrency, 1, bits)
             requests = max(pool_bytes // _PARTS // shape.key_bytes, 1)
             runs = []
-            for _ in range(_BURSTS):
+            for _ in range(bursts):
                 _fill(stand, shape, requests, pool_bytes)
                 runs.append(stand.run(shape, float("inf"), requests))
             yield _large("simulated, filled beforehand", shape, runs, echo, seconds)
@@ -69,15 +69,17 @@ def _fill(stand: Stand, shape: Shape, requests: int, pool_bytes: int) -> None:
     """See that a burst leaves every pool above the threshold below which a client asks for more.
 
     It also asks when less is left than it lately used: so it is given time to forget that. What is above the
-    threshold, but not by a burst, is used up, so that the client does ask.
+    threshold, but not by a burst, is used up, so that the client does ask. Raises NothingServedError where
+    that does not come about.
     """
     least = pool_bytes // _PARTS + requests * (shape.key_bytes + _FRAMES_BYTES)
-    while True:
+    for _ in range(_FILLINGS):
         time.sleep(REFILL_LOOKBACK_S)
         if min(_levels(stand)) >= least:
             return
         with suppress(NothingServedError):
             stand.run(shape, float("inf"), requests)
+    raise NothingServedError("the pools are not filled")
 
 
 def _levels(stand: Stand) -> Iterator[int]:

@@ -15,6 +15,7 @@ from torturing.progress import Progress
 from benching import durability, large
 from benching.echo import Echo
 from benching.etsi import measure_etsi
+from benching.processes import MIB
 from benching.records import Alone, Document, Memory, Row
 from benching.rows import measure_row
 from benching.shape import Shape
@@ -24,7 +25,6 @@ from benching.topologies import TOPOLOGIES, USUAL, content, quick_shapes, shapes
 
 _Found = TypeVar("_Found")
 
-MIB = 1024 * 1024
 #: Of each pool on media: more than the durable topology uses up.
 MEDIA_POOL_BYTES = 64 * MIB
 _MEDIA_KEY_BYTES = 16 * MIB

@@ -11,13 +11,11 @@ from laboratory import Laboratory
 
 from benching import traffic
 from benching.children import Child
-from benching.processes import cpu_of_kinds, cpu_seconds, resident_bytes
+from benching.processes import MIB, cpu_of_kinds, cpu_seconds, resident_bytes
 from benching.psrd import used_between
 from benching.records import HUBS, INITIATOR, KINDS, LOAD, RESPONDER, Counted
 from benching.shape import Shape
 from benching.topologies import CLIENTS, hub_ports, wait_until_registered
-
-MIB = 1024 * 1024
 
 
 class Run(NamedTuple):

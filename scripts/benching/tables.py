@@ -10,6 +10,9 @@ from benching.records import HUBS, INITIATOR, LOAD, RESPONDER, Counted, Document
 from benching.targets import targets
 from benching.topologies import USUAL
 
+#: Between these two lines of a page stand its tables.
+_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
 
 class Table(NamedTuple):
     """A title, the columns' heads, and rows of as many cells; the first is a label."""
@@ -199,6 +202,21 @@ def markdown(table: Table) -> str:
     """A table as GitHub and most others read it."""
     lines = [table.columns, ["---"] + ["---:"] * (len(table.columns) - 1), *table.rows]
     return "\n".join([f"### {table.title}", "", *("| " + " | ".join(cells) + " |" for cells in lines)])
+
+
+def as_markdown(found: Document) -> str:
+    """What was measured when and on what, and all tables."""
+    head = f"Measured on {found.date} on {found.machine}; {found.seconds:g} s for each load."
+    return "\n\n".join([head, *map(markdown, tables(found))])
+
+
+def put_into(page: str, found: Document) -> str:
+    """A page with the tables between its two marks. Raises ValueError where it does not have them."""
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"the page has no lines {_BEGIN} and {_END}")
+    return f"{before}{begin}\n\n{as_markdown(found)}\n\n{end}{after}"
 
 
 def _count(value: float) -> str:

@@ -23,7 +23,7 @@ from benching.records import (
     Startup,
 )
 from benching.shape import Shape
-from benching.tables import Table, markdown, tables
+from benching.tables import Table, as_markdown, markdown, put_into, tables
 from benching.targets import Target, targets
 from benching.traffic import HEADER_BYTES, Traffic
 
@@ -224,6 +224,22 @@ def test_markdown_aligns_figures_to_the_right() -> None:
         "| --- | ---: |",
         "| 64 x 1 | 13,000 |",
     ]
+
+
+def test_a_page_gets_new_tables_in_place_of_its_old() -> None:
+    page = "# Page\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nmore\n"
+    renewed = put_into(page, document())
+    assert renewed.startswith(
+        "# Page\n<!-- figures: begin -->\n\nMeasured on 2026-01-01 on 2 cores; 1 s for each load."
+    )
+    assert renewed.endswith("\n\n<!-- figures: end -->\nmore\n")
+    assert as_markdown(document()) in renewed and "old" not in renewed
+    assert put_into(renewed, document()) == renewed
+
+
+def test_a_page_without_a_place_for_tables_is_left_alone() -> None:
+    with pytest.raises(ValueError, match="figures: begin"):
+        put_into("# Page\n", document())
 
 
 def test_a_run_survives_its_json() -> None:
