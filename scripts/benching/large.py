@@ -37,7 +37,9 @@ def on_media(stand: Stand, echo: Echo, seconds: float, key_bytes: int) -> Iterat
         yield _large("media", shape, [run], echo, seconds)
 
 
-def filled(echo: Echo, seconds: float, pool_bytes: int, sizes: Sequence[tuple[int, int]]) -> Iterator[Large]:
+def filled(
+    echo: Echo, seconds: float, pool_bytes: int, sizes: Sequence[tuple[int, int]], bursts: int = 3
+) -> Iterator[Large]:
     """Simulated pools that hold all that a burst needs, and are not filled while it lasts."""
     settings = content(
         *USUAL,
