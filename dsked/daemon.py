@@ -43,6 +43,8 @@ def load(part: str) -> None:
     with _without_certificates():
         for module in MODULES[part]:
             importlib.import_module(module)
+    with contextlib.suppress(ImportError):  # the log will tell
+        importlib.import_module("uvloop")
 
 
 @contextlib.contextmanager

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dsked.config.topology import Topology
 
 
-@click.command(short_help="Start hubs and clients.")
+@click.command()
 @click.option(
     "--log-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -70,7 +70,7 @@ def _start(nodes: list[NodePlace], launcher: Launcher, label: str) -> None:
         raise
 
 
-@click.command(short_help="Stop hubs and clients.")
+@click.command()
 @click.pass_obj
 def stop(target: Target) -> int:
     """Stop all hubs and clients, or the chosen ones, and wait until they are gone.
