@@ -21,7 +21,7 @@ from torturing.progress import progress
 
 #: The rows of a full run take three times as long, with their floors and all else: twelve minutes.
 SECONDS, QUICK_SECONDS = 2.5, 1.0
-_FILE_WIDTH = 100
+_FILE_WIDTH = 120
 
 _Result = TypeVar("_Result", Document, Crowds)
 
@@ -104,7 +104,8 @@ def _show(made: list[Table]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     for one in made:
-        shown = RichTable(title=one.title, title_justify="left", box=None, pad_edge=False)
+        console.print(one.title, style="bold")
+        shown = RichTable(box=None, pad_edge=False)
         for place, column in enumerate(one.columns):
             shown.add_column(column, justify="right" if place else "left", no_wrap=not place)
         for row in one.rows:

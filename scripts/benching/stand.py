@@ -17,6 +17,9 @@ from benching.records import HUBS, INITIATOR, KINDS, LOAD, RESPONDER, Counted
 from benching.shape import Shape
 from benching.topologies import CLIENTS, hub_ports, wait_until_registered
 
+#: A connection that has carried nothing for so long has nothing under way.
+_SETTLED_S = 0.1
+
 
 class Run(NamedTuple):
     """What the load generator tells of a run, and the CPU seconds that each kind of process used in it.
@@ -84,11 +87,10 @@ class Stand:
 
     def count(self, shape: Shape, seconds: float) -> Counted | None:
         """Bytes of a short run; None where they cannot be told."""
-        ports = hub_ports(self.lab)
-        before, carried = self._statuses(), traffic.of_ports(ports)
+        carried, before = self._settled(), self._statuses()
         run = self.run(shape, seconds)
-        used = [used_between(old, new) for old, new in zip(before, self._statuses(), strict=True)]
-        since = traffic.of_ports(ports).since(carried)
+        since, after = self._settled().since(carried), self._statuses()
+        used = [used_between(old, new) for old, new in zip(before, after, strict=True)]
         if run.refused or None in used:
             return None
         pads = sum(one.used_bytes for one in used if one)
@@ -98,6 +100,14 @@ class Stand:
             segments=since.segments / run.pairs,
             psrd=pads / (run.pairs * shape.key_bytes * shape.hubs),
         )
+
+    def _settled(self) -> traffic.Traffic:
+        """The traffic between clients and hubs so far, once nothing is under way any more."""
+        ports, before = hub_ports(self.lab), None
+        while (now := traffic.of_ports(ports)) != before:
+            before = now
+            time.sleep(_SETTLED_S)
+        return now
 
     def _statuses(self) -> list[dict[str, Any]]:
         return [self.lab.status(name) for name in CLIENTS]

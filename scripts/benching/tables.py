@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from benching.records import HUBS, INITIATOR, LOAD, RESPONDER, Counted, Document, Large, Quantiles, Row
 from benching.targets import targets
-from benching.topologies import USUAL
+from benching.topologies import CLIENTS, USUAL
 
 #: Between these two lines of a page stand its tables.
 _BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -45,14 +46,18 @@ def _rows(found: Document) -> Iterator[Table]:
 def _two_tables(title: str, rows: list[Row]) -> Iterator[Table]:
     speed = f"{title}: rate, latency, CPU of all nodes per pair"
     yield Table(speed, _SPEED, [(*_load_of(row), *_speed(row)) for row in rows])
-    yield Table(f"{title}: where it goes, per pair", _COST, [(*_load_of(row), *_cost(row)) for row in rows])
+    yield Table(
+        f"{title}: where it goes; CPU us and bytes per pair",
+        _COST,
+        [(*_load_of(row), *_cost(row)) for row in rows],
+    )
 
 
 _LOAD_OF = ("requests x keys", "bits")
 _SPEED = (*_LOAD_OF, "pairs/s", "refused", "get key ms p50/p99", "by ID ms p50/p99", "CPU us", "floor us",
           "CPU/ floor")  # fmt: skip
-_COST = (*_LOAD_OF, "hubs us", "initiator us", "responder us", "load us", "echo us", "compute us",
-         "echo pairs/s", "wire bytes", "segments", "PSRD")  # fmt: skip
+_COST = (*_LOAD_OF, "hubs", "init.", "resp.", "load", "echo", "compute", "echo/s", "wire bytes", "segments",
+         "PSRD")  # fmt: skip
 
 
 def _load_of(row: Row) -> tuple[str, ...]:
@@ -69,7 +74,7 @@ def _speed(row: Row) -> tuple[str, ...]:
 def _cost(row: Row) -> tuple[str, ...]:
     return (
         *(_us(row.cpu_us[kind]) for kind in (HUBS, INITIATOR, RESPONDER, LOAD)),
-        _us(row.floor.echo_us), _us(row.floor.compute_us), _count(row.floor.echo_pairs_per_s),
+        _us(row.floor.echo_us), _us(row.floor.compute_us), short(row.floor.echo_pairs_per_s),
         *_counted(row.counted),
     )  # fmt: skip
 
@@ -79,10 +84,10 @@ def _counted(one: Counted | None) -> tuple[str, ...]:
 
 
 def _large(found: Document) -> Table:
-    columns = ("pools", "Mbit", "at once", "keys", "refused", "Mbit/s", "get key p50 ms", "by ID p50 ms",
-               "CPU ms", "floor ms", "CPU/floor")  # fmt: skip
+    columns = ("pools", "Mbit", "at once", "keys", "refused", "Mbit/s", "get key", "by ID", "CPU", "floor",
+               "CPU/ floor")  # fmt: skip
     rows = [_large_row(one) for one in found.large]
-    return Table("Large keys, end to end", columns, rows)
+    return Table("Large keys, end to end; p50 and CPU in ms", columns, rows)
 
 
 def _large_row(one: Large) -> tuple[str, ...]:
@@ -120,14 +125,16 @@ def _asked_alone(found: Document) -> list[Row]:
 
 
 def _memory(found: Document) -> Table:
-    rows = [
-        (f"{one.k} of {one.hubs}", node, f"{one.ready[node]:.1f}", f"{one.end[node]:.1f}")
-        for one in found.memory
-        for node in one.ready
-    ]
-    return Table(
-        "Resident memory under this load", ("topology", "node", "MiB when ready", "MiB at the end"), rows
-    )
+    carol, curtis = CLIENTS
+    rows = []
+    for one in found.memory:
+        cells = [f"{one.k} of {one.hubs}"]
+        for when in (one.ready, one.end):
+            hub = statistics.median(mib for node, mib in when.items() if node not in CLIENTS)
+            cells += [f"{mib:.1f}" for mib in (hub, when[carol], when[curtis])]
+        rows.append(cells)
+    columns = ("topology", "a hub, ready", "initiator", "responder", "a hub, end", "initiator", "responder")
+    return Table("Resident memory in MiB, when ready and at the end of these loads", columns, rows)
 
 
 def _idle(found: Document) -> Table:
@@ -221,6 +228,14 @@ def put_into(page: str, found: Document) -> str:
 
 def _count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def short(value: float) -> str:
+    """1500 as 1.5k."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
 
 
 def _us(value: float) -> str:

@@ -23,10 +23,12 @@ from benching.records import (
     Startup,
 )
 from benching.shape import Shape
-from benching.tables import Table, as_markdown, markdown, put_into, tables
+from benching.tables import Table, as_markdown, markdown, put_into, short, tables
 from benching.targets import Target, targets
 from benching.traffic import HEADER_BYTES, Traffic
 
+_READY = {"hub1": 30.0, "hub2": 31.0, "carol": 40.0, "curtis": 41.0}
+_END = {"hub1": 35.0, "hub2": 36.0, "carol": 50.0, "curtis": 51.0}
 FLOOR = Floor(echo_pairs_per_s=400_000, echo_us=3.0, compute_us=17.0)
 
 
@@ -53,7 +55,7 @@ def document(**changes: Any) -> Document:
             row(4, 128, bits=256, counted=Counted(1000.0, 0.3, 4.0), pairs_per_s=36_000.0),
         ],
         sizes=[row(bits=128), row(bits=1024)],
-        memory=[Memory(5, 3, {"hub1": 30.0, "carol": 40.0}, {"hub1": 35.0, "carol": 50.0}, 0.2)],
+        memory=[Memory(5, 3, _READY, _END, 0.2)],
         alone=Alone(0.06, 0.1),
         large=[large, msgspec.structs.replace(large, pools="simulated, refilled meanwhile", mbit_per_s=90.0)],
         startup=Startup(10, 1.2, 3.0, 0.4, 30.0, 40.0, 0.1, 0.09),
@@ -223,6 +225,16 @@ def test_markdown_aligns_figures_to_the_right() -> None:
         "| load | pairs/s |",
         "| --- | ---: |",
         "| 64 x 1 | 13,000 |",
+    ]
+
+
+def test_large_numbers_are_shown_short() -> None:
+    assert [short(value) for value in (0.5, 64, 999, 1500, 2_048_000)] == [
+        "0.5",
+        "64",
+        "999",
+        "1.5k",
+        "2.05M",
     ]
 
 
