@@ -56,7 +56,7 @@ class Matrix:
             filled = large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, large.SIZES[:1])
             self._extend(self.document.large, filled, "large keys")
         self._startup(1)
-        self._extend(self.document.etsi, measure_etsi(self._seconds), "ETSI")
+        self._etsi()
 
     def full(self) -> None:
         """Everything."""
@@ -66,7 +66,7 @@ class Matrix:
                 self._topology(echo, (hubs, k), shapes(hubs, k), self.document.rows)
             self._topology(echo, USUAL, sizes(), self.document.sizes)
             self._large(echo)
-        self._extend(self.document.etsi, measure_etsi(self._seconds), "ETSI")
+        self._etsi()
 
     def _topology(self, echo: Echo, which: tuple[int, int], loads: Iterable[Shape], rows: list[Row]) -> None:
         hubs, k = which
@@ -100,6 +100,10 @@ class Matrix:
     def _startup(self, times: int) -> None:
         self.document.startup = measure_startup(times)
         self._told("start-up")
+
+    def _etsi(self) -> None:
+        self.document.etsi = measure_etsi(self._seconds)
+        self._told("ETSI")
 
     def _extend(self, found: list[_Found], more: Iterable[_Found], what: str) -> None:
         """Take what is measured; what this machine is too slow for is left out, and said so."""

@@ -111,22 +111,31 @@ class Startup(msgspec.Struct, frozen=True):
     get_key_cpu_s: float
 
 
-class Etsi(msgspec.Struct, frozen=True):
-    """Requests a second over HTTP keep-alive, `concurrency` at once, one key each.
+class Requests(msgspec.Struct, frozen=True):
+    """HTTP requests of one kind. `cpu_us`: of the process that serves them, for one."""
 
-    `bare_per_s`: a bare handler of the same library that answers with as many bytes.
-    """
-
-    label: str
-    concurrency: int
+    what: str
     per_s: float
     p50_ms: float
-    bare_per_s: float
+    p99_ms: float
+    cpu_us: float
 
-    @property
-    def ratio(self) -> float:
-        """The part of the bare handler's rate."""
-        return self.per_s / self.bare_per_s
+
+class Etsi(msgspec.Struct, frozen=True):
+    """ETSI GS QKD 014 over HTTP keep-alive, one key a request, beside a bare handler of the same library.
+
+    Parts of the bare handler's rate: `of_process`, what one client process serves (seven daemons share the
+    cores meanwhile), `of_both`, what both clients serve together. `of_cpu`: a bare request's CPU time as a
+    part of that of one of ours, its engine's work included.
+    """
+
+    concurrency: int
+    get_key: Requests
+    by_id: Requests
+    bare: Requests
+    of_process: float
+    of_both: float
+    of_cpu: float
 
 
 class Durability(msgspec.Struct, frozen=True):
@@ -193,6 +202,6 @@ class Document(msgspec.Struct):
     alone: Alone
     large: list[Large]
     startup: Startup | None = None
-    etsi: list[Etsi] = []
+    etsi: Etsi | None = None
     durability: list[Durability] = []
     crowds: list[Crowd] = []

@@ -85,9 +85,10 @@ def _of_large(found: Document) -> Iterator[Target]:
 
 
 def _of_etsi(found: Document) -> Iterator[Target]:
-    for one in found.etsi:
-        what = f"ETSI, {one.label}: part of a bare handler's rate"
-        yield Target(what, one.ratio, _AT_LEAST, 1 / 3, "{:.2f}")
+    if found.etsi is not None:
+        what = f"ETSI, {found.etsi.concurrency} at once, part of a bare handler's requests/s"
+        yield Target(f"{what}: both clients", found.etsi.of_both, _AT_LEAST, 1 / 3, "{:.2f}")
+        yield Target(f"{what}: one client", found.etsi.of_process, _AT_LEAST, 1 / 3, "{:.2f}")
 
 
 def _of_startup(found: Document) -> Iterator[Target]:
