@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +26,10 @@ from benching.stand import Stand
 from benching.startup import measure_startup
 from benching.topologies import MOST_KEYS, TOPOLOGIES, content, shapes
 from benching.traffic import HEADER_BYTES
-from laboratory import Laboratory
+from laboratory import LIMIT_S, Laboratory, wait_until
 
 from dsked.limits import MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
+from tests.system.test_demo import processes_of
 
 from .test_bench_figures import document
 
@@ -177,6 +181,24 @@ def test_an_earlier_run_is_shown_again(tmp_path: Path) -> None:
     assert "Targets" in shown.stdout and "64 x 1" in shown.stdout
     assert "| 64 x 1 | 128 | 13,000 |" in as_markdown.stdout
     assert json.loads(as_json.stdout) == json.loads(path.read_bytes())
+
+
+def test_interrupted_it_leaves_no_process_and_no_file() -> None:
+    with tempfile.TemporaryDirectory(prefix="dsked-") as directory:  # short: sockets are in it
+        environment = {**os.environ, "TMPDIR": directory}
+        command = [sys.executable, str(BENCH), "--quick"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: any(b"load" in line for line in processes_of(directory)), "there is load")
+                process.send_signal(signal.SIGTERM)
+                _, said = process.communicate(timeout=LIMIT_S)
+            finally:
+                process.kill()
+        assert process.returncode == 130
+        assert said.endswith("bench: interrupted\n")
+        assert "Traceback" not in said
+        assert processes_of(directory) == []
+        assert list(Path(directory).iterdir()) == []
 
 
 def test_what_is_no_result_is_told_in_one_line(tmp_path: Path) -> None:
