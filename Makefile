@@ -64,10 +64,10 @@ bench: setup ## measure every load beside the floor of the same run: twelve minu
 bench-quick: setup ## the same in less than a minute
 	@$(BIN)/python scripts/bench.py --quick
 
-bench-docs: setup ## tables and plots of docs/ from docs/figures/bench.json, or JSON=FILE of make bench
+bench-docs: setup ## renew docs/ from JSON=FILE of make bench, and CLIENTS=FILE of bench_clients.py --json
 	@scripts/setup.sh --bench
-	@$(BIN)/python scripts/bench.py --from $(or $(JSON),docs/figures/bench.json) \
-		--into docs/benchmarks.md --plot docs/figures >/dev/null
+	@$(BIN)/python scripts/bench.py --from $(or $(JSON),docs/figures/bench.json) $(if $(CLIENTS),--clients $(CLIENTS)) \
+		--json docs/figures/bench.json --into docs/benchmarks.md --plot docs/figures >/dev/null
 
 bench-media: setup ## measure bundles, and nodes by the size of their pools
 	@$(BIN)/python scripts/bench_media.py
