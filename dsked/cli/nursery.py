@@ -8,7 +8,7 @@ objects, and it answers each with one:
                         fork a node; answer {"pid": N}, or {"errno": N} where the system makes no process
 
 It ends with that socket. It has no event loop, no thread, no descriptor but 0 to 2, and reads no file but
-Python's own modules: nothing in it is secret, and nothing must not be shared. A node is then what it would
+Python's modules: nothing in it is secret, and nothing must not be shared. A node is then what it would
 be if it were started alone: it has a session, a log and (in ps) a command line of its own, and nothing of the
 nursery's open; it runs the daemon's main function at the bottom of its stack, and ends as any Python program.
 Where that cannot be had (the command line has no room, an import has started a thread) it is executed anew.

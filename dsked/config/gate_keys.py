@@ -9,7 +9,6 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from pathlib import Path
@@ -64,7 +63,7 @@ def ensure(path: Path, pairs: Iterable[tuple[str, str]]) -> bool:
         keys = load(path) if path.exists() else {}
         missing = [pair for pair in pairs if pair not in keys]
         if missing:
-            keys.update((pair, secrets.token_bytes(limits.GATE_KEY_BYTES)) for pair in missing)
+            keys.update((pair, os.urandom(limits.GATE_KEY_BYTES)) for pair in missing)
             _write(path, keys)
             os.fsync(directory)
     finally:

@@ -25,7 +25,16 @@ HEAVY = {
 }  # fmt: skip
 #: What no hub needs, and what neither a hub nor a client does.
 NO_HUBS = {"aiohttp", "email", "http", "multidict", "numpy", "pickle", "shutil", "tempfile", "yarl", "zlib"}
-NO_NODES = {"multiprocessing", "prometheus_client", "rich", "structlog", "unittest", "xml"}
+NO_NODES = {
+    "multiprocessing",
+    "prometheus_client",
+    "random",
+    "rich",
+    "secrets",
+    "structlog",
+    "unittest",
+    "xml",
+}
 
 KEY_ID = "00010203-0405-4607-8809-0a0b0c0d0e0f"
 COMMANDS = {
