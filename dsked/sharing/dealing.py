@@ -15,78 +15,89 @@ from collections.abc import Callable, Sequence
 from dsked import limits
 from dsked.sharing import amd, gfp, shamir
 from dsked.sharing.bounds import failure_bound_log2
-from dsked.sharing.rebuilding import rebuild
-from dsked.sharing.shares import PAIR_BYTES, HubShare, KeyShare, code_bytes, tag_message
+from dsked.sharing.rebuilding import rebuild, rebuild_columns
+from dsked.sharing.shares import (
+    HubColumns,
+    HubShare,
+    KeyShare,
+    code_bytes,
+    cut,
+    join_codes,
+    tag_message,
+)
 from dsked.sharing.terms import Party, Terms, hashes_key, responder_clients, sort_parties
 
 __all__ = [
+    "HubColumns",
     "HubShare",
     "KeyShare",
     "Party",
     "Terms",
     "code_bytes",
     "deal",
+    "deal_columns",
     "failure_bound_log2",
     "rebuild",
+    "rebuild_columns",
     "responder_clients",
     "sort_parties",
 ]
 
 
-def deal(
-    keys: Sequence[tuple[bytes, bytes]], terms: Terms, xs: Sequence[int], random: Callable[[int], bytes]
-) -> list[list[HubShare]]:
-    """Deal `keys`, pairs of (key ID of 16 bytes, key of terms.key_bytes), to the hubs at `xs`.
+def deal_columns(
+    key_ids: bytes, keys: bytes, terms: Terms, xs: Sequence[int], random: Callable[[int], bytes]
+) -> list[HubColumns]:
+    """Deal a batch of keys of terms.key_bytes each, with IDs of 16 bytes each, to the hubs at `xs`.
 
-    Returns one list per hub, in the order of `xs`, with one HubShare per key, in the order of `keys`.
-    `xs` are the x-coordinates of all n hubs, distinct, 1..255. `random(n)` returns n uniform bytes.
+    `key_ids` and `keys` hold them one after the other. Returns what each hub gets, in the order of `xs`,
+    which are the x-coordinates of all n hubs, distinct, 1..255. `random(n)` returns n uniform bytes.
     Raises ValueError where lengths, xs or terms do not fit.
     """
     if len(xs) != terms.n:
         raise ValueError("a dealing needs the x-coordinate of each of its n hubs")
-    if any(len(key_id) != limits.KEY_ID_BYTES or len(key) != terms.key_bytes for key_id, key in keys):
+    number, rest = divmod(len(key_ids), limits.KEY_ID_BYTES)
+    if rest or len(keys) != number * terms.key_bytes:
         raise ValueError("a key ID has 16 bytes, and a key the length that the terms tell")
-    clients = len(responder_clients(terms))
-    hash_keys, pairs = _make_codes(keys, terms, clients, random)
-    secret = b"".join([key for _, key in keys] + hash_keys)
-    byte_shares = shamir.split(secret, xs, terms.k, random)
-    pair_shares = gfp.split(b"".join(pairs), xs, terms.k, random)
+    hash_keys, pairs = _make_codes(
+        cut(key_ids, limits.KEY_ID_BYTES), cut(keys, terms.key_bytes), terms, random
+    )
+    byte_shares = shamir.split(keys + hash_keys, xs, terms.k, random)
+    pair_shares = gfp.split(pairs, xs, terms.k, random)
+    end = len(keys)
     return [
-        _hub_shares(of_bytes, of_pairs, terms.key_bytes, len(keys), clients)
+        HubColumns(of_bytes[:end], join_codes(of_pairs, of_bytes[end:]))
         for of_bytes, of_pairs in zip(byte_shares, pair_shares, strict=True)
     ]
 
 
 def _make_codes(
-    keys: Sequence[tuple[bytes, bytes]], terms: Terms, clients: int, random: Callable[[int], bytes]
-) -> tuple[list[bytes], list[bytes]]:
-    """(r of every code, empty for short keys; x | f of every code), key by key, and client by client."""
+    key_ids: Sequence[bytes], keys: Sequence[bytes], terms: Terms, random: Callable[[int], bytes]
+) -> tuple[bytes, bytes]:
+    """(r of every code, none for short keys; x | f of every code), key by key, and client by client."""
+    clients = len(responder_clients(terms))
     count = len(keys) * clients
-    elements = gfp.uniform(count, random)
-    xs = _cut(elements, gfp.ELEMENT_BYTES)
-    hash_keys: list[bytes] = []
-    if hashes_key(terms):
-        hash_keys = _cut(random(count * amd.HASH_KEY_BYTES), amd.HASH_KEY_BYTES)
+    xs = cut(gfp.uniform(count, random), gfp.ELEMENT_BYTES)
+    hash_keys = random(count * amd.HASH_KEY_BYTES) if hashes_key(terms) else b""
+    rs = cut(hash_keys, amd.HASH_KEY_BYTES) or [b""] * count
     pairs = []
-    for i, x in enumerate(xs):
-        key_id, key = keys[i // clients]
-        covered = tag_message(terms, key_id, key, hash_keys[i] if hash_keys else b"")
+    for i, (x, r) in enumerate(zip(xs, rs, strict=True)):
+        covered = tag_message(terms, key_ids[i // clients], keys[i // clients], r)
         f = amd.tag(int.from_bytes(x, "little"), covered)
-        pairs.append(x + f.to_bytes(gfp.ELEMENT_BYTES, "little"))
-    return hash_keys, pairs
+        pairs += [x, f.to_bytes(gfp.ELEMENT_BYTES, "little")]
+    return hash_keys, b"".join(pairs)
 
 
-def _hub_shares(of_bytes: bytes, of_pairs: bytes, key_bytes: int, keys: int, clients: int) -> list[HubShare]:
-    """Cut one hub's shares of the whole batch into keys."""
-    end = keys * key_bytes
-    codes = _cut(of_pairs, PAIR_BYTES)
-    if len(of_bytes) > end:
-        hash_keys = _cut(of_bytes[end:], amd.HASH_KEY_BYTES)
-        codes = [pair + hash_key for pair, hash_key in zip(codes, hash_keys, strict=True)]
-    shares = _cut(of_bytes[:end], key_bytes)
+def deal(
+    keys: Sequence[tuple[bytes, bytes]], terms: Terms, xs: Sequence[int], random: Callable[[int], bytes]
+) -> list[list[HubShare]]:
+    """As `deal_columns`, for `keys`, pairs of (key ID, key): one list per hub, with one HubShare per key."""
+    if any(len(key_id) != limits.KEY_ID_BYTES or len(key) != terms.key_bytes for key_id, key in keys):
+        raise ValueError("a key ID has 16 bytes, and a key the length that the terms tell")
+    key_ids, values = b"".join([key_id for key_id, _ in keys]), b"".join([key for _, key in keys])
+    return [_hub_shares(hub, terms) for hub in deal_columns(key_ids, values, terms, xs, random)]
+
+
+def _hub_shares(hub: HubColumns, terms: Terms) -> list[HubShare]:
     # One iterator `clients` times over gives the codes of one key as one tuple.
-    return list(map(HubShare, shares, zip(*[iter(codes)] * clients, strict=True)))
-
-
-def _cut(string: bytes, size: int) -> list[bytes]:
-    return [string[start : start + size] for start in range(0, len(string), size)]
+    codes = [iter(cut(hub.codes, code_bytes(terms)))] * len(responder_clients(terms))
+    return list(map(HubShare, cut(hub.shares, terms.key_bytes), zip(*codes, strict=True)))

@@ -17,16 +17,17 @@ there is no other explanation. Else polynomials are tried, where they are not to
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from itertools import combinations
 from math import comb
 
 from dsked.errors import FrameError
-from dsked.sharing import cost
+from dsked.sharing import cost, gfp, shamir
+from dsked.sharing.amd import HASH_KEY_BYTES
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.points import Point, agreeing, gather, secret_point
-from dsked.sharing.rebuilding import join_columns
-from dsked.sharing.shares import KeyShare
+from dsked.sharing.rebuilding import Column, check_columns, join_columns, without_malformed
+from dsked.sharing.shares import PAIR_BYTES, KeyShare, cut, split_codes
 from dsked.sharing.terms import Terms
 
 #: Polynomials tried to prove which hubs lied: beyond this nobody is named.
@@ -34,6 +35,36 @@ MAX_EXPLANATIONS = 512
 
 Proof = Generator[int, None, tuple[int, ...]]
 _Xs = set[int]
+_Join = Callable[[Sequence[tuple[int, bytes]], int], bytes]
+
+
+def disagreeing_columns(terms: Terms, columns: Sequence[Column]) -> list[int]:
+    """The indices of the keys whose shares and codes do not all lie on one polynomial; sorted.
+
+    Each of the k or more columns, of distinct xs, holds those of all keys, in one order. Raises ValueError
+    where lengths or xs do not fit.
+    """
+    number = len(columns[0][1]) // terms.key_bytes
+    check_columns(terms, number, columns)
+    xs = [x for x, _, _ in columns]
+    codes = [split_codes(terms, codes) for _, _, codes in columns]
+    odd, of_pairs = without_malformed([pairs for pairs, _ in codes])
+    odd |= _off(gfp.join, terms.k, xs, of_pairs, PAIR_BYTES)
+    odd |= _off(shamir.join, terms.k, xs, [shares for _, shares, _ in columns], terms.key_bytes)
+    odd |= _off(shamir.join, terms.k, xs, [hash_keys for _, hash_keys in codes], HASH_KEY_BYTES)
+    return sorted(odd)
+
+
+def _off(join: _Join, k: int, xs: Sequence[int], strings: Sequence[bytes], size: int) -> set[int]:
+    """The pieces of `size` bytes in which a string is not on the polynomials through the first k."""
+    points = list(zip(xs, strings, strict=True))
+    odd = set()
+    for x, string in points[k:]:
+        expected = join(points[:k], x)
+        if string != expected:
+            pieces = zip(cut(string, size), cut(expected, size), strict=True)
+            odd |= {i for i, (piece, wanted) in enumerate(pieces) if piece != wanted}
+    return odd
 
 
 def find_disagreeing(

@@ -6,10 +6,67 @@ from collections.abc import Sequence
 
 from dsked.errors import FrameError
 from dsked.sharing import amd, gfp, shamir
-from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, passes
+from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, cut, passes, split_codes
 from dsked.sharing.terms import Terms, hashes_key
 
 _R_BYTES = amd.HASH_KEY_BYTES
+
+
+#: What one hub gives one responder client of a whole batch: x, the shares, and one code for each key.
+Column = tuple[int, bytes, bytes]
+
+
+def rebuild_columns(terms: Terms, key_ids: Sequence[bytes], columns: Sequence[Column]) -> list[bytes | None]:
+    """The keys with these IDs from exactly k columns with distinct xs, each checked.
+
+    None where the secret tag fails or a share is malformed: `search` is for those. Each column holds the
+    shares and codes of all keys, in the order of `key_ids`. Raises ValueError where it does not.
+    """
+    if len(columns) != terms.k:
+        raise ValueError("a key is rebuilt from exactly k shares")
+    check_columns(terms, len(key_ids), columns)
+    xs = [x for x, _, _ in columns]
+    codes = [split_codes(terms, codes) for _, _, codes in columns]
+    malformed, of_pairs = without_malformed([pairs for pairs, _ in codes])
+    pairs = gfp.join(list(zip(xs, of_pairs, strict=True)))
+    keys = shamir.join([(x, shares) for x, shares, _ in columns])
+    hash_keys = shamir.join([(x, of_rs) for x, (_, of_rs) in zip(xs, codes, strict=True)])
+    length = terms.key_bytes
+    found: list[bytes | None] = []
+    for i, key_id in enumerate(key_ids):
+        key = keys[i * length : (i + 1) * length]
+        hash_key = hash_keys[i * _R_BYTES : (i + 1) * _R_BYTES]
+        pair = pairs[i * PAIR_BYTES : (i + 1) * PAIR_BYTES]
+        right = i not in malformed and passes(terms, key_id, key, hash_key, pair)
+        found.append(key if right else None)
+    return found
+
+
+def check_columns(terms: Terms, number: int, columns: Sequence[Column]) -> None:
+    """Raise ValueError unless each column covers so many keys, and their xs are distinct."""
+    wanted = {(number * terms.key_bytes, number * code_bytes(terms))}
+    if {(len(shares), len(codes)) for _, shares, codes in columns} != wanted:
+        raise ValueError("a column holds a share and a code of each key")
+    if len({x for x, _, _ in columns}) != len(columns):
+        raise ValueError("every hub gives one share: x-coordinates are distinct")
+
+
+def without_malformed(of_pairs: Sequence[bytes]) -> tuple[set[int], list[bytes]]:
+    """The keys of which a hub's x or f is no element of GF(p), and all hubs' x | f with zeros for those."""
+    malformed = {
+        element // 2
+        for pairs in of_pairs
+        if not gfp.is_canonical(pairs)
+        for element, string in enumerate(cut(pairs, gfp.ELEMENT_BYTES))
+        if not gfp.is_canonical(string)
+    }
+    if not malformed:
+        return malformed, list(of_pairs)
+    zero = bytes(PAIR_BYTES)
+    return malformed, [
+        b"".join([zero if i in malformed else pair for i, pair in enumerate(cut(pairs, PAIR_BYTES))])
+        for pairs in of_pairs
+    ]
 
 
 def rebuild(terms: Terms, batch: Sequence[tuple[bytes, Sequence[KeyShare]]]) -> list[bytes | None]:

@@ -27,6 +27,22 @@ class HubShare(NamedTuple):
         no_pickle(self)
 
 
+class HubColumns(NamedTuple):
+    """What one hub gets of a whole batch: every share, and every code, one after the other.
+
+    `codes` are laid out key by key, those of one key in the order of `responder_clients`.
+    """
+
+    shares: bytes
+    codes: bytes
+
+    def __repr__(self) -> str:
+        return f"HubColumns({len(self.shares)} bytes, {len(self.codes)} bytes of codes)"
+
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
+
+
 class KeyShare(NamedTuple):
     """What one hub gives one responder client of one key; x is the hub's configured x-coordinate."""
 
@@ -44,6 +60,29 @@ class KeyShare(NamedTuple):
 def code_bytes(terms: Terms) -> int:
     """Length of one responder client's code share: x and f, and r for keys that are hashed."""
     return PAIR_BYTES + (amd.HASH_KEY_BYTES if hashes_key(terms) else 0)
+
+
+def split_codes(terms: Terms, codes: bytes) -> tuple[bytes, bytes]:
+    """(x | f of every code, r of every code): the parts over GF(p), and those over GF(2^8)."""
+    if not hashes_key(terms):
+        return codes, b""
+    size = code_bytes(terms)
+    starts = range(0, len(codes), size)
+    pairs = [codes[start : start + PAIR_BYTES] for start in starts]
+    return b"".join(pairs), b"".join([codes[start + PAIR_BYTES : start + size] for start in starts])
+
+
+def join_codes(pairs: bytes, hash_keys: bytes) -> bytes:
+    """The inverse of `split_codes`."""
+    if not hash_keys:
+        return pairs
+    parts = zip(cut(pairs, PAIR_BYTES), cut(hash_keys, amd.HASH_KEY_BYTES), strict=True)
+    return b"".join([part for code in parts for part in code])
+
+
+def cut(string: bytes, size: int) -> list[bytes]:
+    """`string` in pieces of `size` bytes."""
+    return [string[start : start + size] for start in range(0, len(string), size)]
 
 
 def tag_message(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes) -> bytes:

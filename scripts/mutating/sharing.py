@@ -64,15 +64,15 @@ MUTANTS = (
     Mutant(
         "one hash key for all responders",
         DEAL,
-        "_cut(random(count * amd.HASH_KEY_BYTES), amd.HASH_KEY_BYTES)",
-        "_cut(random(amd.HASH_KEY_BYTES) * count, amd.HASH_KEY_BYTES)",
+        "random(count * amd.HASH_KEY_BYTES) if",
+        "random(amd.HASH_KEY_BYTES) * count if",
         DEALING,
     ),
     Mutant(
         "one x for all keys and responders",
         DEAL,
-        "    elements = gfp.uniform(count, random)\n",
-        "    elements = gfp.uniform(1, random) * count\n",
+        "    xs = cut(gfp.uniform(count, random), gfp.ELEMENT_BYTES)\n",
+        "    xs = cut(gfp.uniform(1, random) * count, gfp.ELEMENT_BYTES)\n",
         DEALING,
     ),
     Mutant(
