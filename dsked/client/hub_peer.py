@@ -31,7 +31,6 @@ from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 #: answer may come; the handler says True when the last one is there.
 OnAnswer = Callable[[Message | None, float], bool]
 _MAX_REQUEST_ID = 0xFFFF_FFFF
-Confirmation = tuple[str, bytes]  # (initiator client, key ID)
 NO_PSRD = "no PSRD of this hub yet: import a bundle (dskectl psrd import)"
 
 
@@ -60,7 +59,8 @@ class HubPeer:
         self._next_request_id = 0
         self._calls: dict[int, OnAnswer] = {}
         self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
-        self._done: deque[Confirmation] = deque(maxlen=MAX_REMEMBERED_DONE_PER_HUB)
+        self._done: deque[Confirmed] = deque()
+        self._nr_done = 0  # keys of them
 
     @property
     def trouble(self) -> str:
@@ -238,34 +238,46 @@ class HubPeer:
 
     # --- confirmations ---
 
-    def confirm(self, confirmation: Confirmation) -> None:
-        """A key is rebuilt: tell the hub with the next GET_SHARES, or alone after a while."""
-        self._done.append(confirmation)
+    def confirm(self, confirmed: Confirmed) -> None:
+        """Keys are rebuilt: tell the hub with the next GET_SHARES, or alone after a while.
+
+        Of very many the oldest are forgotten: their shares time out.
+        """
+        self._done.append(confirmed)
+        self._nr_done += confirmed.number
+        while self._nr_done > MAX_REMEMBERED_DONE_PER_HUB:
+            self._nr_done -= self._done.popleft().number
 
     @property
     def has_confirmations(self) -> bool:
         """True while the hub has not been told of all rebuilt keys."""
         return bool(self._done)
 
-    def take_confirmations(self) -> tuple[list[Confirmed], list[Confirmation]]:
-        """What fits into one frame: as the message says it, and as `confirm` takes it back."""
-        taken = [self._done.popleft() for _ in range(min(len(self._done), MAX_KEYS_PER_FRAME))]
-        by_initiator: dict[str, list[bytes]] = {}
-        for initiator, key_id in taken:
-            by_initiator.setdefault(initiator, []).append(key_id)
-        return [Confirmed(initiator, ids) for initiator, ids in by_initiator.items()], taken
+    def take_confirmations(self) -> list[Confirmed]:
+        """What fits into one frame; `confirm` takes it back."""
+        columns: dict[str, list[bytes]] = {}
+        room = MAX_KEYS_PER_FRAME
+        while self._done and self._done[0].number <= room:
+            confirmed = self._done.popleft()
+            room -= confirmed.number
+            columns.setdefault(confirmed.initiator, []).append(confirmed.key_ids)
+        self._nr_done -= MAX_KEYS_PER_FRAME - room
+        return [Confirmed(initiator, b"".join(key_ids)) for initiator, key_ids in columns.items()]
 
     def send_confirmations(self) -> None:
         """A PING that carries them; repeated until acknowledged."""
         assert self.connection is not None and self.connection.session is not None
-        done, taken = self.take_confirmations()
         ping = self.connection.session.ping()
-        ping.done = done
+        ping.done = done = self.take_confirmations()
 
         def answered(message: Message | None, now: float) -> bool:
             if message is None:
-                self._done.extendleft(reversed(taken))
+                self._confirm_again(done)
             return isinstance(message, Ping)
 
         if self.request(ping, answered) is None:
-            self._done.extendleft(reversed(taken))
+            self._confirm_again(done)
+
+    def _confirm_again(self, done: list[Confirmed]) -> None:
+        for confirmed in done:
+            self.confirm(confirmed)
