@@ -74,7 +74,7 @@ class Deal:
 
     __slots__ = (
         "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at", "key_ids", "keys", "limit", "needed",
-        "possible", "requests", "terms", "timer", "unanswered",
+        "possible", "requests", "terms", "timer", "unanswered", "_taken",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
@@ -85,6 +85,7 @@ class Deal:
         self.expires_at = 0.0
         self.unanswered = dict.fromkeys(range(terms.n), len(key_ids) // KEY_ID_BYTES)  # by hub index
         self.acked: set[int] = set()  # hubs that have answered for all keys, and taken some
+        self._taken: set[int] = set()  # hubs that have taken some
         self.counted: frozenset[int] = frozenset()
         self.possible: set[int] = set()  # hubs with a session
         self.needed = terms.k
@@ -126,10 +127,12 @@ class Deal:
                 request.refusals = request.refusals or {}
                 request.refusals.setdefault(hub, code)
 
-    def answered_by(self, hub: int, number: int, now: float) -> bool:
-        """So many further keys are at `hub`, or refused. True when it is one more that has all it takes."""
+    def answered_by(self, hub: int, number: int, taken: int, now: float) -> bool:
+        """`hub` has taken so many of `number` further keys. True when it has answered for all, and took some."""
+        if taken:
+            self._taken.add(hub)
         left = self.unanswered[hub] = self.unanswered[hub] - number
-        if left or all(hub in (request.refusals or ()) for request in self.requests):
+        if left or hub not in self._taken:
             return False
         self.acked.add(hub)
         if len(self.acked) == self.terms.k:

@@ -203,7 +203,7 @@ class Initiator:
             return True
         for item in items:
             item.deal.refuse(hub.index, ErrorCode.POOL_EXHAUSTED, item.start, item.number)
-            self._answered_for(item, hub, now)
+            self._answered_for(item, hub, 0, now)
         return False
 
     def _answered(self, hub: HubPeer, in_flight: InFlight, message: Message | None, now: float) -> bool:
@@ -221,19 +221,20 @@ class Initiator:
         return True
 
     def _take_codes(self, hub: HubPeer, item: PutItem, codes: bytes, now: float, *, last: bool) -> None:
-        if codes.count(ErrorCode.OK) != len(codes):
+        taken = codes.count(ErrorCode.OK) + codes.count(ErrorCode.DONE)
+        if taken != len(codes):
             for place, code in enumerate(codes, start=item.start):
                 if code not in _TAKEN and (last or code != ErrorCode.PARTIAL):
                     item.deal.refuse(hub.index, code, place, 1)
         if last:
-            self._answered_for(item, hub, now)
+            self._answered_for(item, hub, taken, now)
 
     # --- the acknowledgement rule ---
 
-    def _answered_for(self, item: PutItem, hub: HubPeer, now: float) -> None:
-        """`hub` has taken these keys, or refused them."""
+    def _answered_for(self, item: PutItem, hub: HubPeer, taken: int, now: float) -> None:
+        """`hub` has taken so many of these keys, and refused the others."""
         one = item.deal
-        if one.answered_by(hub.index, item.number, now) and hub.late and one.within_grace(now):
+        if one.answered_by(hub.index, item.number, taken, now) and hub.late and one.within_grace(now):
             hub.late = False
         self._settle(one, now)
 
