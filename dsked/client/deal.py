@@ -190,9 +190,7 @@ class Deal:
     def refusal(self, request: KeyRequest) -> DskedError:
         """Why too few hubs have taken the shares."""
         codes = Counter((request.refusals or {}).values()).most_common(1)
-        text = (
-            f"{self.nr_acked(request)} of {self.terms.n} hubs took the key's shares, {self.terms.k} are needed"
-        )
+        text = f"{self.nr_acked(request)} of {self.terms.n} hubs took the key's shares, {self.terms.k} are needed"
         if codes and codes[0][0] in _REFUSALS:
             kind, why = _REFUSALS[codes[0][0]]
             return kind(f"{text}: {codes[0][1]} hubs {why}")
