@@ -73,8 +73,8 @@ class Deal:
     """A dealing: the keys of all `requests`, one behind the other, in the order of the requests."""
 
     __slots__ = (
-        "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at", "key_ids", "keys", "limit", "needed",
-        "possible", "requests", "terms", "timer", "unanswered", "_taken",
+        "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at", "key_ids", "keys",
+        "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
@@ -128,7 +128,7 @@ class Deal:
                 request.refusals.setdefault(hub, code)
 
     def answered_by(self, hub: int, number: int, taken: int, now: float) -> bool:
-        """`hub` has taken so many of `number` further keys. True when it has answered for all, and took some."""
+        """`hub` has taken so many of `number` further keys. True once it has answered for all."""
         if taken:
             self._taken.add(hub)
         left = self.unanswered[hub] = self.unanswered[hub] - number
@@ -190,7 +190,8 @@ class Deal:
     def refusal(self, request: KeyRequest) -> DskedError:
         """Why too few hubs have taken the shares."""
         codes = Counter((request.refusals or {}).values()).most_common(1)
-        text = f"{self.nr_acked(request)} of {self.terms.n} hubs took the key's shares, {self.terms.k} are needed"
+        acked, n, k = self.nr_acked(request), self.terms.n, self.terms.k
+        text = f"{acked} of {n} hubs took the key's shares, {k} are needed"
         if codes and codes[0][0] in _REFUSALS:
             kind, why = _REFUSALS[codes[0][0]]
             return kind(f"{text}: {codes[0][1]} hubs {why}")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES, MAX_NODE_NAME_BYTES, PROTOCOL_VERSION
 from dsked.sharing.shares import code_bytes
-from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
+from dsked.sharing.terms import Party, Terms, sort_parties
 from dsked.wire.messages import PartyBody, PutGroup, ShareGroup, name_fits
 
 
