@@ -198,9 +198,10 @@ Responders = Annotated[list[PartyBody], Meta(min_length=1, max_length=MAX_RESPON
 class PutGroup(Keys):
     """Keys that share their metadata, and this hub's shares of them.
 
-    `ttl_ms`: time to live, capped by the hub. `shares`: key_bytes for each key, in the order of the key IDs; or, of one key alone, a piece of its share
-    from `offset` bytes on. `codes`, with offset 0 only: for each key one code per responder client in
-    ascending order of their names, each x, f and, for long keys, r (16 bytes each).
+    `ttl_ms`: time to live, capped by the hub. `shares`: key_bytes for each key, in the order of the key IDs;
+    or, of one key alone, a piece of its share from `offset` bytes on. `codes`, with offset 0 only: for each
+    key one code per responder client in ascending order of their names, each x, f and, for long keys, r (16
+    bytes each).
     """
 
     initiator: EncryptorName
