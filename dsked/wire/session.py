@@ -22,12 +22,12 @@ from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
 
 
-def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
-    """`data` cut into pieces as long as `bins`."""
-    start = 0
+def _padded(bins: list[bytes], pad: bytes) -> Iterator[bytes]:
+    """Each of `bins` XORed with its part of `pad`, which begins behind the mask."""
+    start = MASK_BYTES
     for piece in bins:
         end = start + len(piece)
-        yield data[start:end]
+        yield apply_pad(piece, pad[start:end])
         start = end
 
 
@@ -131,7 +131,7 @@ class Session:
             return None
         position, pad = taken
         if pads:
-            message.replace_secrets(_cut(apply_pad(b"".join(bins), pad[MASK_BYTES:]), bins))
+            message.replace_secrets(_padded(bins, pad))
         header = Header(int(message.type), request_id, position, pads, self.streams.peer.tell())
         untagged = encode_untagged(header, encode_body(message))
         key = self._send_hash_key + pad[:MASK_BYTES]
@@ -160,9 +160,9 @@ class Session:
         if isinstance(message, Unknown):
             return header.request_id, message  # its pads, if it has any, are burned
         bins = list(message.secrets())
-        data = b"".join(bins)
-        if len(data) != header.pads:
-            raise FrameError(f"{len(data)} secret bytes under {header.pads} pads")
-        if data:
-            message.replace_secrets(_cut(apply_pad(data, pad[MASK_BYTES:]), bins))
+        secret_bytes = sum(map(len, bins))
+        if secret_bytes != header.pads:
+            raise FrameError(f"{secret_bytes} secret bytes under {header.pads} pads")
+        if secret_bytes:
+            message.replace_secrets(_padded(bins, pad))
         return header.request_id, message
