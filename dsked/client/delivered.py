@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dsked.client.fetch import FetchId
+from collections.abc import Collection
+
 from dsked.expiring import ExpiringKeyIds
 from dsked.limits import MAX_REMEMBERED_DELIVERIES
 
-Delivery = tuple[FetchId, str]  # and the encryptor
+Recipient = tuple[str, str]  # (initiator client, encryptor)
 
 
 class Delivered:
@@ -18,19 +19,21 @@ class Delivered:
     def __len__(self) -> int:
         return len(self._key_ids)
 
-    def __contains__(self, delivery: Delivery) -> bool:
-        (initiator, key_id), encryptor = delivery
-        return self._key_ids.contains((initiator, encryptor), key_id)
+    def among(self, recipient: Recipient, key_ids: Collection[bytes]) -> set[bytes]:
+        """Those of the initiator's keys that the encryptor has got."""
+        return self._key_ids.among(recipient, key_ids)
 
     def full(self, more: int) -> bool:
         """True when `more` deliveries could not be remembered."""
         return len(self) + more > MAX_REMEMBERED_DELIVERIES
 
-    def add(self, delivery: Delivery, now: float, for_s: float) -> None:
-        """Remember a delivery for at least so long, and forget those whose time is out."""
+    def add(self, recipient: Recipient, key_ids: Collection[bytes], now: float, for_s: float) -> None:
+        """Remember deliveries for at least so long, and forget those whose time is out.
+
+        None may be remembered already, or stand there twice.
+        """
         self.forget_expired(now)
-        (initiator, key_id), encryptor = delivery
-        self._key_ids.add((initiator, encryptor), key_id, now, for_s)
+        self._key_ids.add_many(recipient, key_ids, now, for_s)
 
     def forget_expired(self, now: float) -> None:
         """Forget those whose time is out."""

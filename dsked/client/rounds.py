@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dsked.client.fetch import Fetch, FetchId
+from dsked.client.fetch import Batch, Fetch
 from dsked.client.hub_peer import HubPeer
 from dsked.keys import Done
 from dsked.limits import RETRY_FIRST_S
@@ -27,7 +27,32 @@ class Round:
     """The requests of one turn: asked together, asked again together, ended together."""
 
     deadline: float
+    keep_until: float  # for keys of which nobody knew before
     delay_s: float = RETRY_FIRST_S
     requests: list[Request] = field(default_factory=list)
-    fetches: dict[FetchId, Fetch] = field(default_factory=dict)
+    fetches: dict[Fetch, None] = field(default_factory=dict)
+    fresh: dict[str, Batch] = field(default_factory=dict)  # by initiator: keys of which nobody knew before
     asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
+
+    def fresh_of(self, initiator: str) -> Batch:
+        """The batch for new keys of an initiator."""
+        batch = self.fresh.get(initiator)
+        if batch is None:
+            batch = self.fresh[initiator] = Batch(initiator)
+        return batch
+
+    def add(self, request: Request) -> None:
+        """An encryptor waits for these keys."""
+        self.requests.append(request)
+        self.fetches.update(dict.fromkeys(request.fetches))
+        waiting = (request,)
+        for fetch in request.fetches:
+            fetch.waiting = (*fetch.waiting, request) if fetch.waiting else waiting
+
+    def wanted(self) -> dict[Batch, list[Fetch]]:
+        """The keys that are not there yet, by their batches."""
+        by_batch: dict[Batch, list[Fetch]] = {}
+        for fetch in self.fetches:
+            if fetch.key is None:
+                by_batch.setdefault(fetch.batch, []).append(fetch)
+        return by_batch
