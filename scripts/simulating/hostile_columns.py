@@ -85,7 +85,9 @@ def _cut_elsewhere(group: PutGroup, other_id: bytes) -> Sequence[PutGroup]:
 def _codes_behind_the_first_piece(group: PutGroup, other_id: bytes) -> Sequence[PutGroup]:
     row = rows_of(group)[0]
     at = len(row.share) // 2
-    return groups_of(group, [replaced(row, share=row.share[:at]), replaced(row, offset=at, share=row.share[at:])])
+    return groups_of(
+        group, [replaced(row, share=row.share[:at]), replaced(row, offset=at, share=row.share[at:])]
+    )
 
 
 def _beside_a_key_of_others(group: PutGroup, other_id: bytes) -> Sequence[PutGroup]:

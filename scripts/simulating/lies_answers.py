@@ -67,7 +67,9 @@ class SaysAnything(Denies):
 
     def denied(self, group: ShareGroup) -> list[Missing]:
         initiator = group.initiator.client
-        return [Missing(initiator, self.random.randrange(256), key_id) for key_id in cut_key_ids(group.key_ids)]
+        return [
+            Missing(initiator, self.random.randrange(256), key_id) for key_id in cut_key_ids(group.key_ids)
+        ]
 
 
 class HugeMissing(Lie):

@@ -1,4 +1,4 @@
-"""Lies about columns: key IDs that do not stand beside their shares, too many, too few, twice, or of others."""
+"""Lies about columns: key IDs that do not stand beside their shares, too many, too few, twice, of others."""
 
 from __future__ import annotations
 
@@ -163,7 +163,9 @@ class DeniesOthersKeys(ShareLie):
 
     def altered(self, to: HubConnection, message: Shares) -> Shares:
         ids = b"".join([leak.key_id for leak in self.cabal.leaked])[-64 * KEY_ID_BYTES :]
-        others = [Missing(leak.initiator.client, int(ErrorCode.DONE), ids) for leak in list(self.cabal.leaked)[-1:]]
+        others = [
+            Missing(leak.initiator.client, int(ErrorCode.DONE), ids) for leak in list(self.cabal.leaked)[-1:]
+        ]
         return Shares(message.groups, message.missing + others)
 
 

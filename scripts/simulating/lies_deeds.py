@@ -66,7 +66,11 @@ class GivesAgain(Lie):
             return message
         groups, given = [], False
         for group in message.groups:
-            rest = [key_id for key_id in cut_key_ids(group.key_ids) if not self._gives(to, request_id, group, key_id)]
+            rest = [
+                key_id
+                for key_id in cut_key_ids(group.key_ids)
+                if not self._gives(to, request_id, group, key_id)
+            ]
             given = given or len(rest) < group.number
             if rest:
                 groups.append(replaced(group, key_ids=b"".join(rest)))
@@ -113,21 +117,22 @@ class ForgetsTombstones(GivesAgain):
     """Gives shares that were confirmed, that timed out, or that it held before it started again."""
 
     def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
-        return (initiator, key_id) not in self.hub.shares._shares or to.client in stored.confirmed
+        lot = self.hub.shares.find(initiator, key_id)
+        return lot is None or to.client in lot.confirmed
 
 
 class ForgetsShares(Lie):
-    """Acknowledges, and has forgotten before anyone asks."""
+    """Acknowledges, and has forgotten before anyone asks, with all that came along."""
 
     def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
         if not isinstance(message, GetShares):
             return message
         for group in message.groups:
-            for key in group.keys:
-                stored = self.hub.shares._shares.get((group.initiator, key.key_id))
-                if stored is not None:
+            for key_id in cut_key_ids(group.key_ids):
+                lot = self.hub.shares.find(group.initiator, key_id)
+                if lot is not None:
                     self.hub.lied()
-                    self.hub.shares._remove((group.initiator, key.key_id), stored)
+                    self.hub.shares._remove(self.hub.shares._accounts[group.initiator], lot)
         return message
 
 

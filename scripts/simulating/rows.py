@@ -44,12 +44,13 @@ def rows_of(group: PutGroup | ShareGroup) -> list[Row]:
 def groups_of(group: Group, rows: Iterable[Row]) -> list[Group]:
     """Groups like `group` that hold these keys in their order.
 
-    Whole shares with codes of the right length stand in one column. Every other key has a group of its own, so
-    that what is wrong with it, or unusual, is told of no other.
+    Whole shares with codes of the right length stand in one column. Every other key has a group of its own,
+    so that what is wrong with it, or unusual, is told of no other.
     """
     made, whole = [], (0, group.key_bytes, _codes_bytes(group))
     for together, some in groupby(rows, lambda row: (row.offset, len(row.share), len(row.code)) == whole):
-        made += [_column(group, list(some))] if together else one_by_one(group, some)
+        keys = list(some)
+        made += [_column(group, keys)] if together else one_by_one(group, keys)
     return made
 
 

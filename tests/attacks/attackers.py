@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from simulating.rows import Row, put_under
 
+from dsked.hub.lots import Lot
+from dsked.hub.share_store import ShareStore
+from dsked.limits import KEY_ID_BYTES
 from dsked.sharing.terms import Party, Terms
 from dsked.wire.connection import ClientConnection, HubConnection
 from dsked.wire.messages import GetGroup, GetShares, Message, PutShares
 from tests.engines.world import Link, World
 
 KEY_ID = b"\x0a" * 16
+
+
+def ids(number: int, first: int = 0) -> list[bytes]:
+    """So many key IDs, the same ones each time."""
+    return [index.to_bytes(KEY_ID_BYTES, "big") for index in range(first, first + number)]
 
 
 def link_of(world: World, client: str, hub: str = "hub1") -> Link:
@@ -60,3 +68,9 @@ def share(key_id: bytes = KEY_ID, nr_codes: int = 1, share: bytes = b"s", offset
 def get(*key_ids: bytes, wait_ms: int = 0, initiator: str = "carol") -> GetShares:
     """GET_SHARES of keys of carol."""
     return GetShares([GetGroup(initiator, b"".join(key_ids), 0)], wait_ms, [])
+
+
+def lots_of(store: ShareStore, key_ids: Iterable[bytes]) -> set[Lot]:
+    """The lots in which a hub keeps shares of carol."""
+    found = [store.find("carol", key_id) for key_id in key_ids]
+    return {lot for lot in found if lot is not None}
