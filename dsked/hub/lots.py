@@ -1,17 +1,16 @@
-"""Shares in columns: what came together stays together, as long as the same becomes of all of it.
+"""Shares in columns: what one PUT_SHARES group brought stays together, and goes out as it came.
 
-A `Lot` holds the shares of keys that one PUT_SHARES group brought. All its keys are alike in their terms, in
-their deadline, in the process that got them and in who has confirmed them. Where something happens to some
-of them alone, those are cut out into a lot of their own. So nothing is kept per key but its place in a
-dictionary, and a lot's columns are never longer than its keys need: what is cut out is a copy, and what stays
-is cut anew. `Given` is what one responder client gets of a lot.
+A `Lot` holds the shares of up to 128 keys under the same terms. Nothing is kept per key but its place in the
+store's dictionary, and what has become of some keys and not of others: to which process they were given, and
+which clients have confirmed them. When half of a lot's keys are gone its columns are cut anew, so that no lot
+holds more than twice the bytes of the keys that are left, which is what counts against limits.
+`Given` is what one responder client gets of a lot.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import NamedTuple, NoReturn
 
 from dsked.errors import ErrorCode
@@ -19,16 +18,15 @@ from dsked.limits import KEY_ID_BYTES, RESPONDER_OVERHEAD_BYTES
 from dsked.secrecy import no_pickle, no_secrets
 from dsked.sharing.terms import Terms
 
-#: Keys of a lot, at most: cutting one out copies 128 key IDs, and up to a frame's 256 KiB of shares (20 us).
+#: Keys of a lot, at most: so many are looked through to find one (0.3 us), and cut anew (20 us).
 MAX_LOT_KEYS = 128
 Refused = tuple[ErrorCode, bytes]  # why, and the key IDs
-_NOBODY: Mapping[str, bytes] = MappingProxyType({})
 
 
 class Given(NamedTuple):
     """What one responder client gets under the same terms: columns as in a SHARES group.
 
-    `shares`: from `offset` bytes on of one key alone, or whole; `codes`: its own, with offset 0 only.
+    `shares`: whole, or of one key alone from `offset` bytes on; `codes`: its own, with offset 0 only.
     """
 
     terms: Terms
@@ -66,11 +64,10 @@ class Given(NamedTuple):
 
 @dataclass(slots=True, eq=False)
 class Lot:
-    """Shares of keys to which the same has happened. The columns are those of a PUT_SHARES group.
+    """Shares of keys that came together; the columns are those of a PUT_SHARES group.
 
-    `clients`: those of the responders, sorted; the codes of each key stand in their order. `bound`: responder
-    client to the boot ID of the process that got the shares; it is replaced, never changed, since lots that
-    were cut out of one another have it in common. The share of a single key may be growing, as a bytearray.
+    `clients`: those of the responders, sorted; the codes of each key stand in their order. `left`: keys that are
+    not gone. The share of a single key may be growing, as a bytearray.
     """
 
     terms: Terms
@@ -79,14 +76,16 @@ class Lot:
     key_ids: bytes
     shares: bytes | bytearray = field(repr=False)
     codes: bytes = field(repr=False)
-    bound: Mapping[str, bytes] = field(default_factory=lambda: _NOBODY)
-    confirmed: frozenset[str] = frozenset()
+    left: int
+    #: (responder client, boot ID of its process) to the keys that it was given.
+    bound: dict[tuple[str, bytes], set[bytes]] | None = None
+    confirmed: dict[str, set[bytes]] | None = None  # by responder client
 
     __reduce__ = no_pickle
 
     @property
     def number(self) -> int:
-        """How many keys."""
+        """Keys in the columns."""
         return len(self.key_ids) // KEY_ID_BYTES
 
     @property
@@ -106,92 +105,134 @@ class Lot:
         names = sum([len(client) + len(encryptor) for client, encryptor in responders])
         return names + RESPONDER_OVERHEAD_BYTES * len(responders)
 
-    @property
-    def confirmed_by_all(self) -> bool:
-        """True when every named responder client has the keys."""
-        return len(self.confirmed) == len(self.clients)
+    def cut(self, start: int, end: int) -> Lot:
+        """A lot of the keys from `start` to `end`, as if they had come alone."""
+        if start == 0 and end == self.number:
+            return self
+        share, code = len(self.shares) // self.number, len(self.codes) // self.number
+        return Lot(
+            self.terms, self.clients, self.expires_at, self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES],
+            self.shares[start * share : end * share], self.codes[start * code : end * code], end - start,
+        )  # fmt: skip
 
-    def position(self, key_id: bytes) -> int:
-        """Where a key of the lot stands in it."""
+    # --- its columns ---
+
+    def _position(self, key_id: bytes) -> int:
+        """Where a key stands in the columns."""
         at = self.key_ids.find(key_id)
         while at % KEY_ID_BYTES:  # found across two key IDs
             at = self.key_ids.find(key_id, at - at % KEY_ID_BYTES + KEY_ID_BYTES)
         return at // KEY_ID_BYTES
 
-    def cut(self, start: int, end: int) -> Lot:
-        """A lot of the keys from `start` to `end`; itself where these are all."""
-        if start == 0 and end == self.number:
-            return self
-        columns = self._columns(start, end)
-        return Lot(self.terms, self.clients, self.expires_at, *columns, self.bound, self.confirmed)
+    def columns(self, ids: Sequence[bytes]) -> tuple[bytes, bytes | bytearray, bytes]:
+        """Key IDs, shares and codes of some of the keys, in this order."""
+        key_ids, start = b"".join(ids), self._position(ids[0])
+        end, number = start + len(ids), self.number
+        share, code = len(self.shares) // number, len(self.codes) // number
+        if self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES] == key_ids:
+            return key_ids, self.shares[start * share : end * share], self.codes[start * code : end * code]
+        places = [self._position(key_id) for key_id in ids]
+        shares = b"".join([self.shares[at * share : (at + 1) * share] for at in places])
+        return key_ids, shares, b"".join([self.codes[at * code : (at + 1) * code] for at in places])
 
-    def keep(self, start: int, end: int) -> None:
-        """Keep the keys from `start` to `end` only."""
-        self.key_ids, self.shares, self.codes = self._columns(start, end)
+    def cut_anew(self, ids: Sequence[bytes]) -> None:
+        """Only these keys are left: what the columns hold of others goes."""
+        self.key_ids, self.shares, self.codes = self.columns(ids)
+        if self.bound is not None:
+            self.bound = {process: known.intersection(ids) for process, known in self.bound.items()}
+        if self.confirmed is not None:
+            self.confirmed = {client: known.intersection(ids) for client, known in self.confirmed.items()}
 
-    def _columns(self, start: int, end: int) -> tuple[bytes, bytes | bytearray, bytes]:
-        share, code = len(self.shares) // self.number, len(self.codes) // self.number
-        return (
-            self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES],
-            self.shares[start * share : end * share],
-            self.codes[start * code : end * code],
-        )
-
-    def common_bytes(self, start: int, key_ids: bytes) -> int:
-        """Bytes of whole key IDs that are alike in the lot from key `start` on and in `key_ids`."""
-        own = self.key_ids[start * KEY_ID_BYTES : start * KEY_ID_BYTES + len(key_ids)]
-        if own == key_ids[: len(own)]:
-            return len(own)
-        ends = range(0, len(own), KEY_ID_BYTES)
-        return next(at for at in ends if own[at : at + KEY_ID_BYTES] != key_ids[at : at + KEY_ID_BYTES])
+    # --- an initiator brings a key once more ---
 
     def put_again(self, one: Lot, offset: int) -> ErrorCode:
-        """One of the keys once more: a retry, a further piece from byte `offset` on, or a conflict."""
-        at = self.position(one.key_ids)
-        there = self.cut(at, at + 1)
-        if there.terms != one.terms or (offset == 0 and there.codes != one.codes):
+        """A retry of one of the keys, a further piece of its share from byte `offset` on, or a conflict."""
+        there, codes = self.shares, self.codes
+        if self.number > 1:
+            _, there, codes = self.columns([one.key_ids])
+        if self.terms != one.terms or (offset == 0 and codes != one.codes):
             return ErrorCode.CONFLICT
-        if there.confirmed_by_all:
+        if self.confirmed_by_all([one.key_ids]):
             return ErrorCode.DONE
-        return there._extend(offset, one.shares)
-
-    def _extend(self, offset: int, piece: bytes | bytearray) -> ErrorCode:
-        have = len(self.shares)
+        have, piece = len(there), one.shares
         if offset > have:
             return ErrorCode.BAD_REQUEST
-        if self.shares[offset : offset + len(piece)] != piece[: have - offset]:
+        if there[offset : offset + len(piece)] != piece[: have - offset]:
             return ErrorCode.CONFLICT
-        if self.complete:
-            return ErrorCode.OK
-        self.shares += piece[have - offset :]
+        return self._extend(piece[have - offset :])
+
+    def _extend(self, piece: bytes | bytearray) -> ErrorCode:
         if not self.complete:
-            return ErrorCode.PARTIAL
-        self.shares = bytes(self.shares)
+            self.shares += piece
+            if not self.complete:
+                return ErrorCode.PARTIAL
+            self.shares = bytes(self.shares)
         return ErrorCode.OK
 
-    def refuses(self, responder_client: str, boot_id: bytes, offset: int) -> ErrorCode | None:
-        """Why a process of a client does not get the shares from byte `offset` on, or None."""
-        if responder_client not in self.clients:
-            return ErrorCode.NOT_NAMED
-        if responder_client in self.confirmed:
-            return ErrorCode.DONE
-        if not self.complete:
-            return ErrorCode.UNKNOWN_KEY
-        if self.bound.get(responder_client, boot_id) != boot_id:
-            return ErrorCode.DELIVERED
-        return ErrorCode.BAD_REQUEST if offset >= self.terms.key_bytes else None
+    # --- responders get keys, and confirm them ---
 
-    def given(self, responder_client: str, start: int, end: int, offset: int) -> Given:
-        """The keys from `start` to `end` for a named client: of one key alone from byte `offset` on."""
-        key_ids, shares, codes = self._columns(start, end)
+    def give(
+        self, client: str, boot_id: bytes, ids: Sequence[bytes], offset: int
+    ) -> tuple[Given | None, list[Refused]]:
+        """Some of the keys for a process of a client, to which they are bound; and why not the others.
+
+        Of one key alone the share may be wanted from byte `offset` on.
+        """
+        if client not in self.clients:
+            return None, [(ErrorCode.NOT_NAMED, b"".join(ids))]
+        refused: list[Refused] = []
+        if self.confirmed is not None:
+            ids = _without(ids, self.confirmed.get(client, ()), ErrorCode.DONE, refused)
+        if not self.complete:
+            ids = _without(ids, ids, ErrorCode.UNKNOWN_KEY, refused)
+        if self.bound is not None:
+            ids = _without(ids, self._of_others(client, boot_id), ErrorCode.DELIVERED, refused)
+        if offset >= self.terms.key_bytes:
+            ids = _without(ids, ids, ErrorCode.BAD_REQUEST, refused)
+        if not ids:
+            return None, refused
+        if self.bound is None:
+            self.bound = {}
+        self.bound.setdefault((client, boot_id), set()).update(ids)
+        return self._given(client, ids, offset), refused
+
+    def _of_others(self, client: str, boot_id: bytes) -> set[bytes]:
+        """The keys that other processes of the client were given."""
+        bound = self.bound or {}
+        others = (keys for process, keys in bound.items() if process[0] == client and process[1] != boot_id)
+        return set().union(*others)
+
+    def _given(self, client: str, ids: Sequence[bytes], offset: int) -> Given:
+        key_ids, shares, codes = self.columns(ids)
         if offset:
             return Given(self.terms, key_ids, offset, bytes(shares[offset:]), b"")
-        return Given(self.terms, key_ids, 0, bytes(shares), self._own_codes(responder_client, codes))
+        if len(self.clients) > 1:
+            each = len(codes) // len(ids)
+            size = each // len(self.clients)
+            first = self.clients.index(client) * size
+            codes = b"".join([codes[at : at + size] for at in range(first, len(codes), each)])
+        return Given(self.terms, key_ids, 0, bytes(shares), codes)
 
-    def _own_codes(self, responder_client: str, codes: bytes) -> bytes:
-        if len(self.clients) == 1:
-            return codes
-        each = len(self.codes) // self.number
-        size = each // len(self.clients)
-        first = self.clients.index(responder_client) * size
-        return b"".join([codes[at : at + size] for at in range(first, len(codes), each)])
+    def confirm(self, client: str, ids: Iterable[bytes]) -> None:
+        """A named client has these keys: it is not given them any more."""
+        if self.confirmed is None:
+            self.confirmed = {}
+        self.confirmed.setdefault(client, set()).update(ids)
+
+    def confirmed_by_all(self, ids: Iterable[bytes]) -> set[bytes]:
+        """Those keys that every named client has confirmed."""
+        confirmed = self.confirmed or {}
+        return set(ids).intersection(*(confirmed.get(client, ()) for client in self.clients))
+
+
+def _without(
+    ids: Sequence[bytes], those: Collection[bytes], code: ErrorCode, refused: list[Refused]
+) -> Sequence[bytes]:
+    """`ids` without those that are refused with this code."""
+    if not those:
+        return ids
+    out = [key_id for key_id in ids if key_id in those]
+    if out:
+        refused.append((code, b"".join(out)))
+        ids = [key_id for key_id in ids if key_id not in those]
+    return ids

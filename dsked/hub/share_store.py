@@ -15,14 +15,15 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
 
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ErrorCode
 from dsked.hub.lots import MAX_LOT_KEYS, Given, Lot, Refused
 from dsked.hub.tombstones import Tombstones
-from dsked.limits import KEY_ID_BYTES, MAX_EXPIRED_PER_TURN, MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
+from dsked.limits import MAX_EXPIRED_PER_TURN, MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
 from dsked.sharing.terms import Terms, responder_clients
 from dsked.wire.messages import cut_key_ids
 
@@ -38,10 +39,10 @@ class _Account:
     nr_bytes: int = 0
     nr_responder_bytes: int = 0
 
-    def count(self, lot: Lot, times: int = 1) -> None:
-        """Count the bytes of a lot; with `times` -1 no more."""
-        self.nr_bytes += times * lot.number * lot.key_size
-        self.nr_responder_bytes += times * lot.number * lot.key_responder_bytes
+    def count(self, lot: Lot, number: int) -> None:
+        """So many keys of a lot more, or less where `number` is negative."""
+        self.nr_bytes += number * lot.key_size
+        self.nr_responder_bytes += number * lot.key_responder_bytes
 
     def room(self, lot: Lot, limits: Limits, tombstones: int) -> int:
         """How many of a lot's keys it may have beside.
@@ -91,11 +92,11 @@ class ShareStore:
         """
         initiator, clients = terms.initiator.client, responder_clients(terms)
         account = self._accounts.get(initiator) or _Account()
-        lot = Lot(terms, clients, now + min(ttl_s, self.timeout_s), key_ids, shares, codes)
         ids = cut_key_ids(key_ids)
+        lot = Lot(terms, clients, now + min(ttl_s, self.timeout_s), key_ids, shares, codes, len(ids))
         gone = self._tombstones.gone(initiator, clients, ids)
         if not gone and not offset and account.lots.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
-            return self._store(account, lot)
+            return self._store(account, lot, ids)
         ones = (lot.cut(number, number + 1) for number in range(len(ids)))
         return bytes([self._put_one(account, one, offset, gone) for one in ones])
 
@@ -103,37 +104,37 @@ class ShareStore:
         stored = account.lots.get(one.key_ids)
         if stored is not None:
             return stored.put_again(one, offset)
-        gone_for = frozenset(client for client, ids in gone.items() if one.key_ids in ids)
+        gone_for = [client for client, ids in gone.items() if one.key_ids in ids]
         if len(gone_for) == len(one.clients):
             return ErrorCode.DONE
         if offset != 0:
             return ErrorCode.BAD_REQUEST
-        one.confirmed = gone_for
-        return self._store(account, one)[0]
+        for client in gone_for:
+            one.confirm(client, [one.key_ids])
+        return self._store(account, one, [one.key_ids])[0]
 
-    def _store(self, account: _Account, lot: Lot) -> bytes:
+    def _store(self, account: _Account, lot: Lot, ids: list[bytes]) -> bytes:
         """Store as many keys of a new lot as there is room for."""
         initiator = lot.terms.initiator.client
         fitting = account.room(lot, self._limits, self._tombstones.room_for_expired(initiator))
         code = ErrorCode.OK if lot.complete else ErrorCode.PARTIAL
-        for start in range(0, fitting, MAX_LOT_KEYS):
+        if fitting:
             self._accounts[initiator] = account
-            self._add(account, lot.cut(start, min(start + MAX_LOT_KEYS, fitting)))
+        for start in range(0, fitting, MAX_LOT_KEYS):
+            end = min(start + MAX_LOT_KEYS, fitting)
+            self._add(account, lot.cut(start, end), ids[start:end])
         return bytes([code]) * fitting + bytes([ErrorCode.LIMIT]) * (lot.number - fitting)
 
-    def _add(self, account: _Account, lot: Lot) -> None:
+    def _add(self, account: _Account, lot: Lot, ids: list[bytes]) -> None:
         if not lot.complete:
             lot.shares = bytearray(lot.shares)
-        account.count(lot)
+        account.lots.update(dict.fromkeys(ids, lot))
+        account.count(lot, lot.number)
         step = _step_of(lot)
         if step not in self._by_step:
             self._by_step[step] = {}
             heapq.heappush(self._steps, step)
-        self._place(account, lot)
-
-    def _place(self, account: _Account, lot: Lot) -> None:
-        account.lots.update(dict.fromkeys(cut_key_ids(lot.key_ids), lot))
-        self._by_step[_step_of(lot)][lot] = None
+        self._by_step[step][lot] = None
 
     # --- shares go ---
 
@@ -147,92 +148,71 @@ class ShareStore:
         """
         given: list[Given] = []
         refused: list[Refused] = []
-        for lot, start, run in self._runs(initiator_client, key_ids):
+        for lot, ids in self._by_lot(initiator_client, cut_key_ids(key_ids)):
             if lot is None:
-                refused.extend(self._absent(responder_client, initiator_client, run))
+                refused.extend(self._absent(responder_client, initiator_client, ids))
                 continue
-            code = lot.refuses(responder_client, boot_id, offset)
-            if code is not None:
-                refused.append((code, run))
-                continue
-            end = start + len(run) // KEY_ID_BYTES
-            if responder_client not in lot.bound:
-                lot = self._cut_out(self._accounts[initiator_client], lot, start, end)
-                lot.bound = {**lot.bound, responder_client: boot_id}
-                start, end = 0, lot.number
-            given.append(lot.given(responder_client, start, end, offset))
+            of_lot, others = lot.give(responder_client, boot_id, ids, offset)
+            refused.extend(others)
+            if of_lot is not None:
+                given.append(of_lot)
         return given, refused
 
-    def _runs(self, initiator: str, key_ids: bytes) -> Iterator[tuple[Lot | None, int, bytes]]:
-        """(lot, position in it, key IDs): those that follow one another in a lot as they do here.
-
-        Without a lot: those that are not stored. What is done to a run counts for those behind it.
-        """
+    def _by_lot(self, initiator: str, ids: list[bytes]) -> Iterator[tuple[Lot | None, list[bytes]]]:
+        """Keys that follow one another in a lot, in order; without a lot those that are not stored."""
         account = self._accounts.get(initiator)
-        lots = account.lots if account is not None else {}
-        at = 0
-        while at < len(key_ids):
-            key_id = key_ids[at : at + KEY_ID_BYTES]
-            lot = lots.get(key_id)
-            if lot is None:
-                start, end = 0, _end_of_absent(lots, key_ids, at)
-            else:
-                start = lot.position(key_id)
-                end = at + lot.common_bytes(start, key_ids[at : at + len(lot.key_ids)])
-            yield lot, start, key_ids[at:end]
-            at = end
+        if account is None:
+            yield None, ids
+            return
+        for lot, of_lot in groupby(ids, account.lots.get):
+            yield lot, list(of_lot)
 
-    def _absent(self, responder_client: str, initiator: str, key_ids: bytes) -> list[Refused]:
-        ids = cut_key_ids(key_ids)
-        gone = self._tombstones.gone(initiator, (responder_client,), ids).get(responder_client)
-        if gone is None:
-            return [(ErrorCode.UNKNOWN_KEY, key_ids)]
-        return [(ErrorCode.DONE if key_id in gone else ErrorCode.UNKNOWN_KEY, key_id) for key_id in ids]
-
-    def _cut_out(self, account: _Account, lot: Lot, start: int, end: int) -> Lot:
-        """A lot of these keys alone, so that something can happen to them that does not to the others."""
-        part = lot.cut(start, end)
-        if part is not lot:
-            self._place(account, part)
-            if start and end < lot.number:
-                self._place(account, lot.cut(end, lot.number))
-            lot.keep(*((0, start) if start else (end, lot.number)))
-        return part
+    def _absent(self, responder_client: str, initiator: str, ids: list[bytes]) -> list[Refused]:
+        gone = self._tombstones.gone(initiator, (responder_client,), ids).get(responder_client, set())
+        unknown = [key_id for key_id in ids if key_id not in gone]
+        refused = [(ErrorCode.UNKNOWN_KEY, b"".join(unknown))] if unknown else []
+        if gone:
+            refused.append((ErrorCode.DONE, b"".join([key_id for key_id in ids if key_id in gone])))
+        return refused
 
     def confirm(self, now: float, responder_client: str, initiator_client: str, key_ids: bytes) -> None:
         """A responder client has the keys: forget their shares for it, and keep late copies away."""
-        for lot, start, run in self._runs(initiator_client, key_ids):
-            if lot is None:
-                self._tombstones.add_confirmed(now, responder_client, initiator_client, cut_key_ids(run))
-            elif responder_client in lot.clients:  # else not its keys: it may not remove anything
-                account = self._accounts[initiator_client]
-                own = self._cut_out(account, lot, start, start + len(run) // KEY_ID_BYTES)
-                self._confirm_lot(now, responder_client, account, own)
+        unique = list(dict.fromkeys(cut_key_ids(key_ids)))
+        for lot, ids in self._by_lot(initiator_client, unique):
+            if (
+                lot is None or responder_client in lot.clients
+            ):  # else not its keys: it may not remove anything
+                self._tombstones.add_confirmed(now, responder_client, initiator_client, ids)
+            if lot is not None and responder_client in lot.clients:
+                lot.confirm(responder_client, ids)
+                self._remove_done(lot, ids)
 
-    def _confirm_lot(self, now: float, responder_client: str, account: _Account, lot: Lot) -> None:
-        initiator, ids = lot.terms.initiator.client, cut_key_ids(lot.key_ids)
-        self._tombstones.add_confirmed(now, responder_client, initiator, ids)
-        lot.confirmed |= {responder_client}
-        if not lot.confirmed_by_all:
-            return
-        # Without a tombstone for each, a share stays as its own until its time is out.
+    def _remove_done(self, lot: Lot, ids: list[bytes]) -> None:
+        """Remove what all have confirmed. Without a tombstone for each, a share stays as its own until its time
+        is out."""
+        initiator = lot.terms.initiator.client
         gone = self._tombstones.gone(initiator, lot.clients, ids)
-        buried = set(ids).intersection(*(gone.get(client, ()) for client in lot.clients))
-        if len(buried) == lot.number:
-            self._remove(account, lot)
-            return
-        for key_id in filter(buried.__contains__, ids):
-            of_key = account.lots[key_id]
-            at = of_key.position(key_id)
-            self._remove(account, self._cut_out(account, of_key, at, at + 1))
+        done = lot.confirmed_by_all(ids).intersection(*(gone.get(client, ()) for client in lot.clients))
+        if done:
+            self._remove(self._accounts[initiator], lot, done)
 
-    def _remove(self, account: _Account, lot: Lot) -> None:
-        for key_id in cut_key_ids(lot.key_ids):
+    def _remove(self, account: _Account, lot: Lot, ids: Collection[bytes]) -> None:
+        """Remove some keys of a lot that are left."""
+        for key_id in ids:
             del account.lots[key_id]
-        self._by_step[_step_of(lot)].pop(lot, None)
-        account.count(lot, -1)
+        account.count(lot, -len(ids))
+        lot.left -= len(ids)
+        if not lot.left:
+            self._by_step[_step_of(lot)].pop(lot, None)
+        elif lot.left * 2 <= lot.number:
+            lot.cut_anew(self._left(account, lot))
         if not account.lots:
             del self._accounts[lot.terms.initiator.client]
+
+    @staticmethod
+    def _left(account: _Account, lot: Lot) -> list[bytes]:
+        ids = cut_key_ids(lot.key_ids)
+        return ids if lot.left == lot.number else [one for one in ids if account.lots.get(one) is lot]
 
     # --- time ---
 
@@ -254,10 +234,12 @@ class ShareStore:
             due = self._by_step[self._steps[0]]
             while due and left > 0:
                 lot, _ = due.popitem()  # to find the first one takes ever longer
-                left -= lot.number
+                left -= lot.left
                 initiator = lot.terms.initiator.client
-                self._remove(self._accounts[initiator], lot)
-                self._tombstones.add_expired(now, initiator, cut_key_ids(lot.key_ids))
+                account = self._accounts[initiator]
+                ids = self._left(account, lot)
+                self._remove(account, lot, ids)
+                self._tombstones.add_expired(now, initiator, ids)
             if not due:
                 del self._by_step[heapq.heappop(self._steps)]
 
@@ -276,11 +258,3 @@ class ShareStore:
 
 def _step_of(lot: Lot) -> int:
     return math.ceil(lot.expires_at / _STEP_S)
-
-
-def _end_of_absent(lots: dict[bytes, Lot], key_ids: bytes, start: int) -> int:
-    """Where in `key_ids` behind `start` the next key stands that is stored."""
-    for at in range(start + KEY_ID_BYTES, len(key_ids), KEY_ID_BYTES):
-        if key_ids[at : at + KEY_ID_BYTES] in lots:
-            return at
-    return len(key_ids)
