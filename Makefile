@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench mutants bench-media bench-stalled lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-plots mutants bench-media bench-stalled lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -58,8 +58,15 @@ lint: setup ## ruff and mypy
 format: setup ## let ruff format the code
 	@$(BIN)/ruff format .
 
-bench: setup ## measure key pairs per second
-	@$(BIN)/python scripts/bench.py
+bench: setup ## measure every load beside the floor of the same run: twelve minutes
+	@$(BIN)/python scripts/bench.py $(if $(JSON),--json $(JSON))
+
+bench-quick: setup ## the same in less than a minute
+	@$(BIN)/python scripts/bench.py --quick
+
+bench-plots: setup ## draw the figures of docs/ from what make bench JSON=bench.json has kept
+	@scripts/setup.sh --bench
+	@$(BIN)/python scripts/bench.py --from $(or $(JSON),bench.json) --plot docs/figures >/dev/null
 
 bench-media: setup ## measure bundles, and nodes by the size of their pools
 	@$(BIN)/python scripts/bench_media.py
@@ -70,7 +77,7 @@ bench-stalled: setup ## measure what hubs that hang cost: before, at first, once
 mutants: setup ## break the safety rules on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py
 
-lock: ## renew requirements.lock from pyproject.toml
+lock: ## renew requirements*.lock from pyproject.toml
 	@scripts/lock.sh
 
 clean: ## remove .venv, caches and build products

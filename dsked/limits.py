@@ -160,8 +160,11 @@ MIN_DESCRIPTORS = 16  # beside SPARE_DESCRIPTORS: with fewer a node does not sta
 
 # Hub.
 MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
-MAX_UNAUTHENTICATED_CONNECTIONS = 256  # 8 KiB each: 2 MiB; at 5 s each 51 strangers a second hold on
-MAX_UNAUTHENTICATED_PER_ADDRESS = 64  # a quarter of them: many clients behind one address may start at once
+MAX_UNAUTHENTICATED_CONNECTIONS = 1024  # 4 KiB each: 4 MiB; at 5 s each 204 strangers a second hold on
+MAX_UNAUTHENTICATED_PER_ADDRESS = 256  # a quarter of them: many clients behind one address may start at once
+#: So long a stranger makes room for none: a round trip over a long distance, or M1 would never come in time
+#: when thousands connect at once. 4,000 a second are let in all the same, as many as one core takes.
+STRANGER_PATIENCE_S = 0.25
 #: 1,000 keys a second that nobody fetches for the share time-out of 60 s.
 MAX_PENDING_SHARES_PER_CLIENT = 65_536
 MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024  # 1 KiB for each of them, or 31 keys of 2 MiB

@@ -38,20 +38,25 @@ def _nothing() -> None:
 class TurnReader:
     """Hands on what comes over a connection, MAX_TURN_BYTES of it in a turn of the event loop.
 
-    Nothing more is read before all of it is handed on, so that no connection holds up the others.
+    Nothing more is read before all of it is handed on, so that no connection holds up the others. Little is
+    handed on as it comes: a connection owns bytes only where much has come at once.
     """
+
+    __slots__ = ("_done", "_paused", "_scheduled", "_take", "_transport", "_unread")
 
     def __init__(self, transport: asyncio.Transport, take: Callable[[bytes], None]) -> None:
         self._transport = transport
         self._take = take
         self._unread = b""
+        self._done = 0  # bytes of it that were handed on
         self._paused = False
         self._scheduled = False
 
     def received(self, data: bytes) -> None:
         """To be called by data_received."""
         if self._unread:
-            self._unread += data
+            self._unread = self._unread[self._done :] + data
+            self._done = 0
         elif len(data) <= MAX_TURN_BYTES:
             self._take(data)
         else:
@@ -65,7 +70,10 @@ class TurnReader:
             self._unread = b""
         if self._paused or not self._unread:
             return
-        part, self._unread = self._unread[:MAX_TURN_BYTES], self._unread[MAX_TURN_BYTES:]
+        part = self._unread[self._done : self._done + MAX_TURN_BYTES]
+        self._done += len(part)
+        if self._done == len(self._unread):
+            self._unread, self._done = b"", 0
         self._take(part)
         self._read_on()
 
@@ -90,10 +98,17 @@ class TurnReader:
             asyncio.get_running_loop().call_soon(self._go_on)
 
 
+def _room_at_once(pending: int) -> float:
+    """There is room."""
+    return 0.0
+
+
 class Acceptor:
     """Accepts on sockets that listen, a few connections a turn; `factory` makes the protocol of each.
 
     Where the system has no descriptor left it pauses, and `exhausted` may close what is worth least.
+    `no_room_for` gives for how long there will be no room for one more (seconds; 0: there is), beside so
+    many that are on their way to their protocols: those who come wait in the backlog. `go_on` ends the pause.
     """
 
     def __init__(
@@ -101,15 +116,17 @@ class Acceptor:
         listening: Sequence[socket.socket],
         factory: Callable[[], asyncio.BaseProtocol],
         exhausted: Callable[[], object] = _nothing,
+        no_room_for: Callable[[int], float] = _room_at_once,
     ) -> None:
         self._listening = listening
         self._factory = factory
         self._exhausted = exhausted
+        self._no_room_for = no_room_for
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
-        self._go_on()
+        self._listen()
 
     @property
     def port(self) -> int:
@@ -128,7 +145,13 @@ class Acceptor:
         if self._tasks:  # cancelled, a loop would forget to tell the protocol of its connection's end
             await asyncio.wait(self._tasks)
 
-    def _go_on(self) -> None:
+    def go_on(self) -> None:
+        """Accept again, if it waits."""
+        if self._pause is not None:
+            self._pause.cancel()
+            self._listen()
+
+    def _listen(self) -> None:
         self._pause = None
         for listening in self._listening:
             listening.setblocking(False)
@@ -140,13 +163,19 @@ class Acceptor:
 
     def _accept(self, listening: socket.socket) -> None:
         for _ in range(MAX_ACCEPTS_PER_TURN):
+            no_room_s = self._no_room_for(len(self._tasks))
+            if no_room_s:
+                self._wait(no_room_s)
+                return
             try:
                 accepted, _address = listening.accept()
             except BlockingIOError:
                 return
             except OSError as error:
                 if error.errno in _EXHAUSTED:
-                    self._wait(error)
+                    self._say(error)
+                    self._exhausted()
+                    self._wait(ACCEPT_PAUSE_S)
                     return
                 continue  # it has gone already
             with contextlib.suppress(OSError):  # it has gone already
@@ -158,22 +187,29 @@ class Acceptor:
             keep_alive(accepted)
         task = self._loop.create_task(self._connect(accepted))
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._has_its_protocol)
+
+    def _has_its_protocol(self, task: asyncio.Task[None]) -> None:
+        """It is pending no more: there may be room after all."""
+        self._tasks.discard(task)
+        self.go_on()
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it has gone already
             await self._loop.connect_accepted_socket(self._factory, accepted)
 
-    def _wait(self, error: OSError) -> None:
-        """Nothing more is accepted for a moment; the log tells it now and then."""
+    def _say(self, error: OSError) -> None:
+        """The log tells it now and then."""
         now = self._loop.time()
         if now >= self._quiet_until:
             self._quiet_until = now + OUTSIDER_LOG_INTERVAL_S
             _log.warning("new connections wait: %s", error.strerror)
-        self._exhausted()
+
+    def _wait(self, seconds: float) -> None:
+        """Nothing more is accepted for a moment."""
         if self._pause is None:
             self._stop()
-            self._pause = self._loop.call_later(ACCEPT_PAUSE_S, self._go_on)
+            self._pause = self._loop.call_later(seconds, self._listen)
 
 
 def keep_alive(raw: socket.socket) -> None:

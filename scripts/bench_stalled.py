@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from bench import quantiles_ms
+from benching.quantiles import quantiles_ms
 from laboratory import Laboratory, free_ports, topology, wait_until
 
 from dsked.delivery.control_client import ControlClient

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Writes requirements.lock anew from pyproject.toml: every package that development and the tests need,
-# at one version, with the hashes of its files; and requirements-fuzz.lock, the same of what only make fuzz
-# needs. `--upgrade` takes newer versions; without it, versions
+# at one version, with the hashes of its files; and requirements-fuzz.lock and requirements-bench.lock, the
+# same of what only make fuzz and make bench-plots need. `--upgrade` takes newer versions; without it, versions
 # stay unless pyproject.toml demands otherwise. Run with Python 3.11, the oldest that is supported.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -17,7 +17,10 @@ compile() {
 }
 
 compile --extra dev --output-file requirements.lock "$@" pyproject.toml
-# The extra alone: the rest is locked above.
-python3 -c 'import tomllib
-print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["fuzz"], sep="\n")' |
-    compile --constraint requirements.lock --output-file requirements-fuzz.lock "$@" -
+# The extras alone: the rest is locked above.
+for extra in fuzz bench; do
+    python3 -c 'import sys, tomllib
+print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' \
+        "$extra" |
+        compile --constraint requirements.lock --output-file "requirements-$extra.lock" "$@" -
+done

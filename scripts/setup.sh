@@ -2,13 +2,12 @@
 # Makes .venv in the checkout, with every locked package and the project itself, editable. Does nothing
 # when that is already so. Installs what the system lacks for it (Debian's python3-venv) when run by root or
 # by a user who has sudo. PYTHON=/path/to/python chooses the interpreter. With --tests it also sees to the
-# programs that only the tests need, with --fuzz to the fuzzer.
+# programs that only the tests need, with --fuzz to the fuzzer, with --bench to what draws plots.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 venv=$PWD/.venv
 stamp=$venv/.installed
-fuzz_stamp=$venv/.installed-fuzz
 
 say() { printf 'setup: %s\n' "$*" >&2; }
 fail() { say "$@"; exit 1; }
@@ -83,11 +82,13 @@ make_venv() {
     say "done"
 }
 
-install_fuzzer() {
-    say "installing the fuzzer"
+extra_there() { cmp --quiet "requirements-$1.lock" "$venv/.installed-$1"; }
+
+install_extra() {
+    say "installing what only make $1 needs"
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install \
-        --require-hashes --requirement requirements-fuzz.lock
-    cp requirements-fuzz.lock "$fuzz_stamp"
+        --require-hashes --requirement "requirements-$1.lock"
+    cp "requirements-$1.lock" "$venv/.installed-$1"
 }
 
 # strace makes the system calls of real daemons fail.
@@ -101,8 +102,9 @@ if ! up_to_date; then
     up_to_date || make_venv
 fi
 
-if [ "${1:-}" = --fuzz ] && ! cmp --quiet requirements-fuzz.lock "$fuzz_stamp"; then
+case ${1:-} in --fuzz | --bench) extra=${1#--} ;; *) extra= ;; esac
+if [ -n "$extra" ] && ! extra_there "$extra"; then
     exec 9>.setup.lock
     flock 9
-    cmp --quiet requirements-fuzz.lock "$fuzz_stamp" || install_fuzzer
+    extra_there "$extra" || install_extra "$extra"
 fi

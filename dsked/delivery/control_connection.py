@@ -9,30 +9,31 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Protocol, cast
 
-import msgspec
-
 from dsked.delivery.access import AccessRules, LocalUser
-from dsked.delivery.control_protocol import MAX_REQUEST_ID, FrameBuffer, Op, encode_frame
+from dsked.delivery.control_protocol import FrameBuffer
 from dsked.delivery.control_requests import (
     DECODE_ERRORS,
+    Adopt,
+    GetKeys,
+    GetKeysById,
+    Locate,
     Request,
-    decode_adopt,
-    decode_get_keys,
-    decode_get_keys_by_id,
-    decode_locate,
-    decode_no_args,
+    Status,
+    Stop,
     decode_request,
+    encode_reply,
+    fault,
 )
-from dsked.delivery.service import DeliveryService, KeyService, Node
+from dsked.delivery.service import DeliveryService, KeyService, Node, only_encryptor
 from dsked.errors import (
     DskedError,
     ErrorCode,
     FrameError,
     LimitError,
     NotAllowedError,
-    RequestError,
     ShuttingDownError,
 )
 from dsked.limits import (
@@ -46,6 +47,7 @@ from dsked.sockets import TurnReader
 _log = logging.getLogger(__name__)
 #: Replies of one turn that are collected for one write. Nobody is asked about other connections' for less.
 _SMALL_BYTES = 64 * 1024
+_OK = int(ErrorCode.OK)
 
 
 class ControlOwner(Protocol):
@@ -113,7 +115,8 @@ class ControlConnection(asyncio.Protocol):
             return
         try:
             for frame in self._frames.feed(data):
-                self._watch(begun=False)
+                if self._slow is not None:
+                    self._watch(begun=False)
                 self._take(frame)
                 if self._closing or self._paused:
                     return
@@ -148,67 +151,59 @@ class ControlConnection(asyncio.Protocol):
     # --- requests ---
 
     def _take(self, frame: bytes) -> None:
-        """Serve one request. Raises FrameError where not even its outer array is understood."""
+        """Serve one request. Raises FrameError where not even its outline is understood."""
         try:
             request = decode_request(frame)
-        except DECODE_ERRORS:
-            raise FrameError("a request is not understood: are both of the same version?") from None
-        if not 0 <= request.request_id <= MAX_REQUEST_ID:
-            raise FrameError(f"a request ID is not within 0 and {MAX_REQUEST_ID}")
-        self._open(request.request_id)
-        try:
-            self._serve(request)
         except DECODE_ERRORS as error:
-            self._fail(request.request_id, RequestError(f"the request's arguments are wrong: {error}"))
+            request_id, wrong = fault(frame, error)
+            self._open(request_id)
+            self._fail(request_id, wrong)
+            return
+        request_id = request.request_id
+        self._open(request_id)
+        try:
+            if len(self._open_requests) > MAX_CONTROL_REQUESTS_IN_FLIGHT:
+                raise LimitError(f"{MAX_CONTROL_REQUESTS_IN_FLIGHT} requests are open: the limit")
+            _SERVE[type(request)](self, request)
         except DskedError as error:
-            self._fail(request.request_id, error)
+            self._fail(request_id, error)
         except Exception:
             _log.exception("a control request failed")
-            self._fail(request.request_id, DskedError("internal error: see the node's log"))
+            self._fail(request_id, DskedError("internal error: see the node's log"))
 
     def _open(self, request_id: int) -> None:
         if request_id in self._open_requests:
             raise FrameError(f"request ID {request_id} is in use")
         self._open_requests.add(request_id)
 
-    def _serve(self, request: Request) -> None:
-        serve = _SERVE.get(request.op)
-        if serve is None:
-            raise RequestError(f"there is no operation {request.op}")
-        if len(self._open_requests) > MAX_CONTROL_REQUESTS_IN_FLIGHT:
-            raise LimitError(f"{MAX_CONTROL_REQUESTS_IN_FLIGHT} requests are open: the limit")
-        serve(self, request.request_id, request.args)
-
-    def _get_keys(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = decode_get_keys(raw)
+    def _get_keys(self, request: GetKeys) -> None:
+        args = request.args
         caller = self._caller(args.as_encryptor)
-        done = self._done(request_id)
+        done = partial(self._done, request.request_id)
         self._server.service().get_keys(caller, args.responders, args.number, args.size_bits, done)
 
-    def _get_keys_by_id(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = decode_get_keys_by_id(raw)
+    def _get_keys_by_id(self, request: GetKeysById) -> None:
+        args = request.args
         caller = self._caller(args.as_encryptor)
-        self._server.service().get_keys_by_id(caller, args.initiator, args.key_ids, self._done(request_id))
+        done = partial(self._done, request.request_id)
+        self._server.service().get_keys_by_id(caller, args.initiator, args.key_ids, done)
 
-    def _locate(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = decode_locate(raw)
-        self._server.service().locate(f"user {self.user.uid}", args.encryptor, self._done(request_id))
+    def _locate(self, request: Locate) -> None:
+        done = partial(self._done, request.request_id)
+        self._server.service().locate(f"user {self.user.uid}", request.args.encryptor, done)
 
-    def _status(self, request_id: int, raw: msgspec.Raw) -> None:
-        decode_no_args(raw)
-        self._reply(request_id, ErrorCode.OK, self._server.status())
+    def _status(self, request: Status) -> None:
+        self._reply(request.request_id, _OK, self._server.status())
 
-    def _stop(self, request_id: int, raw: msgspec.Raw) -> None:
-        decode_no_args(raw)
+    def _stop(self, request: Stop) -> None:
         self._check_may_control("stop it")
-        self._reply(request_id, ErrorCode.OK, None)
+        self._reply(request.request_id, _OK, None)
         self._flush()  # the reply leaves before the node begins to close connections
         self._server.node.stop()
 
-    def _adopt(self, request_id: int, raw: msgspec.Raw) -> None:
-        args = decode_adopt(raw)
+    def _adopt(self, request: Adopt) -> None:
         self._check_may_control("bring PSRD to it")
-        self._server.deliveries().adopt(args.bundle, self._done(request_id))
+        self._server.deliveries().adopt(request.args.bundle, partial(self._done, request.request_id))
 
     def _check_may_control(self, what: str) -> None:
         if not self._server.rules.may_control(self.user):
@@ -216,42 +211,31 @@ class ControlConnection(asyncio.Protocol):
 
     def _caller(self, named: str | None) -> str:
         """The encryptor for which the request acts, after the rules allowed it."""
-        encryptor = named if named is not None else self._only_encryptor()
+        encryptor = named if named is not None else only_encryptor(self._server.service())
         if not self._server.rules.may_act_for(self.user, encryptor):
             raise NotAllowedError(f"the local user {self.user.uid} may not act for encryptor {encryptor}")
         return encryptor
 
-    def _only_encryptor(self) -> str:
-        service = self._server.service()
-        if len(service.encryptors) == 1:
-            return service.encryptors[0]
-        if not service.encryptors:
-            raise RequestError(f"client {service.name} serves no encryptor")
-        raise RequestError(f"say for which encryptor: one of {', '.join(service.encryptors)}")
-
     # --- replies ---
 
-    def _done(self, request_id: int) -> Callable[[Any], None]:
-        def done(outcome: object) -> None:
-            if isinstance(outcome, DskedError):
-                self._fail(request_id, outcome)
-            else:
-                self._reply(request_id, ErrorCode.OK, outcome)
-
-        return done
+    def _done(self, request_id: int, outcome: object) -> None:
+        if isinstance(outcome, DskedError):
+            self._fail(request_id, outcome)
+        else:
+            self._reply(request_id, _OK, outcome)
 
     def _fail(self, request_id: int, error: DskedError) -> None:
-        self._reply(request_id, error.code, str(error))
+        self._reply(request_id, int(error.code), str(error))
 
-    def _reply(self, request_id: int, code: ErrorCode, result: object) -> None:
+    def _reply(self, request_id: int, code: int, result: object) -> None:
         """Send the reply to an open request, with all others of this loop turn."""
         if request_id not in self._open_requests:
             return  # the connection was lost or shut down meanwhile
         self._open_requests.remove(request_id)
         try:
-            frame = encode_frame([request_id, int(code), result])
+            frame = encode_reply(request_id, code, result)
         except FrameError as error:
-            frame = encode_frame([request_id, int(ErrorCode.LIMIT), f"the reply is too large: {error}"])
+            frame = encode_reply(request_id, int(ErrorCode.LIMIT), f"the reply is too large: {error}")
         self._send(frame)
 
     def _send(self, frame: bytes) -> None:
@@ -290,7 +274,7 @@ class ControlConnection(asyncio.Protocol):
 
     def _refuse(self, error: DskedError) -> None:
         """Say what is wrong with the connection itself, and close it."""
-        self._output.append(encode_frame([0, int(error.code), str(error)]))
+        self._output.append(encode_reply(0, int(error.code), str(error)))
         self._close()
 
     def _close(self) -> None:
@@ -299,11 +283,11 @@ class ControlConnection(asyncio.Protocol):
         self._transport.close()
 
 
-_SERVE: dict[int, Callable[[ControlConnection, int, msgspec.Raw], None]] = {
-    Op.GET_KEYS: ControlConnection._get_keys,
-    Op.GET_KEYS_BY_ID: ControlConnection._get_keys_by_id,
-    Op.STATUS: ControlConnection._status,
-    Op.STOP: ControlConnection._stop,
-    Op.LOCATE: ControlConnection._locate,
-    Op.ADOPT: ControlConnection._adopt,
+_SERVE: dict[type[Request], Callable[[ControlConnection, Any], None]] = {
+    GetKeys: ControlConnection._get_keys,
+    GetKeysById: ControlConnection._get_keys_by_id,
+    Status: ControlConnection._status,
+    Stop: ControlConnection._stop,
+    Locate: ControlConnection._locate,
+    Adopt: ControlConnection._adopt,
 }

@@ -31,6 +31,7 @@ STATUS gives the text of one JSON object: `role` ("hub" or "client"), `name`, `p
 from __future__ import annotations
 
 import enum
+import struct
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,7 +40,8 @@ import msgpack
 from dsked.errors import DskedError, ErrorCode, FrameError
 from dsked.limits import MAX_CONTROL_FRAME_BYTES
 
-LENGTH_BYTES = 4
+_LENGTH = struct.Struct(">I")
+LENGTH_BYTES = _LENGTH.size
 MAX_REQUEST_ID = 2**32 - 1
 
 
@@ -54,12 +56,17 @@ class Op(enum.IntEnum):
     ADOPT = 6
 
 
+def as_frame(body: bytes) -> bytes:
+    """An encoded message with its length in front. Raises FrameError where it is over the limit."""
+    length = len(body)
+    if length > MAX_CONTROL_FRAME_BYTES:
+        raise FrameError(f"message of {length} bytes; the limit is {MAX_CONTROL_FRAME_BYTES}")
+    return length.to_bytes(LENGTH_BYTES, "big") + body
+
+
 def encode_frame(message: list[Any]) -> bytes:
-    """One message as a frame, its length in front. Raises FrameError where it is over the limit."""
-    body: bytes = msgpack.packb(message)
-    if len(body) > MAX_CONTROL_FRAME_BYTES:
-        raise FrameError(f"message of {len(body)} bytes; the limit is {MAX_CONTROL_FRAME_BYTES}")
-    return len(body).to_bytes(LENGTH_BYTES, "big") + body
+    """One message as a frame. Raises FrameError where it is over the limit."""
+    return as_frame(msgpack.packb(message))
 
 
 def encode_request(op: Op, request_id: int, args: list[Any]) -> bytes:
@@ -86,19 +93,34 @@ class FrameBuffer:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """Take the bytes that came; gives the bodies of the frames that they complete.
 
-        Raises FrameError where a length is over the limit: the stream is of no use from there on.
+        Whoever stops in between finds the rest in the next `feed`. Raises FrameError where a length is over
+        the limit: the stream is of no use from there on.
         """
-        self._pending += data
-        while len(self._pending) >= LENGTH_BYTES:
-            end = LENGTH_BYTES + self._checked_length()
-            if end > len(self._pending):
-                break
-            frame = bytes(self._pending[LENGTH_BYTES:end])
-            del self._pending[:end]  # moves nothing: a bytearray is cut off in front at no cost
-            yield frame
+        if self._pending:
+            self._pending += data
+            if not self._frame_is_whole():
+                return
+            data = bytes(self._pending)
+            self._pending.clear()
+        start, available = 0, len(data)
+        try:
+            while available - start >= LENGTH_BYTES:
+                end = start + LENGTH_BYTES + self._checked_length(data, start)
+                if end > available:
+                    break
+                frame = data[start + LENGTH_BYTES : end]
+                start = end
+                yield frame
+        finally:
+            self._pending += data[start:]
 
-    def _checked_length(self) -> int:
-        length = int.from_bytes(self._pending[:LENGTH_BYTES], "big")
+    def _frame_is_whole(self) -> bool:
+        """Bytes that trickle in are not looked at before there is something to give."""
+        have = len(self._pending)
+        return have >= LENGTH_BYTES and have >= LENGTH_BYTES + self._checked_length(self._pending, 0)
+
+    def _checked_length(self, data: bytes | bytearray, start: int) -> int:
+        length: int = _LENGTH.unpack_from(data, start)[0]
         if length > self._max_frame_bytes:
             raise FrameError(f"frame of {length} bytes; the limit is {self._max_frame_bytes}")
         return length

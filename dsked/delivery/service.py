@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, Protocol
 
-from dsked.errors import DskedError
+from dsked.errors import DskedError, RequestError
 from dsked.keys import Done, KeyLimits
 
 
@@ -45,6 +45,15 @@ class KeyService(Protocol):
 
     def limits(self) -> KeyLimits:
         """The present limits."""
+
+
+def only_encryptor(service: KeyService) -> str:
+    """The encryptor of a caller who names none. Raises RequestError where there is not exactly one."""
+    if len(service.encryptors) == 1:
+        return service.encryptors[0]
+    if not service.encryptors:
+        raise RequestError(f"client {service.name} serves no encryptor")
+    raise RequestError(f"say for which encryptor: one of {', '.join(service.encryptors)}")
 
 
 class DeliveryService(Protocol):

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
@@ -109,11 +110,12 @@ class ClientNode:
         done: Callable[[list[Key] | DskedError], None],
     ) -> None:
         """Establish `number` keys from `caller` to `responders`."""
-        _log.debug("%r asks for %r keys of %r bits with %r", caller, number, size_bits, responders)
-        counted = self._count(caller, done)
-        if counted is not None:
-            self._engine.get_keys(caller, responders, number, size_bits, counted, self._dialer.turns.now())
-            self._dialer.touch()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%r asks for %r keys of %r bits with %r", caller, number, size_bits, responders)
+        if self._admits(caller, done):
+            counted, turns = partial(self._answered, caller, done), self._dialer.turns
+            self._engine.get_keys(caller, responders, number, size_bits, counted, turns.now())
+            turns.touch()
 
     def get_keys_by_id(
         self,
@@ -123,41 +125,46 @@ class ClientNode:
         done: Callable[[list[Key] | DskedError], None],
     ) -> None:
         """Hand out to `caller` the keys of `initiator`."""
-        _log.debug("%r asks for %r keys of %r", caller, len(key_ids), initiator)
-        counted = self._count(caller, done)
-        if counted is not None:
-            self._engine.get_keys_by_id(caller, initiator, key_ids, counted, self._dialer.turns.now())
-            self._dialer.touch()
+        if _log.isEnabledFor(logging.DEBUG):
+            _log.debug("%r asks for %r keys of %r", caller, len(key_ids), initiator)
+        if self._admits(caller, done):
+            counted, turns = partial(self._answered, caller, done), self._dialer.turns
+            self._engine.get_keys_by_id(caller, initiator, key_ids, counted, turns.now())
+            turns.touch()
 
     def locate(self, asker: str, encryptor: str, done: Callable[[str | DskedError], None]) -> None:
         """Which client serves `encryptor`; `asker` is on whose account the question goes."""
-        counted = self._count(asker, done)
-        if counted is not None:
-            self._engine.locate(encryptor, counted, self._dialer.turns.now())
-            self._dialer.touch()
+        if self._admits(asker, done):
+            counted, turns = partial(self._answered, asker, done), self._dialer.turns
+            self._engine.locate(encryptor, counted, turns.now())
+            turns.touch()
 
     def limits(self) -> KeyLimits:
         """What a key request may ask for."""
         return self._engine.limits()
 
-    def _count(
-        self, who: str, done: Callable[[ResultT | DskedError], None]
-    ) -> Callable[[ResultT | DskedError], None] | None:
-        """`done`, counted as in flight until it is called; None where `who` has too many already."""
-        if not self._in_flight.fits(who, 1, self._limits.max_requests_in_flight):
-            done(LimitError(f"{self._in_flight.total} requests are under way: ask again later"))
-            return None
-        self._in_flight.take(who, 1)
-        self._idle.clear()
+    def _admits(self, who: str, done: Callable[[ResultT | DskedError], None]) -> bool:
+        """Count a request as in flight; False, and `done` is told, where `who` has too many already."""
+        in_flight = self._in_flight
+        if not in_flight.fits(who, 1, self._limits.max_requests_in_flight):
+            done(LimitError(f"{in_flight.total} requests are under way: ask again later"))
+            return False
+        if not in_flight.total:
+            self._idle.clear()
+        in_flight.take(who, 1)
+        return True
 
-        def counted(outcome: ResultT | DskedError) -> None:
-            self._in_flight.give_back(who, 1)
-            if not self._in_flight.total:
-                self._idle.set()
+    def _answered(
+        self, who: str, done: Callable[[ResultT | DskedError], None], outcome: ResultT | DskedError
+    ) -> None:
+        """The engine's answer to a request that was in flight."""
+        in_flight = self._in_flight
+        in_flight.give_back(who, 1)
+        if not in_flight.total:
+            self._idle.set()
+        if _log.isEnabledFor(logging.DEBUG):
             _log.debug("answered: %s", outcome)  # keys have no repr that shows them
-            done(outcome)
-
-        return counted
+        done(outcome)
 
     # --- Node ---
 

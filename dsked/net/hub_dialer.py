@@ -65,14 +65,16 @@ class HubDialer:
 
     async def _connect(self, hub: HubPeer) -> None:
         host, port = self._addresses[hub.name]
-        loop = asyncio.get_running_loop()
         try:
             async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                await loop.create_connection(lambda: _Dialled(self, hub), host, port)
+                await self._open(lambda: _Dialled(self, hub), host, port)
         except TimeoutError:
             self._unreachable(hub, f"no answer from {host} port {port} in {CONNECT_TIMEOUT_S} s")
         except OSError as error:
             self._unreachable(hub, f"cannot connect to {host} port {port}: {reason(error)}")
+
+    async def _open(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
+        await asyncio.get_running_loop().create_connection(factory, host, port)
 
     def _unreachable(self, hub: HubPeer, problem: str) -> None:
         self._say(hub, problem)

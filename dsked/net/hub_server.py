@@ -9,6 +9,7 @@ from typing import cast
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ConfigurationError, DskedError
 from dsked.hub.engine import HubEngine
+from dsked.limits import STRANGER_PATIENCE_S
 from dsked.net.outsiders import OutsiderLog
 from dsked.net.strangers import Strangers
 from dsked.net.tcp import DskeProtocol, OpenProtocols, peer_address, reason
@@ -39,7 +40,7 @@ class HubServer:
             sockets = await listen(host, port)
         except OSError as error:
             raise ConfigurationError(f"cannot listen on {host} port {port}: {reason(error)}") from None
-        self._acceptor = Acceptor(sockets, lambda: _Accepted(self), self._make_room)
+        self._acceptor = Acceptor(sockets, lambda: _Accepted(self), self._make_room, self._no_room_for)
 
     @property
     def port(self) -> int:
@@ -64,32 +65,59 @@ class HubServer:
     def accepted(self, transport: asyncio.Transport) -> None:
         """A TCP connection. Where a limit of strangers is reached, the oldest of them makes room.
 
-        So a crowd of idle strangers does not lock out a client, whose handshake takes a moment. Who has shown
-        a gate key is no stranger and makes room for none: else a crowd of them would cost clients the pads
-        of their M3. There is one such connection for each client at most.
+        So a crowd of idle strangers does not lock out a client, whose handshake takes a moment. That moment
+        everybody has (STRANGER_PATIENCE_S): else thousands of clients that come at once, as they do when
+        a hub was started again, would push each other out. Who has shown a gate key is no stranger and
+        makes room for none: else a crowd of them would cost clients the pads of their M3. There is one such
+        connection for each client at most.
         """
-        address = peer_address(transport)
-        full = len(self._protocols) >= self._limits.max_connections
-        if full and not self._strangers:
-            self._outsiders.warning(
-                "limit", f"{self._limits.max_connections} connections: one from {address} was dropped"
-            )
+        address, now = peer_address(transport), self._turns.now()
+        problem = self._why_not(address, now)
+        if problem:
+            self._outsiders.warning("limit", f"{problem}: one more, from {address}, was dropped")
             transport.abort()
             return
-        neighbours = self._strangers.of(address)
-        if len(neighbours) >= self._limits.max_unauthenticated_per_address:
-            self._evict(next(iter(neighbours)))
-        elif full or len(self._strangers) >= self._limits.max_unauthenticated_connections:
-            self._make_room()
         connection = self._engine.connect()
         protocol = DskeProtocol(self, connection, transport)
         self._protocols[connection] = protocol
-        self._strangers.add(connection, address)
+        self._strangers.add(connection, address, now)
         loop = asyncio.get_running_loop()
         limit_s = self._limits.handshake_timeout_s
         self._timeouts[connection] = loop.call_later(limit_s, self._too_slow, connection)
         transport.set_protocol(protocol)
         self.touch()
+
+    def _why_not(self, address: str, now: float) -> str:
+        """Makes room for one more from `address`; why it may not come, where there can be none."""
+        if len(self._protocols) >= self._limits.max_connections and not self._strangers:
+            return f"{self._limits.max_connections} connections"
+        neighbours = self._strangers.of(address)
+        if len(neighbours) >= self._limits.max_unauthenticated_per_address:
+            oldest = next(iter(neighbours))
+            if self._patience_with(oldest, now) > 0:
+                return f"{len(neighbours)} new unauthenticated connections of one address"
+            self._evict(oldest)
+        elif not self._has_room():
+            self._make_room()
+        return ""
+
+    def _no_room_for(self, pending: int) -> float:
+        """Seconds until the oldest stranger must make room for one more beside those that are pending."""
+        oldest = self._strangers.oldest()
+        if oldest is None or self._has_room(pending):
+            return 0.0
+        return max(self._patience_with(oldest, self._turns.now()), 0.0)
+
+    def _has_room(self, pending: int = 0) -> bool:
+        limits = self._limits
+        return (
+            len(self._strangers) + pending < limits.max_unauthenticated_connections
+            and len(self._protocols) + pending < limits.max_connections
+        )
+
+    def _patience_with(self, stranger: HubConnection, now: float) -> float:
+        """Seconds for which it need not make room yet."""
+        return self._strangers.since(stranger) + STRANGER_PATIENCE_S - now
 
     def _make_room(self) -> None:
         """The oldest of the strangers goes, if there is one."""
@@ -105,6 +133,12 @@ class HubServer:
         self._strangers.forget(stranger)
         protocol.transport.abort()
 
+    def _no_stranger(self, connection: HubConnection) -> None:
+        """It has shown a gate key, or is gone: those who wait may come."""
+        self._strangers.forget(connection)
+        if self._acceptor is not None and self._has_room():
+            self._acceptor.go_on()
+
     def _too_slow(self, connection: HubConnection) -> None:
         protocol = self._protocols[connection]
         limit_s = self._limits.handshake_timeout_s
@@ -118,8 +152,8 @@ class HubServer:
 
     def lost(self, connection: HubConnection, error: Exception | None) -> None:
         self._in_time(connection)
-        self._strangers.forget(connection)
         self._protocols.lost(connection)
+        self._no_stranger(connection)
         self._engine.disconnected(connection)
 
     # --- bytes ---
@@ -130,7 +164,7 @@ class HubServer:
             return
         peer = self._protocols[connection].peer
         if connection.pair is not None:
-            self._strangers.forget(connection)
+            self._no_stranger(connection)
         if connection.stage is Stage.OPEN:
             self._in_time(connection)
             client = connection.client

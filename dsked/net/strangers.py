@@ -22,28 +22,33 @@ class Strangers:
     """All of them at a hub. Each operation costs the same, however many there are."""
 
     def __init__(self) -> None:
-        self._origins: dict[HubConnection, str] = {}
+        self._known: dict[HubConnection, tuple[str, float]] = {}  # origin, and since when
         self._of: dict[str, dict[HubConnection, None]] = {}
 
     def __len__(self) -> int:
-        return len(self._origins)
+        return len(self._known)
 
-    def add(self, connection: HubConnection, address: str) -> None:
+    def add(self, connection: HubConnection, address: str, now: float) -> None:
         """Somebody has connected."""
-        self._origins[connection] = origin(address)
-        self._of.setdefault(origin(address), {})[connection] = None
+        whence = origin(address)
+        self._known[connection] = whence, now
+        self._of.setdefault(whence, {})[connection] = None
 
     def forget(self, connection: HubConnection) -> None:
         """It is a stranger no longer: it has shown a gate key, or is gone. Twice does nothing."""
-        whence = self._origins.pop(connection, None)
-        if whence is not None:
+        whence, _ = self._known.pop(connection, ("", 0.0))
+        if whence:
             del self._of[whence][connection]
             if not self._of[whence]:
                 del self._of[whence]
 
     def oldest(self) -> HubConnection | None:
         """Who has been a stranger for longest."""
-        return next(iter(self._origins), None)
+        return next(iter(self._known), None)
+
+    def since(self, connection: HubConnection) -> float:
+        """When it came."""
+        return self._known[connection][1]
 
     def of(self, address: str) -> Collection[HubConnection]:
         """Those from the same place as `address`, the oldest first."""

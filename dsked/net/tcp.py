@@ -9,7 +9,7 @@ import socket
 from typing import Generic, Protocol, TypeVar
 
 from dsked.errors import DskedError
-from dsked.limits import SHUTDOWN_GRACE_S
+from dsked.limits import MAX_TURN_BYTES, SHUTDOWN_GRACE_S
 from dsked.sockets import TurnReader
 from dsked.wire.connection import Connection, Stage
 
@@ -49,15 +49,23 @@ def reason(error: OSError) -> str:
 class DskeProtocol(asyncio.Protocol, Generic[ConnectionT]):
     """Moves bytes between a transport and a Connection; all output of a turn in one write."""
 
+    __slots__ = ("_reader", "connection", "owner", "peer", "transport")
+
     def __init__(self, owner: Owner[ConnectionT], connection: ConnectionT, transport: asyncio.Transport):
         self.owner = owner
         self.connection = connection
         self.transport = transport
         self.peer = peer_address(transport)
-        self._reader = TurnReader(transport, self._take)
+        self._reader: TurnReader | None = None  # only once more than a turn's bytes have come at once
 
     def data_received(self, data: bytes) -> None:
-        self._reader.received(data)
+        if self._reader is not None:
+            self._reader.received(data)
+        elif len(data) <= MAX_TURN_BYTES:
+            self._take(data)
+        else:
+            self._reader = TurnReader(self.transport, self._take)
+            self._reader.received(data)
 
     def _take(self, data: bytes) -> None:
         if self.transport.is_closing():

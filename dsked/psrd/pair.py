@@ -149,6 +149,8 @@ class Promises:
     So no call waits for a disk, and after a crash nobody has seen what the disk has not.
     """
 
+    __slots__ = ("_marks",)
+
     def __init__(self) -> None:
         self._marks: list[tuple[Pool, int]] = []
 

@@ -40,6 +40,8 @@ class Pool:
     frame needs more than it makes sure of.
     """
 
+    __slots__ = ("_asked", "_reserve_at", "_used", "durable", "store", "stream_id", "window")
+
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int) -> None:
         self.stream_id = stream_id
         self.store = store
@@ -88,6 +90,8 @@ class Pool:
 
 class OwnerPool(Pool):
     """The side that allocates."""
+
+    __slots__ = ("acked", "held_end", "next", "peer_end")
 
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
         super().__init__(stream_id, store, window, start)
@@ -169,6 +173,8 @@ class OwnerPool(Pool):
 
 class ReceiverPool(Pool):
     """The side that follows. `mark` is the high-water mark: a frame below it is a replay."""
+
+    __slots__ = ("mark", "told")
 
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
         super().__init__(stream_id, store, window, start)

@@ -14,8 +14,8 @@ a PeerError, and the shell closes the connection in silence.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Iterator
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar
 
 from dsked.errors import FrameError, LimitError, PeerError
 from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED_BYTES
@@ -45,13 +45,21 @@ def _is_sealed(piece: bytes) -> bool:
 
 
 class Connection:
-    """What both sides share: framing, stages, the session and the sealed frames."""
+    """What both sides share: framing, stages, the session and the sealed frames.
 
+    A hub has thousands of them: an idle one keeps nothing that only its handshake needed.
+    """
+
+    __slots__ = (
+        "_buffer", "_ends_grew", "_out", "_promises", "_sealed_bytes", "_sealer", "pair", "session", "stage",
+        "writable",
+    )  # fmt: skip
     takes_sealed: ClassVar[MessageType]  # the one sealed type that the other side sends
+    _parts: ClassVar[Mapping[Stage, Callable[[Any, bytes], None]]]  # what takes the handshake's messages
 
     def __init__(self, stage: Stage, promises: Promises) -> None:
         self.stage = stage
-        self._promises = promises
+        self._promises: Promises | None = promises  # until all are kept, and there is a session
         self.pair: Pair | None = None
         self.session: Session | None = None
         self.writable = True  # False while the transport holds too much unsent
@@ -60,7 +68,6 @@ class Connection:
         self._out: list[bytes] = []
         self._sealed_bytes = 0  # in _out
         self._ends_grew = False  # since the handshake told them
-        self._parts: dict[Stage, Callable[[bytes], None]] = {}
 
     @property
     def streams(self) -> Streams | None:
@@ -100,7 +107,7 @@ class Connection:
         take = self._parts.get(self.stage)
         if take is None:
             raise FrameError(f"a handshake message in stage {self.stage.name}")
-        take(piece)
+        take(self, piece)
 
     def send(self, request_id: int, message: Message) -> None:
         """Queue a message of the open session. Raises LimitError."""
@@ -131,7 +138,7 @@ class Connection:
         """All bytes that can leave now, joined for one write. Raises StorageError."""
         if self.streams is not None:
             self.streams.check()
-        if not self.writable or not self._promises.kept:
+        if not self.writable or not self._promises_kept():
             return b""
         if self.session is not None and self.stage is Stage.OPEN:
             self._out.extend(self.session.seal_ready())
@@ -139,6 +146,14 @@ class Connection:
         self._out.clear()
         self._sealed_bytes = 0
         return data
+
+    def _promises_kept(self) -> bool:
+        if self._promises is None:
+            return True
+        kept = self._promises.kept
+        if kept and self.session is not None:  # nothing more is promised
+            self._promises = None
+        return kept
 
     def _allow_sealed(self, side: Side, pair: Pair, hub_nonce: bytes, client_nonce: bytes) -> None:
         self.pair = pair
@@ -159,6 +174,7 @@ class HubConnection(Connection):
     nothing beyond the mark that M2 tells.
     """
 
+    __slots__ = ("_greeted", "_handshake", "_opened", "boot_id")
     takes_sealed = MessageType.PSRD_REQUEST
 
     def __init__(
@@ -168,15 +184,21 @@ class HubConnection(Connection):
         opened: Callable[[HubConnection], None],
     ) -> None:
         super().__init__(Stage.HELLO, handshake.promises)
-        self.handshake = handshake
-        self._greeted = greeted
-        self._opened = opened
-        self._parts = {Stage.HELLO: self._hello, Stage.PROOF: self._proof}
+        self._handshake: HubHandshake | None = handshake
+        self._greeted: Callable[[HubConnection], None] | None = greeted
+        self._opened: Callable[[HubConnection], None] | None = opened
+        self.boot_id = b""  # the client process's boot ID (16 bytes), once M1 has verified
         self._out.append(handshake.greeting())
 
     @property
+    def handshake(self) -> HubHandshake:
+        """The handshake, until it is done."""
+        assert self._handshake is not None
+        return self._handshake
+
+    @property
     def streams(self) -> Streams | None:
-        return self.handshake.streams
+        return self.session.streams if self.session is not None else self.handshake.streams
 
     @property
     def client(self) -> str:
@@ -184,31 +206,31 @@ class HubConnection(Connection):
         assert self.pair is not None
         return self.pair.client
 
-    @property
-    def boot_id(self) -> bytes:
-        """The client process's boot ID (16 bytes)."""
-        return self.handshake.client_boot_id
-
     def _hello(self, raw: bytes) -> None:
-        self._out.append(self.handshake.answer(raw))
-        pair = self.handshake.pair
+        handshake = self.handshake
+        self._out.append(handshake.answer(raw))
+        pair = handshake.pair
         assert pair is not None
-        if self.handshake.refusal is not None:
+        if handshake.refusal is not None:
             self.stage = Stage.CLOSING
             return
-        self._allow_sealed(Side.HUB, pair, self.handshake.nonce, self.handshake.client_nonce)
+        self.boot_id = handshake.client_boot_id
+        self._allow_sealed(Side.HUB, pair, handshake.nonce, handshake.client_nonce)
         self.stage = Stage.PROOF
+        assert self._greeted is not None
         self._greeted(self)
 
     def _proof(self, raw: bytes) -> None:
-        proof, keys = self.handshake.verify(raw)
-        assert self.handshake.streams is not None
-        session = Session(
-            Side.HUB, self.handshake.streams, keys, self.handshake.max_pads, self.handshake.proof_end
-        )
+        handshake, opened = self.handshake, self._opened
+        proof, keys = handshake.verify(raw)
+        assert handshake.streams is not None and opened is not None
+        session = Session(Side.HUB, handshake.streams, keys, handshake.max_pads, handshake.proof_end)
         self._out.append(proof)
         self._open(session)
-        self._opened(self)
+        self._handshake = self._greeted = self._opened = None
+        opened(self)
+
+    _parts: ClassVar = {Stage.HELLO: _hello, Stage.PROOF: _proof}
 
 
 class ClientConnection(Connection):
@@ -217,6 +239,7 @@ class ClientConnection(Connection):
     `hello_done` is called when M2 has been accepted: simulated streams may need blocks before M3.
     """
 
+    __slots__ = ("_hello_done", "_opened", "handshake", "proved")
     takes_sealed = MessageType.PSRD_BLOCK
 
     def __init__(
@@ -230,7 +253,6 @@ class ClientConnection(Connection):
         self._hello_done = hello_done
         self._opened = opened
         self.proved = False
-        self._parts = {Stage.GREETING: self._greeting, Stage.HELLO: self._hello, Stage.PROOF: self._proof}
 
     @property
     def streams(self) -> Streams | None:
@@ -270,3 +292,5 @@ class ClientConnection(Connection):
         assert self.handshake.streams is not None
         self._open(Session(Side.CLIENT, self.handshake.streams, keys, self.handshake.max_pads))
         self._opened(self)
+
+    _parts: ClassVar = {Stage.GREETING: _greeting, Stage.HELLO: _hello, Stage.PROOF: _proof}

@@ -74,22 +74,25 @@ class FrameBuffer:
     """Cuts a byte stream into length-prefixed pieces, whatever the boundaries it arrives in.
 
     O(1) per byte: whole pieces are sliced straight out of the data at hand, only a partial one is
-    kept. `max_bytes` (the prefix not counted) may be raised while reading goes on.
+    kept, in a buffer that is there no longer than the piece needs it. `max_bytes` (the prefix not
+    counted) may be raised while reading goes on.
     """
+
+    __slots__ = ("_partial", "max_bytes", "nr_pieces")
 
     def __init__(self, max_bytes: int) -> None:
         self.max_bytes = max_bytes
         self.nr_pieces = 0  # whole ones so far
-        self._partial = bytearray()
+        self._partial: bytearray | None = None
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The whole pieces, each with its length prefix. Raises FrameError on an oversized length."""
-        if self._partial:
+        if self._partial is not None:
             self._partial += data
-            if len(self._partial) < self._wanted():
+            if len(self._partial) < self._wanted(self._partial):
                 return
             data = bytes(self._partial)
-            self._partial.clear()
+            self._partial = None
         start, available = 0, len(data)
         while available - start >= LENGTH_BYTES:
             end = start + LENGTH_BYTES + self._length(data, start)
@@ -99,12 +102,12 @@ class FrameBuffer:
             yield data[start:end]
             start = end
         if start < available:
-            self._partial += data[start:]
+            self._partial = bytearray(memoryview(data)[start:])
 
-    def _wanted(self) -> int:
-        if len(self._partial) < LENGTH_BYTES:
+    def _wanted(self, partial: bytearray) -> int:
+        if len(partial) < LENGTH_BYTES:
             return LENGTH_BYTES
-        return LENGTH_BYTES + self._length(self._partial, 0)
+        return LENGTH_BYTES + self._length(partial, 0)
 
     def _length(self, data: bytes | bytearray, start: int) -> int:
         length = int.from_bytes(data[start : start + LENGTH_BYTES], "big")
@@ -115,4 +118,4 @@ class FrameBuffer:
     @property
     def partial_bytes(self) -> int:
         """Bytes of the piece that has not arrived in full."""
-        return len(self._partial)
+        return 0 if self._partial is None else len(self._partial)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from enum import IntEnum
+from typing import Any
 
 from dsked.auth.tags import GATE_MAC_BYTES, gate_mac, one_time_tag
 from dsked.errors import DskedError, FrameError, PoolExhaustedError
@@ -68,6 +69,7 @@ class Play:
         self.said = b""
         self._transcript = b""
         self._sealer: Sealer | None = None
+        self._handshake: Any = end.handshake  # type: ignore[attr-defined]  # a hub's lets go of it
         self._hear()
 
     def step(self, step: script.Step) -> None:
@@ -127,7 +129,7 @@ class Play:
     def _sealed(self, content: bytes) -> bytes:
         content = content.ljust(5, b"\0")
         if self._sealer is None:
-            side, handshake = _SIDE_OF[type(self.end)], self.end.handshake  # type: ignore[attr-defined]
+            side, handshake = _SIDE_OF[type(self.end)], self._handshake
             nonces = (
                 (handshake.nonce, handshake.client_nonce)
                 if side is Side.HUB

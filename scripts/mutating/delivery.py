@@ -61,8 +61,8 @@ MUTANTS = (
     Mutant(
         "the text of a fault of ours goes out over the control socket",
         CONTROL,
-        'self._fail(request.request_id, DskedError("internal error: see the node\'s log"))',
-        'self._fail(request.request_id, DskedError(str(__import__("sys").exc_info()[1])))',
+        'self._fail(request_id, DskedError("internal error: see the node\'s log"))',
+        'self._fail(request_id, DskedError(str(__import__("sys").exc_info()[1])))',
         OF_CONTROL,
     ),
     Mutant(

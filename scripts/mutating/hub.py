@@ -240,22 +240,22 @@ MUTANTS = (
     Mutant(
         "strangers in all have no limit",
         "dsked/net/hub_server.py",
-        "len(self._strangers) >= self._limits.max_unauthenticated_connections",
-        "len(self._strangers) < 0",
+        "len(self._strangers) + pending < limits.max_unauthenticated_connections",
+        "len(self._strangers) >= 0",
         OF_SERVER,
     ),
     Mutant(
         "strangers push out who has shown a gate key",
         "dsked/net/hub_server.py",
-        "        if connection.pair is not None:\n            self._strangers",
-        "        if connection.stage is Stage.OPEN:\n            self._strangers",
+        "        if connection.pair is not None:\n            self._no_stranger",
+        "        if connection.stage is Stage.OPEN:\n            self._no_stranger",
         OF_SERVER,
     ),
     Mutant(
         "connections have no limit",
         "dsked/net/hub_server.py",
-        "        full = len(self._protocols) >= self._limits.max_connections\n",
-        "        full = False\n",
+        "        if len(self._protocols) >= self._limits.max_connections and not self._strangers:\n",
+        "        if not address:\n",
         OF_SERVER,
     ),
     Mutant(

@@ -189,13 +189,13 @@ MUTANTS = (
     Mutant(
         "the header of a sealed frame is not authenticated",
         "dsked/wire/gate.py",
-        "self._aead.encrypt(self.nonce(), data, header)",
-        "self._aead.encrypt(self.nonce(), data, None)",
+        "(self._key).encrypt(self.nonce(), data, header)",
+        "(self._key).encrypt(self.nonce(), data, None)",
         ("tests/wire/test_gate.py", "tests/proto/test_frames.py"),
         more=(
             (
-                "self._aead.decrypt(self.nonce(), data, header)",
-                "self._aead.decrypt(self.nonce(), data, None)",
+                "(self._key).decrypt(self.nonce(), data, header)",
+                "(self._key).decrypt(self.nonce(), data, None)",
             ),
         ),
     ),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import msgpack
 import pytest
 from hypothesis import given
@@ -36,6 +38,18 @@ def test_frames_come_out_whole_however_the_stream_is_cut(bodies, data):
     for start, end in zip([0, *cuts], [*cuts, len(stream)], strict=True):
         got += buffer.feed(stream[start:end])
     assert got == bodies
+
+
+@given(st.lists(st.binary(max_size=40), min_size=1, max_size=8), st.data())
+def test_whoever_stops_in_between_finds_the_rest_later(bodies, data):
+    """A connection whose replies are not read takes no further request until they are."""
+    stream = b"".join(len(body).to_bytes(4, "big") + body for body in bodies) + b"\0"
+    cut = data.draw(st.integers(0, len(stream)))
+    buffer = FrameBuffer()
+    got = list(itertools.islice(buffer.feed(stream[:cut]), 1))
+    got += buffer.feed(stream[cut:])
+    assert got == bodies
+    assert buffer.nr_pending == 1
 
 
 def test_a_length_over_the_limit_is_refused_before_its_body_comes():

@@ -67,7 +67,21 @@ async def test_a_connection_cut_in_the_middle_is_forgotten(nodes: Nodes) -> None
     assert not hub._server._timeouts
 
 
-async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes, caplog) -> None:
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The oldest stranger makes room at once."""
+    monkeypatch.setattr(hub_server, "STRANGER_PATIENCE_S", 0.0)
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No stranger makes room for as long as a test takes."""
+    monkeypatch.setattr(hub_server, "STRANGER_PATIENCE_S", 1000.0)
+
+
+async def test_unauthenticated_connections_are_limited_per_address(
+    nodes: Nodes, impatient: None, caplog
+) -> None:
     hub = await nodes.hub(max_unauthenticated_per_address=2)
     first, second = [await nodes.connect(hub.port) for _ in range(2)]
     assert await first.greeting()
@@ -80,7 +94,45 @@ async def test_unauthenticated_connections_are_limited_per_address(nodes: Nodes,
     assert caplog.messages.count(warning) == 1
 
 
-async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes) -> None:
+async def test_a_new_stranger_keeps_its_place_before_its_neighbours(
+    nodes: Nodes, patient: None, caplog
+) -> None:
+    """Else many clients behind one address, connecting at once, would push each other out."""
+    hub = await nodes.hub(max_unauthenticated_per_address=2)
+    first, second = [await nodes.connect(hub.port) for _ in range(2)]
+    assert await first.greeting() and await second.greeting()
+    assert await (await nodes.connect(hub.port)).greeting() == b""
+    assert await (await nodes.connect(hub.port, "127.0.0.2")).greeting(), "others are served on"
+    assert strangers(hub) == {"127.0.0.1": 2, "127.0.0.2": 1}
+    [problem] = [line for line in caplog.messages if "dropped" in line]
+    assert "2 new unauthenticated connections of one address: one more, from 127.0.0.1" in problem
+
+
+async def test_where_all_places_are_new_the_next_waits_and_comes_when_one_is_free(
+    nodes: Nodes, patient: None
+) -> None:
+    hub = await nodes.hub(max_unauthenticated_connections=2)
+    first, second = [await nodes.connect(hub.port, f"127.0.0.{number}") for number in (2, 3)]
+    assert await first.greeting() and await second.greeting()
+    client = await nodes.client("carol", {"hank": hub.port})
+    third = await nodes.connect(hub.port, "127.0.0.4")
+    assert strangers(hub) == {"127.0.0.2": 1, "127.0.0.3": 1}
+    first.close()
+    second.close()
+    assert await third.greeting()
+    await nodes.until(lambda: bool(client._engine.hubs.usable()))
+    assert strangers(hub) == {"127.0.0.4": 1}
+
+
+async def test_a_client_that_shows_its_gate_key_lets_the_next_in(nodes: Nodes, patient: None) -> None:
+    hub = await nodes.hub(max_unauthenticated_connections=1)
+    for name in ("carol", "curtis"):
+        client = await nodes.client(name, {"hank": hub.port})
+        await nodes.until(lambda client=client: bool(client._engine.hubs.usable()))  # type: ignore[misc]
+    assert await (await nodes.connect(hub.port)).greeting()
+
+
+async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, impatient: None) -> None:
     hub = await nodes.hub(max_unauthenticated_connections=2)
     oldest = await nodes.connect(hub.port, "127.0.0.2")
     assert await oldest.greeting()
@@ -88,6 +140,14 @@ async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes) -> N
     assert await (await nodes.connect(hub.port, "127.0.0.4")).greeting()
     assert await oldest.rest() == b""
     assert strangers(hub) == {"127.0.0.3": 1, "127.0.0.4": 1}
+
+
+async def test_idle_strangers_hold_up_the_next_no_longer_than_a_round_trip(nodes: Nodes) -> None:
+    hub = await nodes.hub(max_unauthenticated_connections=1)
+    idle = await nodes.connect(hub.port, "127.0.0.2")
+    assert await idle.greeting()
+    assert await (await nodes.connect(hub.port, "127.0.0.3")).greeting()
+    assert await idle.rest() == b""
 
 
 async def test_a_client_gets_in_past_a_crowd_of_idle_strangers(nodes: Nodes) -> None:
@@ -99,7 +159,9 @@ async def test_a_client_gets_in_past_a_crowd_of_idle_strangers(nodes: Nodes) -> 
 
 
 @pytest.mark.parametrize("limit", ["max_unauthenticated_connections", "max_connections"])
-async def test_strangers_do_not_push_out_who_has_shown_a_gate_key(nodes: Nodes, limit: str) -> None:
+async def test_strangers_do_not_push_out_who_has_shown_a_gate_key(
+    nodes: Nodes, impatient: None, limit: str
+) -> None:
     """It may have sent M3 already: each time it were cut off then would cost its client 48 pad bytes."""
     hub = await nodes.hub(**{limit: 2})
     client = await nodes.connect(hub.port)
@@ -118,7 +180,7 @@ async def test_strangers_do_not_push_out_who_has_shown_a_gate_key(nodes: Nodes, 
 def test_an_ipv6_network_is_one_origin() -> None:
     found = Strangers()
     for address in ("2001:db8::1", "2001:db8:0:0:ffff::2", "2001:db8:0:1::1", "fe80::1%eth0", "192.0.2.1"):
-        found.add(cast(HubConnection, object()), address)
+        found.add(cast(HubConnection, object()), address, 0.0)
     assert found.numbers() == {"2001:db8::/64": 2, "2001:db8:0:1::/64": 1, "fe80::/64": 1, "192.0.2.1": 1}
 
 

@@ -1,0 +1,167 @@
+"""What a run of the benchmark finds, as it stands in its JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from benching.shape import Shape
+
+#: Kinds of processes whose CPU time is told apart. The load generator is none of the system's.
+HUBS, INITIATOR, RESPONDER, LOAD = KINDS = ("hubs", "initiator", "responder", "load")
+
+Quantiles = tuple[float, float]  # p50 and p99, in ms
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """What the machine takes for the same with nothing else to do; CPU time in us of one pair."""
+
+    echo_pairs_per_s: float
+    echo_us: float
+    compute_us: float
+
+    @property
+    def cpu_us(self) -> float:
+        """The bare exchange of frames and the bare compute."""
+        return self.echo_us + self.compute_us
+
+
+class Counted(msgspec.Struct, frozen=True):
+    """What a key pair takes beside time.
+
+    `wire_bytes` and `segments`: between clients and hubs, headers of IP and TCP included, PSRD that came over
+    the connections not. `psrd`: pad bytes per key byte and hub, both halves.
+    """
+
+    wire_bytes: float
+    segments: float
+    psrd: float
+
+
+class Row(msgspec.Struct, frozen=True):
+    """A load and its figures. `refused`: requests that a client did not serve.
+
+    `cpu_us`: CPU time in us of a key pair, by kind of process. `counted` is missing where a pool was used up
+    or a request refused while it was counted.
+    """
+
+    shape: Shape
+    pairs: int
+    refused: int
+    pairs_per_s: float
+    get_key_ms: Quantiles
+    by_id_ms: Quantiles
+    cpu_us: dict[str, float]
+    counted: Counted | None
+    floor: Floor
+
+    @property
+    def nodes_us(self) -> float:
+        """CPU time of all nodes for a pair, in us."""
+        return sum(us for kind, us in self.cpu_us.items() if kind != LOAD)
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor's CPU time that is."""
+        return self.nodes_us / self.floor.cpu_us
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """Resident MiB by node, when the topology was ready and at the end."""
+
+    hubs: int
+    k: int
+    ready: dict[str, float]
+    end: dict[str, float]
+    idle_percent: float  # CPU of all nodes while nobody asks, in percent of a core
+
+
+class Large(msgspec.Struct, frozen=True):
+    """Keys of one large size, end to end. `pools`: where their pads come from.
+
+    `mbit_per_s` counts key material, 10^6 bits, that both ends have; CPU is that of all nodes.
+    """
+
+    pools: str
+    bits: int
+    concurrency: int
+    keys: int
+    mbit_per_s: float
+    get_key_ms: Quantiles
+    by_id_ms: Quantiles
+    cpu_ms: float
+    floor: Floor
+
+    @property
+    def ratio(self) -> float:
+        """How many times the floor's CPU time a key costs."""
+        return 1000 * self.cpu_ms / self.floor.cpu_us
+
+
+class Startup(msgspec.Struct, frozen=True):
+    """The example topology: medians in seconds, CPU time in seconds of all that took part, and MiB."""
+
+    nodes: int
+    ready_s: float
+    ready_cpu_s: float
+    stopped_s: float
+    hub_mib: float  # resident, of one node
+    client_mib: float
+    get_key_s: float  # `dskectl get-key` as a whole process
+    get_key_cpu_s: float
+
+
+class Etsi(msgspec.Struct, frozen=True):
+    """Requests a second over HTTP keep-alive, `concurrency` at once, one key each.
+
+    `bare_per_s`: a bare handler of the same library that answers with as many bytes.
+    """
+
+    label: str
+    concurrency: int
+    per_s: float
+    p50_ms: float
+    bare_per_s: float
+
+    @property
+    def ratio(self) -> float:
+        """The part of the bare handler's rate."""
+        return self.per_s / self.bare_per_s
+
+
+class Durability(msgspec.Struct, frozen=True):
+    """Pairs a second of two topologies that are alike but for where their pools are; medians of rounds."""
+
+    shape: Shape
+    in_memory: float
+    durable: float
+
+    @property
+    def ratio(self) -> float:
+        """What durability leaves."""
+        return self.durable / self.in_memory
+
+
+class Clients(msgspec.Struct, frozen=True):
+    """One hub with so many connected clients; bytes of its memory for each, CPU us of a key pair."""
+
+    clients: int
+    bytes_each: float
+    cpu_us: float
+
+
+class Document(msgspec.Struct):
+    """One run. `round_trip_ms`: p50 of one bare round trip of a PUT_SHARES frame of one key."""
+
+    date: str
+    machine: str
+    cores: int
+    seconds: float
+    rows: list[Row]
+    sizes: list[Row]
+    memory: list[Memory]
+    round_trip_ms: float
+    large: list[Large]
+    startup: Startup | None = None
+    etsi: list[Etsi] = []
+    durability: list[Durability] = []
+    clients: list[Clients] = []

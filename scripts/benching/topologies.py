@@ -1,0 +1,70 @@
+"""The topologies that are measured, and the loads on each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import Any
+
+from laboratory import Laboratory, free_ports, topology, wait_until
+
+from benching.shape import Shape
+
+CLIENTS = {"carol": ["sam"], "curtis": ["sunny"]}
+#: (hubs, k), the usual one first.
+USUAL = (5, 3)
+TOPOLOGIES = (USUAL, (3, 2), (9, 5))
+CONCURRENCIES = (1, 8, 64, 256)
+NUMBERS = (1, 32, 128)
+BITS = (128, 256)
+#: Keys under way at once, at most: a request is answered within 0.8 s or refused, so that more is no rate.
+MOST_KEYS = 2048
+#: Sizes of one key, eight at once; from 1024 bytes on a key is hashed under its secret tag.
+SIZES = (128, 256, 1024, 8 * 1024, 16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024)
+SIZES_CONCURRENCY = 8
+#: Pools so large that a turn of MOST_KEYS finds its pads, 128 KiB, also when they have not learnt the rate.
+_POOLS = {
+    "start_request_psrd_threshold": 256 * 1024,
+    "stop_request_psrd_threshold": 512 * 1024,
+    "get_psrd_block_size": 64 * 1024,
+}
+
+
+def content(hubs: int, k: int, psrd: str = "simulated", **settings: Any) -> dict[str, Any]:
+    """A topology of so many hubs and two clients, on free ports."""
+    ports = free_ports(hubs + len(CLIENTS))
+    return topology(hubs, CLIENTS, ports, **{"psrd": psrd, "min_nr_shares": k, **_POOLS, **settings})
+
+
+def hub_ports(lab: Laboratory) -> set[int]:
+    """The ports on which its hubs listen."""
+    return {lab.port(name) for role, name in lab.nodes() if role == "hub"}
+
+
+def wait_until_registered(lab: Laboratory) -> None:
+    """Wait until both clients are registered with all hubs."""
+
+    def registered() -> bool:
+        return all(hub["registered"] for name in CLIENTS for hub in lab.status(name)["peer_hubs"])
+
+    wait_until(registered, "both clients are registered with all hubs")
+
+
+def shapes(hubs: int, k: int) -> Iterator[Shape]:
+    """All loads on a topology."""
+    for bits, number, concurrency in product(BITS, NUMBERS, CONCURRENCIES):
+        shape = Shape(hubs, k, concurrency, number, bits)
+        if shape.keys <= MOST_KEYS:
+            yield shape
+
+
+def quick_shapes() -> Iterator[Shape]:
+    """The loads that tell most."""
+    for concurrency, number, bits in ((1, 1, 256), (64, 1, 128), (4, 128, 128), (4, 128, 256)):
+        yield Shape(*USUAL, concurrency, number, bits)
+
+
+def sizes() -> Iterator[Shape]:
+    """Keys from small to large on the usual topology."""
+    for bits in SIZES:
+        yield Shape(*USUAL, SIZES_CONCURRENCY, 1, bits)

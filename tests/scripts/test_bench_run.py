@@ -1,0 +1,187 @@
+"""The benchmark's pieces on real daemons, a moment each: every figure is there. None of them is judged."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+from benching import compute, large
+from benching.children import Child
+from benching.compute import Turn, cpu_us_per_pair
+from benching.echo import Echo, steps_of
+from benching.frames import of_turn
+from benching.processes import cpu_seconds
+from benching.records import KINDS
+from benching.rows import measure_row
+from benching.shape import Shape
+from benching.stand import Stand
+from benching.startup import measure_startup
+from benching.topologies import MOST_KEYS, TOPOLOGIES, content, shapes
+from benching.traffic import HEADER_BYTES
+from laboratory import Laboratory
+
+from dsked.limits import MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
+
+from .test_bench_figures import document
+
+SECONDS = 0.2
+ALONE = Shape(3, 2, 1, 1, 128)
+BATCHES = Shape(3, 2, 2, 16, 256)
+BENCH = Path(__file__).resolve().parents[2] / "scripts" / "bench.py"
+
+
+@pytest.fixture(scope="module")
+def echo() -> Iterator[Echo]:
+    with Echo() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def stand() -> Iterator[Stand]:
+    with Laboratory(content(3, 2)) as lab, Stand(lab) as started:
+        yield started
+
+
+# --- frames ---
+
+
+@pytest.mark.parametrize("load", [(1, 1, 128), (64, 1, 256), (16, 128, 128), (1, 1, 2**20), (1, 1, 2**24)])
+def test_the_frames_of_the_floor_are_frames_that_may_be_sent(load: tuple[int, int, int]) -> None:
+    shape = Shape(5, 3, *load)
+    frames = of_turn(shape)
+    assert max(frames.put, frames.put_ack, frames.get, frames.shares) <= MAX_FRAME_BYTES
+    assert frames.secret <= MAX_FRAME_PAD_BYTES
+    assert frames.number * frames.secret >= shape.keys * shape.key_bytes, "all shares are in them"
+    assert frames.number * MAX_KEYS_PER_FRAME >= shape.keys
+
+
+def test_coalesced_frames_cost_fewer_bytes_than_as_many_alone() -> None:
+    (put, _), (_, shares) = steps_of(Shape(5, 3, 64, 1, 128))
+    (put_alone, _), (_, shares_alone) = steps_of(Shape(5, 3, 1, 1, 128))
+    assert put < 64 * put_alone
+    assert shares < 64 * shares_alone
+
+
+# --- floors ---
+
+
+def test_both_processes_of_the_floor_exchange_the_frames(echo: Echo) -> None:
+    rate, cpu_us = echo.measure(ALONE, SECONDS)
+    assert rate > 0 and cpu_us > 0
+    assert echo.round_trip_ms(ALONE, SECONDS) > 0
+
+
+def test_the_floor_of_compute_costs_time() -> None:
+    assert cpu_us_per_pair(BATCHES, 0.01) > 0
+
+
+def test_the_floor_of_compute_checks_what_it_rebuilds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(compute, "rebuild_columns", lambda terms, ids, columns: [bytes(32)] * len(ids))
+    with pytest.raises(RuntimeError, match="not what was dealt"):
+        Turn(BATCHES).run()
+
+
+# --- rows ---
+
+
+@pytest.mark.parametrize("shape", [ALONE, BATCHES])
+def test_a_row_has_all_its_figures(stand: Stand, echo: Echo, shape: Shape) -> None:
+    row = measure_row(stand, echo, shape, SECONDS)
+    assert row.pairs and row.pairs % shape.number == 0
+    assert row.refused == 0
+    assert set(row.cpu_us) == set(KINDS) and all(us > 0 for us in row.cpu_us.values())
+    assert 0 < row.get_key_ms[0] <= row.get_key_ms[1]
+    assert 0 < row.by_id_ms[0] <= row.by_id_ms[1]
+    assert row.floor.echo_us > 0 and row.floor.compute_us > 0 and row.ratio > 0
+    assert row.counted is not None and row.counted.psrd >= 3.0
+
+
+def test_the_frames_of_the_floor_are_as_large_as_those_on_the_wire(stand: Stand) -> None:
+    counted = stand.count(ALONE, SECONDS)
+    assert counted is not None
+    frames = of_turn(ALONE)
+    expected = ALONE.hubs * (frames.put + frames.put_ack + frames.get + frames.shares)
+    sent = counted.wire_bytes - HEADER_BYTES * counted.segments
+    assert sent == pytest.approx(expected, rel=0.1)
+
+
+def test_pads_of_a_key_alone_are_those_of_the_protocol(stand: Stand) -> None:
+    """Four frames with 16 bytes for their tags; share and code (32 bytes), twice."""
+    counted = stand.count(Shape(3, 2, 1, 1, 256), SECONDS)
+    assert counted is not None
+    assert counted.psrd == pytest.approx((4 * 16 + 2 * (32 + 32)) / 32, rel=0.05)
+
+
+def test_every_node_has_memory_and_uses_next_to_nothing_when_idle(stand: Stand) -> None:
+    assert {name for _, name in stand.lab.nodes()} == set(stand.resident_mib())
+    assert all(mib > 1 for mib in stand.resident_mib().values())
+    assert 0 <= stand.idle_percent(0.05) < 100
+
+
+def test_large_keys_have_all_their_figures(echo: Echo) -> None:
+    (found,) = large.filled(echo, SECONDS, 2 * 2**20, [(2**18, 2)])
+    assert found.mbit_per_s > 0 and found.cpu_ms > 0 and found.ratio > 0
+    assert found.keys == 3 * (2 * 2**20 // 3 // 2**15)
+
+
+def test_the_example_topology_is_started_and_asked() -> None:
+    found = measure_startup(1, asked=1)
+    assert found.nodes == 10
+    assert all(value > 0 for value in msgspec.structs.astuple(found))
+
+
+def test_all_loads_keep_within_what_is_answered_in_time() -> None:
+    for which in TOPOLOGIES:
+        loads = list(shapes(*which))
+        assert all(load.keys <= MOST_KEYS for load in loads)
+        assert {(load.concurrency, load.number) for load in loads} >= {(1, 1), (256, 1), (1, 128), (8, 128)}
+
+
+# --- children ---
+
+
+def test_a_child_that_ends_is_not_waited_for() -> None:
+    with (
+        Child("load", "/nonexistent", "/nonexistent") as child,
+        pytest.raises(RuntimeError, match="has ended"),
+    ):
+        child.ask(concurrency=1, number=1, bits=128, seconds=0.0)
+
+
+def test_cpu_time_of_a_process_that_is_gone_is_an_error() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        pass
+    with pytest.raises(ProcessLookupError):
+        cpu_seconds(process.pid)
+
+
+# --- the script ---
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, str(BENCH), *arguments], capture_output=True, text=True)
+
+
+def test_an_earlier_run_is_shown_again(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_bytes(msgspec.json.encode(document()))
+    shown, as_markdown, as_json = (
+        bench("--from", str(path), *more) for more in ([], ["--markdown"], ["--json"])
+    )
+    assert "Targets" in shown.stdout and "64 x 1" in shown.stdout
+    assert "| 64 x 1 | 128 | 13,000 |" in as_markdown.stdout
+    assert json.loads(as_json.stdout) == json.loads(path.read_bytes())
+
+
+def test_what_is_no_result_is_told_in_one_line(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    path.write_text("{}")
+    done = bench("--from", str(path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"bench: {path} is no result of bench.py --json: ")
+    assert done.stderr.count("\n") == 1
