@@ -26,6 +26,8 @@ class Answer:
 
     def keep_within(self, room: int) -> None:
         """What does not fit `room` bytes the client should ask for again (LIMIT)."""
+        if sum([len(given.shares) + len(given.codes) for given in self.given]) <= room:
+            return
         offered, self.given = self.given, []
         for given in offered:
             fitting = max(0, min(given.number, room // given.key_secrets))
@@ -41,14 +43,13 @@ class Answer:
         was asked for from an offset on.
         """
         frame = _Frame(max_pads)
-        for given in self.given:
+        for given in _joined(self.given):
             if given.offset or given.key_secrets > max_pads:
                 yield from _pieces(given, max_pads)
                 continue
             rest = given
             while rest.number:
-                taken = frame.add(rest)
-                rest = rest.cut(taken, rest.number)
+                rest = rest.cut(frame.add(rest), rest.number)
                 if rest.number:  # it is full
                     yield frame.message()
                     frame = _Frame(max_pads)
@@ -64,6 +65,29 @@ class Answer:
             yield frame.message()
 
 
+def _joined(given: list[Given]) -> list[Given]:
+    """All that have their terms in common as one, but for those that begin at an offset."""
+    if len(given) < 2:
+        return given
+    whole: dict[Terms, list[Given]] = {}
+    for one in given:
+        if not one.offset:
+            whole.setdefault(one.terms, []).append(one)
+    return [
+        *(
+            Given(
+                terms,
+                b"".join([one.key_ids for one in same]),
+                0,
+                b"".join([one.shares for one in same]),
+                b"".join([one.codes for one in same]),
+            )
+            for terms, same in whole.items()
+        ),
+        *(one for one in given if one.offset),
+    ]
+
+
 def _pieces(given: Given, max_pads: int) -> Iterator[Shares]:
     for number in range(given.number):
         one = given.cut(number, number + 1)
@@ -71,24 +95,22 @@ def _pieces(given: Given, max_pads: int) -> Iterator[Shares]:
         while at < len(one.shares):
             codes = b"" if at else one.codes
             piece = one._replace(offset=given.offset + at, shares=one.shares[at : at + room], codes=codes)
-            yield Shares([_group([piece])], [])
+            yield Shares([_group(piece)], [])
             at, room = at + room, max_pads
 
 
 class _Frame:
     def __init__(self, max_pads: int) -> None:
-        self._by_terms: dict[Terms, list[Given]] = {}
+        self._groups: list[ShareGroup] = []
         self._missing: list[Missing] = []
         self._budget = FrameBudget(max_pads)
 
     def add(self, given: Given) -> int:
         """How many of these keys still go in, with whole shares."""
-        terms = given.terms
-        same = self._by_terms.get(terms)
-        metadata = parties_bytes((terms.initiator, *terms.responders)) if same is None else 0
+        metadata = parties_bytes((given.terms.initiator, *given.terms.responders))
         taken = self._budget.take(given.number, given.key_secrets, metadata)
         if taken:
-            self._by_terms.setdefault(terms, []).append(given.cut(0, taken))
+            self._groups.append(_group(given.cut(0, taken)))
         return taken
 
     def add_missing(self, initiator: str, code: int, key_ids: bytes) -> int:
@@ -101,23 +123,15 @@ class _Frame:
 
     @property
     def is_empty(self) -> bool:
-        return not self._by_terms and not self._missing
+        return not self._groups and not self._missing
 
     def message(self) -> Shares:
-        return Shares([_group(same) for same in self._by_terms.values()], self._missing)
+        return Shares(self._groups, self._missing)
 
 
-def _group(same: list[Given]) -> ShareGroup:
-    """The columns of one group, out of those that have their terms in common."""
-    first = same[0]
-    terms = first.terms
-    if len(same) == 1:
-        key_ids, shares, codes = first.key_ids, first.shares, first.codes
-    else:
-        key_ids = b"".join([given.key_ids for given in same])
-        shares = b"".join([given.shares for given in same])
-        codes = b"".join([given.codes for given in same])
+def _group(given: Given) -> ShareGroup:
+    terms = given.terms
     return ShareGroup(
         PartyBody(*terms.initiator), [PartyBody(*party) for party in terms.responders],
-        terms.n, terms.k, terms.key_bytes, key_ids, first.offset, shares, codes,
+        terms.n, terms.k, terms.key_bytes, given.key_ids, given.offset, given.shares, given.codes,
     )  # fmt: skip

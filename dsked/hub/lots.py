@@ -66,8 +66,9 @@ class Given(NamedTuple):
 class Lot:
     """Shares of keys that came together; the columns are those of a PUT_SHARES group.
 
-    `clients`: those of the responders, sorted; the codes of each key stand in their order. `left`: keys that are
-    not gone. The share of a single key may be growing, as a bytearray.
+    `clients`: those of the responders, sorted; the codes of each key stand in their order. `number`: keys in
+    the columns; `left`: those of them that are not gone. The share of a single key may be growing, as a
+    bytearray.
     """
 
     terms: Terms
@@ -76,17 +77,13 @@ class Lot:
     key_ids: bytes
     shares: bytes | bytearray = field(repr=False)
     codes: bytes = field(repr=False)
+    number: int
     left: int
     #: (responder client, boot ID of its process) to the keys that it was given.
     bound: dict[tuple[str, bytes], set[bytes]] | None = None
     confirmed: dict[str, set[bytes]] | None = None  # by responder client
 
     __reduce__ = no_pickle
-
-    @property
-    def number(self) -> int:
-        """Keys in the columns."""
-        return len(self.key_ids) // KEY_ID_BYTES
 
     @property
     def complete(self) -> bool:
@@ -110,10 +107,9 @@ class Lot:
         if start == 0 and end == self.number:
             return self
         share, code = len(self.shares) // self.number, len(self.codes) // self.number
-        return Lot(
-            self.terms, self.clients, self.expires_at, self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES],
-            self.shares[start * share : end * share], self.codes[start * code : end * code], end - start,
-        )  # fmt: skip
+        number, key_ids = end - start, self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES]
+        shares, codes = self.shares[start * share : end * share], self.codes[start * code : end * code]
+        return Lot(self.terms, self.clients, self.expires_at, key_ids, shares, codes, number, number)
 
     # --- its columns ---
 
@@ -126,6 +122,8 @@ class Lot:
 
     def columns(self, ids: Sequence[bytes]) -> tuple[bytes, bytes | bytearray, bytes]:
         """Key IDs, shares and codes of some of the keys, in this order."""
+        if self.number == 1 == len(ids):
+            return self.key_ids, self.shares, self.codes
         key_ids, start = b"".join(ids), self._position(ids[0])
         end, number = start + len(ids), self.number
         share, code = len(self.shares) // number, len(self.codes) // number
@@ -138,6 +136,7 @@ class Lot:
     def cut_anew(self, ids: Sequence[bytes]) -> None:
         """Only these keys are left: what the columns hold of others goes."""
         self.key_ids, self.shares, self.codes = self.columns(ids)
+        self.number = len(ids)
         if self.bound is not None:
             self.bound = {process: known.intersection(ids) for process, known in self.bound.items()}
         if self.confirmed is not None:
@@ -147,9 +146,7 @@ class Lot:
 
     def put_again(self, one: Lot, offset: int) -> ErrorCode:
         """A retry of one of the keys, a further piece of its share from byte `offset` on, or a conflict."""
-        there, codes = self.shares, self.codes
-        if self.number > 1:
-            _, there, codes = self.columns([one.key_ids])
+        _, there, codes = self.columns([one.key_ids])
         if self.terms != one.terms or (offset == 0 and codes != one.codes):
             return ErrorCode.CONFLICT
         if self.confirmed_by_all([one.key_ids]):

@@ -90,34 +90,47 @@ class ShareDesk:
         _check_number(message.groups)
         self.confirm(connection.client, message.done, now)
         answer = Answer()
-        parked = Parked(connection, request_id)
+        unknown: list[Wanted] = []
         for group in message.groups:
-            wanted = Wanted(group.initiator, group.key_ids, group.offset)
-            self._get(connection, wanted, answer, parked if message.wait_ms else None)
+            absent = self._get(connection, answer, group.initiator, group.key_ids, group.offset)
+            if absent:
+                unknown.append(Wanted(group.initiator, absent, group.offset))
         if not message.groups:  # it came for its confirmations: they have arrived
             connection.send(request_id, Shares([], []))
-        if parked.keys:
-            deadline = now + min(message.wait_ms / 1000, MAX_PARK_S)
-            parked.timer = self._timers.at(deadline, lambda now: self._park_ends(parked))
+        if unknown:
+            wait_s = min(message.wait_ms / 1000, MAX_PARK_S)
+            self._park(Parked(connection, request_id), answer, unknown, wait_s, now)
         self._send(connection, request_id, answer)
 
-    def _get(self, connection: HubConnection, wanted: Wanted, answer: Answer, parked: Parked | None) -> None:
-        """Puts what is there into `answer`, and what is not there yet into `parked`, if it may wait."""
-        initiator, key_ids, offset = wanted
+    def _get(
+        self, connection: HubConnection, answer: Answer, initiator: str, key_ids: bytes, offset: int
+    ) -> bytes:
+        """Puts what is there into `answer`, and returns the keys that are not there yet."""
         if offset and len(key_ids) > KEY_ID_BYTES:
             answer.miss(initiator, ErrorCode.BAD_REQUEST, key_ids)
-            return
+            return b""
         given, refused = self._shares.get(connection.client, connection.boot_id, initiator, key_ids, offset)
         answer.given.extend(given)
+        absent = []
         for code, of_code in refused:
-            if code is ErrorCode.UNKNOWN_KEY and parked is not None:
-                of_code = self._parking.park(parked, Wanted(initiator, of_code, offset))
-            answer.miss(initiator, code, of_code)
+            if code is ErrorCode.UNKNOWN_KEY:
+                absent.append(of_code)
+            else:
+                answer.miss(initiator, code, of_code)
+        return b"".join(absent)
+
+    def _park(self, parked: Parked, answer: Answer, unknown: list[Wanted], wait_s: float, now: float) -> None:
+        for wanted in unknown:
+            left = self._parking.park(parked, wanted) if wait_s else wanted.key_ids
+            answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, left)
+        if parked.keys:
+            parked.timer = self._timers.at(now + wait_s, lambda now: self._park_ends(parked))
 
     def _answer_parked(self, parked: Parked) -> None:
         answer = Answer()
         for wanted in self._parking.take_arrived(parked):
-            self._get(parked.connection, wanted, answer, None)
+            absent = self._get(parked.connection, answer, *wanted)
+            answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, absent)
         self._send(parked.connection, parked.request_id, answer)
 
     def _park_ends(self, parked: Parked) -> None:

@@ -93,11 +93,12 @@ class ShareStore:
         initiator, clients = terms.initiator.client, responder_clients(terms)
         account = self._accounts.get(initiator) or _Account()
         ids = cut_key_ids(key_ids)
-        lot = Lot(terms, clients, now + min(ttl_s, self.timeout_s), key_ids, shares, codes, len(ids))
+        number, expires_at = len(ids), now + min(ttl_s, self.timeout_s)
+        lot = Lot(terms, clients, expires_at, key_ids, shares, codes, number, number)
         gone = self._tombstones.gone(initiator, clients, ids)
-        if not gone and not offset and account.lots.keys().isdisjoint(ids) and len(set(ids)) == len(ids):
+        if not gone and not offset and account.lots.keys().isdisjoint(ids) and len(set(ids)) == number:
             return self._store(account, lot, ids)
-        ones = (lot.cut(number, number + 1) for number in range(len(ids)))
+        ones = (lot.cut(at, at + 1) for at in range(number))
         return bytes([self._put_one(account, one, offset, gone) for one in ones])
 
     def _put_one(self, account: _Account, one: Lot, offset: int, gone: dict[str, set[bytes]]) -> int:
@@ -188,8 +189,10 @@ class ShareStore:
                 self._remove_done(lot, ids)
 
     def _remove_done(self, lot: Lot, ids: list[bytes]) -> None:
-        """Remove what all have confirmed. Without a tombstone for each, a share stays as its own until its time
-        is out."""
+        """Remove what all have confirmed.
+
+        Without a tombstone for each, a share stays as its own until its time is out.
+        """
         initiator = lot.terms.initiator.client
         gone = self._tombstones.gone(initiator, lot.clients, ids)
         done = lot.confirmed_by_all(ids).intersection(*(gone.get(client, ()) for client in lot.clients))

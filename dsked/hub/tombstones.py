@@ -30,8 +30,12 @@ class Tombstones:
     def gone(self, initiator: str, clients: Iterable[str], ids: Collection[bytes]) -> dict[str, set[bytes]]:
         """By responder client, those of `ids` that are done with for it; without clients that have none."""
         for_everyone = self._key_ids.among((initiator, _EVERYONE), ids)
-        gone = {client: for_everyone | self._key_ids.among((initiator, client), ids) for client in clients}
-        return {client: those for client, those in gone.items() if those}
+        gone: dict[str, set[bytes]] = {}
+        for client in clients:
+            those = for_everyone | self._key_ids.among((initiator, client), ids)
+            if those:
+                gone[client] = those
+        return gone
 
     def add_confirmed(self, now: float, responder: str, initiator: str, ids: Collection[bytes]) -> None:
         """For one responder client, as far as it may have more."""
