@@ -118,11 +118,11 @@ class ForgetsTombstones(GivesAgain):
 
     def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
         lot = self.hub.shares.find(initiator, key_id)
-        return lot is None or to.client in lot.confirmed
+        return lot is None or key_id in (lot.confirmed or {}).get(to.client, ())
 
 
 class ForgetsShares(Lie):
-    """Acknowledges, and has forgotten before anyone asks, with all that came along."""
+    """Acknowledges, and has forgotten before anyone asks."""
 
     def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
         if not isinstance(message, GetShares):
@@ -132,7 +132,7 @@ class ForgetsShares(Lie):
                 lot = self.hub.shares.find(group.initiator, key_id)
                 if lot is not None:
                     self.hub.lied()
-                    self.hub.shares._remove(self.hub.shares._accounts[group.initiator], lot)
+                    self.hub.shares._remove(self.hub.shares._accounts[group.initiator], lot, [key_id])
         return message
 
 

@@ -267,7 +267,10 @@ def test_a_batch_of_two_responder_clients_is_given_to_both_with_their_own_codes(
 
 
 def test_a_batch_is_not_kept_for_the_sake_of_one_key() -> None:
-    """Of each batch all keys but one are confirmed: what is held is what is counted, one share."""
+    """Of each batch all keys but one are confirmed: what is held is what is counted, one share.
+
+    (Columns are cut anew when half of their keys are gone: at most twice as much is held as is counted.)
+    """
     store, terms = ShareStore(60.0), Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), 200)
     for turn in range(8):
         batch = ids(FULL, turn * FULL)

@@ -174,7 +174,7 @@ def test_a_responder_that_asks_before_the_shares_are_there_waits_for_them(world:
         world.freeze(name)
     outcome = world.ask_keys("carol", "sam", ["sunny"])
     world.run_for(0.1)
-    *_, (_, key_id) = world.hubs["hub4"].shares._shares
+    *_, key_id = world.hubs["hub4"].shares._accounts["carol"].lots
     for name in ("hub1", "hub2", "hub3"):
         world.thaw(name)
     theirs = world.ask_by_id("curtis", "sunny", "sam", [key_id])
