@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
 from dsked.client.columns import Column
@@ -26,6 +26,8 @@ from dsked.wire.messages import (
 )
 from dsked.wire.terms import columns_fit, share_terms
 
+#: With their names each may take some 10 KB.
+_MAX_REMEMBERED_TERMS = 256
 Changed = Callable[[Batch], None]
 Grown = Callable[[Terms, list[Batch], float], None]
 
@@ -48,6 +50,7 @@ class Asking:
         self._confirmations = confirmations
         self._changed = changed
         self._grown = grown
+        self._usable: dict[tuple[object, ...], Terms] = {}  # by what groups say
 
     # --- what is asked ---
 
@@ -59,33 +62,37 @@ class Asking:
         `spare_set_aside`: not the hubs that are set aside for their initiator, if there are enough others.
         """
         usable = self._hubs.usable()
-        initiators = {batch.initiator for batch in wanted} if spare_set_aside else set()
-        spared = {initiator: self._spared(initiator, usable, now) for initiator in initiators}
-        to_ask: dict[HubPeer, list[Batch]] = {hub: [] for hub in usable}
-        for batch, fetches in wanted.items():
-            hubs = [hub for hub in usable if hub.x not in batch.asked and not batch.has_answered(hub.x)]
-            if aside := spared.get(batch.initiator):
-                hubs = [hub for hub in hubs if hub.x not in aside]
-            for part in _parts(batch, fetches) if hubs else ():
-                for hub in hubs:
-                    to_ask[hub].append(part)
-        for hub, batches in to_ask.items():
-            for frame in _frames(batches):
-                self._send(this_round, hub, frame, now)
+        spared: dict[str, set[int]] = {}
+        if spare_set_aside and not self._evidence.nothing_known:
+            initiators = {batch.initiator for batch in wanted}
+            spared = {initiator: self._spared(initiator, usable, now) for initiator in initiators}
+        batches = [part for batch, fetches in wanted.items() for part in _parts(batch, fetches, usable)]
+        asked: list[Batch] = []
+        groups: list[GetGroup] = []  # that ask for them
+        for hub in usable:
+            of_hub = [batch for batch in batches if batch.may_be_asked(hub.x)]
+            if spared:
+                of_hub = [batch for batch in of_hub if hub.x not in spared[batch.initiator]]
+            for frame in _frames(of_hub):
+                if frame != asked or any(batch.pieces for batch in frame):
+                    asked, groups = frame, _groups(frame, hub.x)
+                self._send(this_round, hub, frame, groups, now)
 
     def _spared(self, initiator: str, usable: Sequence[HubPeer], now: float) -> set[int]:
         """The xs of hubs that are set aside, where there are enough others."""
         aside = {hub.x for hub in usable if self._evidence.is_set_aside(initiator, hub.name, now)}
         return aside if len(usable) - len(aside) >= self._hubs.k else set()
 
-    def _send(self, this_round: Round, hub: HubPeer, batches: Sequence[Batch], now: float) -> None:
+    def _send(
+        self, this_round: Round, hub: HubPeer, batches: Sequence[Batch], groups: list[GetGroup], now: float
+    ) -> None:
         done = hub.take_confirmations()
         wait_ms = max(int((this_round.deadline - now) * 1000), 0)
-        message = GetShares(_groups(batches, hub.x), wait_ms, done)
         inquiry, taken = Inquiry(batches), list(done)
         for batch in batches:
             batch.ask(hub.x, inquiry)
-        request_id = hub.request(message, partial(self._answered, hub, inquiry, taken))
+        answered = partial(self._answered, hub, inquiry, taken)
+        request_id = hub.request(GetShares(groups, wait_ms, done), answered)
         if request_id is not None:
             this_round.asked.append((hub, request_id))
             return
@@ -120,36 +127,48 @@ class Asking:
     def _take_shares(self, hub: HubPeer, inquiry: Inquiry, message: Shares, now: float) -> None:
         grown: dict[Terms, list[Batch]] = {}
         for group in message.groups:
-            terms = share_terms(group)
-            if (
-                terms is None
-                or not usable_terms(terms, self._client, self._hubs.k)
-                or not columns_fit(terms, group, 1)
-            ):
+            terms = self._terms_of(group)
+            if terms is None or not columns_fit(terms, group, 1):
                 for batch in self._batches_of(inquiry, group.initiator.client, group.key_ids):
                     batch.take_unusable(hub.x)
                     self._answered_for(hub, batch)
                 continue
-            for batch in self._take_group(hub, inquiry, terms, group):
-                grown.setdefault(terms, []).append(batch)
+            whole = self._take_group(hub.x, inquiry, terms, group)
+            for batch in whole:
                 self._answered_for(hub, batch)
+            grown.setdefault(terms, []).extend(whole)
         for terms, batches in grown.items():
             self._grown(terms, batches, now)
 
-    def _take_group(self, hub: HubPeer, inquiry: Inquiry, terms: Terms, group: ShareGroup) -> Iterator[Batch]:
-        """Gives the batches of which whole shares are here now."""
-        number = group.number
-        room = self._fetches.room(hub.x, len(group.shares) // number, len(group.codes) // number)
-        key_ids = group.key_ids if room >= number else group.key_ids[: room * KEY_ID_BYTES]
-        piece = len(group.shares) < terms.key_bytes
-        column = Column(hub.x, terms, group.key_ids, group.shares, group.codes)
-        for batch in self._batches_of(inquiry, group.initiator.client, key_ids):
-            if piece or hub.x in batch.pieces:
-                if self._fetches.take_piece(batch, hub.x, terms, group):
-                    yield batch
-            else:
-                self._fetches.take(batch, column.of(batch.key_ids))
-                yield batch
+    def _terms_of(self, group: ShareGroup) -> Terms | None:
+        """The terms of a group, if its shares may be tried. What all hubs say alike is looked at once."""
+        parties = [
+            name for body in (group.initiator, *group.responders) for name in (body.client, body.encryptor)
+        ]
+        said = (group.n, group.k, group.key_bytes, *parties)
+        known = self._usable.get(said)
+        if known is not None:
+            return known
+        terms = share_terms(group)
+        if terms is None or not usable_terms(terms, self._client, self._hubs.k):
+            return None
+        if len(self._usable) >= _MAX_REMEMBERED_TERMS:
+            self._usable.clear()
+        self._usable[said] = terms
+        return terms
+
+    def _take_group(self, x: int, inquiry: Inquiry, terms: Terms, group: ShareGroup) -> list[Batch]:
+        """The batches of which whole shares are here now."""
+        column = Column(x, terms, group.key_ids, group.shares, group.codes)
+        room = self._fetches.room(column)
+        key_ids = group.key_ids if room >= group.number else group.key_ids[: room * KEY_ID_BYTES]
+        batches = self._batches_of(inquiry, group.initiator.client, key_ids)
+        in_part = len(group.shares) < terms.key_bytes
+        return [
+            batch
+            for batch in batches
+            if self._fetches.take(batch, column.of(batch.key_ids), group.offset, in_part=in_part)
+        ]
 
     def _batches_of(self, inquiry: Inquiry, initiator: str, key_ids: bytes) -> list[Batch]:
         """The batches of these keys and no others, as far as `inquiry` has not been answered for them."""
@@ -164,13 +183,15 @@ class Asking:
         return [batch.split(fetches) for batch, fetches in answered.items()]
 
 
-def _parts(batch: Batch, fetches: Sequence[Fetch]) -> Iterator[Batch]:
-    """These of its keys alone, in batches that fit into one frame."""
+def _parts(batch: Batch, fetches: Sequence[Fetch], usable: Iterable[HubPeer]) -> Iterator[Batch]:
+    """These of its keys alone, in batches that fit into one frame; itself where no hub is to be asked."""
+    if not any(batch.may_be_asked(hub.x) for hub in usable):
+        return
     for start in range(0, len(fetches), MAX_KEYS_PER_FRAME):
         yield batch.split(fetches[start : start + MAX_KEYS_PER_FRAME])
 
 
-def _frames(batches: Sequence[Batch]) -> Iterator[Sequence[Batch]]:
+def _frames(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
     """The batches that one frame asks for."""
     frame: list[Batch] = []
     number = 0

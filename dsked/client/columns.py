@@ -35,6 +35,11 @@ class Column:
         """How many keys."""
         return len(self.key_ids) // KEY_ID_BYTES
 
+    @property
+    def key_size(self) -> int:
+        """Bytes of each key's share and code."""
+        return (len(self.shares) + len(self.codes)) * KEY_ID_BYTES // len(self.key_ids)
+
     def of(self, key_ids: bytes) -> Column:
         """The column of these keys alone, in this order; all must be there."""
         if key_ids == self.key_ids:

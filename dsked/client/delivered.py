@@ -37,5 +37,7 @@ class Delivered:
 
     def forget_expired(self, now: float) -> None:
         """Forget those whose time is out."""
-        for _ in self._key_ids.forget_expired(now):
-            pass
+        until = self._key_ids.next_expiry()
+        if until is not None and until <= now:
+            for _ in self._key_ids.forget_expired(now):
+                pass

@@ -21,7 +21,7 @@ from dsked.client.slices import Task
 from dsked.errors import ErrorCode
 from dsked.secrecy import no_pickle, no_secrets
 from dsked.sharing.search import Search
-from dsked.sharing.shares import KeyShare, code_bytes
+from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms
 
 #: Codes of `missing` with which a hub says that it will never give a share to this process.
@@ -153,8 +153,7 @@ class Batch:
     def held_bytes(self, x: int) -> int:
         """Bytes that are kept of what a hub has given."""
         if x in self.columns:
-            terms = self.columns[x].terms
-            return len(self.fetches) * (terms.key_bytes + code_bytes(terms))
+            return len(self.fetches) * self.columns[x].key_size
         return len(self.pieces[x].share) + len(self.pieces[x].code) if x in self.pieces else 0
 
     def xs(self) -> tuple[int, ...]:
@@ -168,6 +167,10 @@ class Batch:
     def has_answered(self, x: int) -> bool:
         """True when a hub's whole shares are here, or it has refused for good."""
         return x in self.columns or x in self.unusable or self.missing.get(x) in FINAL
+
+    def may_be_asked(self, x: int) -> bool:
+        """True when a hub has not answered yet, and no answer of it is outstanding."""
+        return x not in self.asked and not self.has_answered(x)
 
     def take(self, column: Column) -> None:
         """Whole shares of all keys, in their order, of a hub that has given none before."""
@@ -241,24 +244,20 @@ class Batch:
         """The keys are there, from the shares under `terms` of these k hubs, and their secret tags hold."""
         self.terms, self.passed, self.searches = terms, passed, _NOTHING
 
-    def comparable(self) -> list[int]:
-        """The hubs beside those that passed whose shares can be compared with the keys; ascending."""
-        return sorted(
-            x
-            for x, column in self.columns.items()
-            if x not in self.passed and x not in self.contradicted and column.terms == self.terms
-        )
-
-    def malformed(self) -> list[int]:
-        """The hubs whose shares cannot be compared (other terms, contradicted, unusable); ascending.
+    def others(self) -> tuple[list[int], list[int]]:
+        """The hubs beside those that passed whose shares can be compared with the keys, and those of which
+        they cannot (other terms, contradicted, unusable); both ascending.
 
         A share that has come in part only, of the right terms, says nothing: its hub may be slow, or cut off
         by the network.
         """
-        compared = {*self.passed, *self.comparable()}
-        whole = {x for x in (*self.columns, *self.unusable) if x not in compared}
-        parts = {x for x, piece in self.pieces.items() if piece.contradicted or piece.terms != self.terms}
-        return sorted(whole | parts)
+        comparable = [x for x, column in self.columns.items() if column.terms == self.terms]
+        comparable = sorted({*comparable} - {*self.passed} - self.contradicted)
+        malformed = {*self.columns, *self.unusable} - {*self.passed, *comparable}
+        for x, piece in self.pieces.items():
+            if piece.contradicted or piece.terms != self.terms:
+                malformed.add(x)
+        return comparable, sorted(malformed)
 
 
 def usable_terms(terms: Terms | None, client: str, k: int) -> bool:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
 
 from dsked.client.columns import Column
 from dsked.client.fetch import Batch, Fetch
 from dsked.fair_limit import FairLimit
 from dsked.limits import FETCH_DEADLINE_S, MAX_FETCHES, MAX_HELD_SHARE_BYTES_PER_HUB
-from dsked.sharing.terms import Terms
 from dsked.timers import Timers
-from dsked.wire.messages import ShareGroup
 
 
 class Fetches:
@@ -58,20 +57,23 @@ class Fetches:
 
     # --- shares ---
 
-    def room(self, x: int, share: int, code: int) -> int:
-        """How many more shares and codes of these sizes may be kept of a hub: each may fill so much."""
-        free = MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[x] - share
-        return free // (share + code) + 1 if free >= 0 else 0
+    def room(self, column: Column) -> int:
+        """How many keys of a column may be kept: a hub may fill so much and no more."""
+        free = MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x]
+        return max(free // column.key_size, 0)
 
-    def take(self, batch: Batch, column: Column) -> None:
-        """As Batch.take."""
-        batch.take(column)
-        self._held_bytes[column.x] += len(column.shares) + len(column.codes)
+    def take(self, batch: Batch, column: Column, offset: int, *, in_part: bool) -> bool:
+        """What a hub has given of a batch; in part, from `offset` bytes on, of one key alone.
 
-    def take_piece(self, batch: Batch, x: int, terms: Terms, group: ShareGroup) -> bool:
-        """As Batch.take_piece."""
+        True when whole shares are here by it.
+        """
+        x = column.x
+        if not in_part and x not in batch.pieces:
+            batch.take(column)
+            self._held_bytes[x] += len(column.shares) + len(column.codes)
+            return True
         before = batch.held_bytes(x)
-        whole = batch.take_piece(x, terms, group.offset, group.shares, group.codes)
+        whole = batch.take_piece(x, column.terms, offset, column.shares, column.codes)
         self._held_bytes[x] += batch.held_bytes(x) - before
         return whole
 
@@ -87,8 +89,8 @@ class Fetches:
         self._count_bytes(batch, 1)
         for fetch in fetches:
             del self._by_id[fetch.id]
-        for caller, number in Counter([fetch.first_caller for fetch in fetches]).items():
-            self._of_callers.give_back(caller, number)
+        for caller, of_caller in groupby([fetch.first_caller for fetch in fetches]):
+            self._of_callers.give_back(caller, len(list(of_caller)))
 
     def _count_bytes(self, batch: Batch, sign: int) -> None:
         for x in batch.xs():

@@ -42,23 +42,25 @@ class Judge:
             if batch.judged or batch.terms is None:
                 continue
             batch.judged = True
-            others, malformed = batch.comparable(), batch.malformed()
-            if malformed or (others and hashes_key(batch.terms)):
+            comparable, malformed = batch.others()
+            if malformed or (comparable and hashes_key(batch.terms)):
                 for fetch in batch.fetches.values():
                     self._work_out(fetch)
-            elif others:
-                alike.setdefault((batch.terms, (*batch.passed, *others)), []).append(batch)
+            elif comparable:
+                alike.setdefault((batch.terms, (*batch.passed, *comparable)), []).append(batch)
         for (terms, xs), of_xs in alike.items():
-            fetches = [fetch for batch in of_xs for fetch in batch.fetches.values()]
-            for index in disagreeing_columns(terms, join_batches(of_xs, xs)):
-                self._work_out(fetches[index])
+            disagreeing = disagreeing_columns(terms, join_batches(of_xs, xs))
+            if disagreeing:
+                fetches = [fetch for batch in of_xs for fetch in batch.fetches.values()]
+                for index in disagreeing:
+                    self._work_out(fetches[index])
 
     def _work_out(self, fetch: Fetch) -> None:
         batch, key_id = fetch.batch, fetch.id[1]
         assert batch.terms is not None
+        comparable, malformed = batch.others()
         passed = batch.rows(key_id, batch.passed)
-        others = batch.rows(key_id, batch.comparable())
-        others += [KeyShare(x, b"", b"") for x in batch.malformed()]
+        others = batch.rows(key_id, comparable) + [KeyShare(x, b"", b"") for x in malformed]
         size = sum(len(share.share) for share in (*passed, *others))
         work = prove_wrong(batch.terms, passed, others)
         self._slices.add(batch.initiator, size, work, partial(self._proven, fetch.id))

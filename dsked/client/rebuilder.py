@@ -17,8 +17,10 @@ def rebuild_batches(terms: Terms, batches: Iterable[Batch]) -> Iterator[Batch]:
     """
     alike: dict[tuple[int, ...], list[Batch]] = {}
     for batch in batches:
+        if batch.terms is not None or len(batch.columns) < terms.k:
+            continue
         group = batch.group(terms)
-        if batch.terms is None and len(group) == terms.k:
+        if len(group) == terms.k:
             alike.setdefault(tuple([column.x for column in group]), []).append(batch)
     for xs, of_xs in alike.items():
         yield from _rebuild(terms, xs, of_xs)

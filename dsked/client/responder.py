@@ -62,7 +62,7 @@ class Responder:
         self._nr_waiting = FairLimit()  # keys that are waited for, by caller
         self._round: Round | None = None
         self._changed: dict[Batch, None] = {}
-        self._kept: tuple[tuple[int, ...], float] = ((), 0.0)  # what hubs told, and what follows of it
+        self._kept_s = 0.0  # _keep_s as it is in this turn, once it has been asked for
         self._confirmations = Confirmations(hubs, timers)
         self._asking = Asking(
             client, hubs, evidence, self._fetches, self._confirmations, self._has_changed, self._rebuild
@@ -74,11 +74,10 @@ class Responder:
 
         Fewer than k could lie, and have the client refuse new keys rather than forget old ones.
         """
-        told = tuple([hub.share_timeout_ms for hub in self._hubs])
-        if told != self._kept[0]:
-            believed = sorted(told, reverse=True)[self._hubs.k - 1] / 1000
-            self._kept = told, max(believed, self._share_timeout_s) + FETCH_DEADLINE_S
-        return self._kept[1]
+        if not self._kept_s:
+            told = sorted([hub.share_timeout_ms for hub in self._hubs], reverse=True)
+            self._kept_s = max(told[self._hubs.k - 1] / 1000, self._share_timeout_s) + FETCH_DEADLINE_S
+        return self._kept_s
 
     # --- requests ---
 
@@ -122,16 +121,20 @@ class Responder:
             slices.turn_ends(now, busy=busy)
         self._judge.turn_ends()
         self._look_at_changed(now)  # what has just been found
+        self._kept_s = 0.0
 
     def _look_at_changed(self, now: float) -> None:
         if not self._changed:
             return
         changed, self._changed = self._changed, {}
         decided = [batch for batch in changed if batch.terms is not None or self._hopeless(batch)]
+        if not decided:
+            return
         waiting = [fetch.waiting for batch in decided for fetch in batch.fetches.values() if fetch.waiting]
-        self._answer(dict.fromkeys(chain.from_iterable(waiting)), now)
-        changed |= self._changed  # and what has just been handed out
-        self._changed = {}
+        if waiting:
+            self._answer(dict.fromkeys(chain.from_iterable(waiting)), now)
+            changed |= self._changed  # and what has just been handed out
+            self._changed = {}
         settled = [batch for batch in changed if batch.terms is not None and batch.settled]
         self._judge.judge(settled)
         for batch in settled:
@@ -146,7 +149,7 @@ class Responder:
             self._changed[batch] = None
             self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
         for batch in batches:
-            if needs_search(terms, batch):
+            if batch.failed_check and needs_search(terms, batch):
                 self.searches.look(batch, terms)
 
     def _search_ended(self, batch: Batch, now: float) -> None:
@@ -163,7 +166,7 @@ class Responder:
         for batch in wanted:
             if batch.searches:
                 self.searches.look_again(batch)
-        self._answer(this_round.requests, now)  # what was rebuilt before, or refused before
+        self._answer(this_round.known, now)  # what was rebuilt before, or refused before
         self._asking.ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 

@@ -30,6 +30,7 @@ class Round:
     keep_until: float  # for keys of which nobody knew before
     delay_s: float = RETRY_FIRST_S
     requests: list[Request] = field(default_factory=list)
+    known: list[Request] = field(default_factory=list)  # those of them for keys of which somebody knew before
     fetches: dict[Fetch, None] = field(default_factory=dict)
     fresh: dict[str, Batch] = field(default_factory=dict)  # by initiator: keys of which nobody knew before
     asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
@@ -44,6 +45,9 @@ class Round:
     def add(self, request: Request) -> None:
         """An encryptor waits for these keys."""
         self.requests.append(request)
+        fresh = self.fresh[request.initiator.client]
+        if any(fetch.batch is not fresh for fetch in request.fetches):
+            self.known.append(request)
         self.fetches.update(dict.fromkeys(request.fetches))
         waiting = (request,)
         for fetch in request.fetches:

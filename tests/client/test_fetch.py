@@ -86,10 +86,10 @@ def test_a_piece_that_contradicts_is_evidence_once_the_key_is_known(
     batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
     assert not batch.take_piece(1, terms, offset, share, code)
     batch.succeed(TERMS, ())
-    assert batch.malformed() == [1], "before it is whole"
+    assert batch.others() == ([], [1]), "before it is whole"
     batch.take_piece(1, TERMS, 10, SHARE[10:], b"")
     assert batch.rows(IDS[0], [1]) == [KeyShare(1, SHARE, CODE)]
-    assert (batch.comparable(), batch.malformed()) == ([], [1])
+    assert batch.others() == ([], [1])
 
 
 def test_a_repetition_of_the_same_is_no_contradiction(batch: Batch) -> None:
@@ -97,7 +97,7 @@ def test_a_repetition_of_the_same_is_no_contradiction(batch: Batch) -> None:
         batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
     batch.take_piece(1, TERMS, 10, SHARE[10:], b"")
     batch.succeed(TERMS, ())
-    assert (batch.comparable(), batch.malformed()) == ([1], [])
+    assert batch.others() == ([1], [])
 
 
 def test_a_later_piece_without_a_first_is_dropped(batch: Batch) -> None:
@@ -110,14 +110,14 @@ def test_the_evidence_is_about_all_but_those_that_passed(batch: Batch) -> None:
     take(batch, 4, 3, 2, 1)
     take(batch, 5, terms=OTHER)
     batch.succeed(TERMS, (3, 2, 1))
-    assert (batch.comparable(), batch.malformed()) == ([4], [5])
+    assert batch.others() == ([4], [5])
 
 
 def test_a_part_of_a_share_says_nothing_against_its_hub_unless_its_terms_are_others(batch: Batch) -> None:
     batch.take_piece(4, TERMS, 0, SHARE[:10], CODE)
     batch.take_piece(5, OTHER, 0, SHARE[:10], CODE)
     batch.succeed(TERMS, ())
-    assert (batch.comparable(), batch.malformed()) == ([], [5])
+    assert batch.others() == ([], [5])
 
 
 def test_shares_that_may_not_be_tried_count_against_their_hub(batch: Batch) -> None:
@@ -125,7 +125,7 @@ def test_shares_that_may_not_be_tried_count_against_their_hub(batch: Batch) -> N
     assert batch.has_answered(1)
     assert batch.largest_group == 0
     batch.succeed(TERMS, ())
-    assert batch.malformed() == [1]
+    assert batch.others() == ([], [1])
 
 
 def test_a_part_and_then_what_may_not_be_tried(batch: Batch) -> None:
@@ -133,7 +133,7 @@ def test_a_part_and_then_what_may_not_be_tried(batch: Batch) -> None:
     batch.take_unusable(1)
     assert batch.offset(1) == 10, "it may go on"
     batch.succeed(TERMS, ())
-    assert batch.malformed() == [1]
+    assert batch.others() == ([], [1])
 
 
 @pytest.mark.parametrize(
