@@ -166,7 +166,8 @@ class Responder:
         for batch in wanted:
             if batch.searches:
                 self.searches.look_again(batch)
-        self._answer(this_round.known, now)  # what was rebuilt before, or refused before
+        known = [request for request in this_round.known if not request.answered]
+        self._answer(known, now)  # what was rebuilt before, or refused before
         self._asking.ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 
