@@ -8,7 +8,7 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-plots mutants bench-media bench-stalled lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-docs mutants bench-media bench-stalled bench-clients lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -64,15 +64,19 @@ bench: setup ## measure every load beside the floor of the same run: twelve minu
 bench-quick: setup ## the same in less than a minute
 	@$(BIN)/python scripts/bench.py --quick
 
-bench-plots: setup ## draw the figures of docs/ from what make bench JSON=bench.json has kept
+bench-docs: setup ## tables and plots of docs/ from docs/figures/bench.json, or JSON=FILE of make bench
 	@scripts/setup.sh --bench
-	@$(BIN)/python scripts/bench.py --from $(or $(JSON),bench.json) --plot docs/figures >/dev/null
+	@$(BIN)/python scripts/bench.py --from $(or $(JSON),docs/figures/bench.json) \
+		--into docs/benchmarks.md --plot docs/figures >/dev/null
 
 bench-media: setup ## measure bundles, and nodes by the size of their pools
 	@$(BIN)/python scripts/bench_media.py
 
 bench-stalled: setup ## measure what hubs that hang cost: before, at first, once known, after
 	@$(BIN)/python scripts/bench_stalled.py
+
+bench-clients: setup ## measure a hub with 1,000 and 5,000 clients: memory, coming back, one that is greedy
+	@$(BIN)/python scripts/bench_clients.py
 
 mutants: setup ## break the safety rules on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
+import importlib
 import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
@@ -21,6 +24,12 @@ from dsked.errors import DskedError, ExitStatus, exit_status
 from dsked.storage.running import RunningStore
 
 _log = logging.getLogger("dsked")
+#: Modules that only some nodes need, and that are imported late.
+MODULES = {
+    "hub": ("dsked.net.hub_node",),
+    "client": ("dsked.net.client_node",),
+    "etsi": ("dsked.delivery.etsi", "dsked.delivery.http_server"),
+}
 SettingsT = TypeVar("SettingsT", HubSettings, ClientSettings)
 
 
@@ -29,11 +38,47 @@ class _Closable(Protocol):
         """Close it."""
 
 
+def load(part: str) -> None:
+    """Import what a hub, a client, or a client's ETSI interface runs on: `part` is a key of MODULES."""
+    with _without_certificates():
+        for module in MODULES[part]:
+            importlib.import_module(module)
+    with contextlib.suppress(ImportError):  # the log will tell
+        importlib.import_module("uvloop")
+
+
+@contextlib.contextmanager
+def _without_certificates() -> Iterator[None]:
+    """Keeps OpenSSL from reading the system's certificate authorities, 50 ms of aiohttp's import.
+
+    aiohttp wants them for its HTTP client, and a node is none.
+    """
+    before = {name: os.environ.get(name) for name in ("SSL_CERT_FILE", "SSL_CERT_DIR")}
+    os.environ.update(dict.fromkeys(before, os.devnull))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
 def run(settings: NodeSettings) -> int:
     """Run a node until it is told to stop; gives the exit status: 0 after a clean stop."""
     _set_up_logging(settings.log_level)
     _forbid_core_dumps()
+    for part in _parts(settings):
+        load(part)
+    gc.freeze()  # what was imported stays: collections need not look at it
     return _run_loop(_serve(settings))
+
+
+def _parts(settings: NodeSettings) -> list[str]:
+    if not isinstance(settings, ClientSettings):
+        return ["hub"]
+    return ["client"] if settings.port is None else ["client", "etsi"]
 
 
 def _fit_limits(settings: NodeSettings) -> tuple[NodeSettings, int]:

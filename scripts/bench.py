@@ -11,28 +11,35 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 from benching.matrix import Matrix, steps
-from benching.records import Document
-from benching.tables import Table, markdown, tables
+from benching.records import Crowds, Document
+from benching.tables import Table, as_markdown, put_into, tables
 from torturing.progress import progress
 
 #: The rows of a full run take three times as long, with their floors and all else: twelve minutes.
 SECONDS, QUICK_SECONDS = 2.5, 1.0
-_FILE_WIDTH = 100
+_FILE_WIDTH = 120
+
+_Result = TypeVar("_Result", Document, Crowds)
 
 
 def main() -> int:
     """Measure, or take an earlier result; show it."""
     options = _options()
-    found = _read(options.earlier) if options.earlier else _measure(options)
+    found = _read(options.earlier, Document) if options.earlier else _measure(options)
+    if options.clients:
+        found.crowds = _read(options.clients, Crowds).crowds
     if options.json == "-":
         print(_json(found))
     elif options.markdown:
-        print("\n\n".join(map(markdown, tables(found))))
+        print(as_markdown(found))
     else:
         _show(tables(found))
+    if options.into:
+        _renew(options.into, found)
     if options.json not in (None, "-"):
         Path(options.json).write_text(_json(found) + "\n")
     if options.plot:
@@ -51,7 +58,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="what tells most, in under a minute")
     parser.add_argument("--from", dest="earlier", type=Path, metavar="FILE", help="show an earlier result")
     parser.add_argument("--json", nargs="?", const="-", metavar="FILE", help="one JSON document, or to FILE")
+    parser.add_argument(
+        "--clients", type=Path, metavar="FILE", help="take in what bench_clients.py --json told"
+    )
     parser.add_argument("--markdown", action="store_true", help="the tables as in docs/benchmarks.md")
+    parser.add_argument(
+        "--into", type=Path, metavar="FILE", help="put the tables into this page, in place of its old"
+    )
     parser.add_argument("--plot", type=Path, metavar="DIR", help="write the plots (SVG) to a directory")
     return parser.parse_args()
 
@@ -67,11 +80,18 @@ def _measure(options: argparse.Namespace) -> Document:
     return matrix.document
 
 
-def _read(path: Path) -> Document:
+def _read(path: Path, kind: type[_Result]) -> _Result:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=Document)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.MsgspecError) as error:
-        raise SystemExit(f"bench: {path} is no result of bench.py --json: {error}") from None
+        raise SystemExit(f"bench: {path} holds no result of a benchmark: {error}") from None
+
+
+def _renew(page: Path, found: Document) -> None:
+    try:
+        page.write_text(put_into(page.read_text(), found))
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"bench: {page}: {error}") from None
 
 
 def _json(found: Document) -> str:
@@ -84,7 +104,8 @@ def _show(made: list[Table]) -> None:
 
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
     for one in made:
-        shown = RichTable(title=one.title, title_justify="left", box=None, pad_edge=False)
+        console.print(one.title, style="bold")
+        shown = RichTable(box=None, pad_edge=False)
         for place, column in enumerate(one.columns):
             shown.add_column(column, justify="right" if place else "left", no_wrap=not place)
         for row in one.rows:

@@ -1,7 +1,7 @@
 #!/bin/bash
 # Writes requirements.lock anew from pyproject.toml: every package that development and the tests need,
 # at one version, with the hashes of its files; and requirements-fuzz.lock and requirements-bench.lock, the
-# same of what only make fuzz and make bench-plots need. `--upgrade` takes newer versions; without it, versions
+# same of what only make fuzz and make bench-docs need. `--upgrade` takes newer versions; without it, versions
 # stay unless pyproject.toml demands otherwise. Run with Python 3.11, the oldest that is supported.
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -85,7 +85,7 @@ make_venv() {
 extra_there() { cmp --quiet "requirements-$1.lock" "$venv/.installed-$1"; }
 
 install_extra() {
-    say "installing what only make $1 needs"
+    say "installing what the extra $1 needs"
     "$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input install \
         --require-hashes --requirement "requirements-$1.lock"
     cp "requirements-$1.lock" "$venv/.installed-$1"

@@ -13,19 +13,20 @@ import click
 
 from dsked import __version__
 from dsked.cli import errors
-from dsked.cli.lazy_group import LazyGroup
+from dsked.cli.lazy_group import Lazy, LazyGroup
 from dsked.cli.target import Target
 
-#: command -> (module, its click command)
 _COMMANDS = {
-    "start": ("dsked.cli.topology_commands", "start"),
-    "stop": ("dsked.cli.topology_commands", "stop"),
-    "status": ("dsked.cli.status_command", "status"),
-    "etsi-qkd": ("dsked.cli.etsi_commands", "etsi_qkd"),
-    "get-key": ("dsked.cli.key_commands", "get_key"),
-    "get-key-with-key-ids": ("dsked.cli.key_commands", "get_key_with_key_ids"),
-    "psrd": ("dsked.cli.psrd_commands", "psrd"),
-    "security": ("dsked.cli.security_command", "security"),
+    "start": Lazy("dsked.cli.topology_commands", "start", "Start hubs and clients."),
+    "stop": Lazy("dsked.cli.topology_commands", "stop", "Stop hubs and clients."),
+    "status": Lazy("dsked.cli.status_command", "status", "Show what nodes say about themselves."),
+    "etsi-qkd": Lazy("dsked.cli.etsi_commands", "etsi_qkd", "Keys and status over ETSI GS QKD 014."),
+    "get-key": Lazy("dsked.cli.key_commands", "get_key", "Establish a key at one client."),
+    "get-key-with-key-ids": Lazy(
+        "dsked.cli.key_commands", "get_key_with_key_ids", "Fetch keys at one client by their IDs."
+    ),
+    "psrd": Lazy("dsked.cli.psrd_commands", "psrd", "Bring pre-shared random data to nodes, on media."),
+    "security": Lazy("dsked.cli.security_command", "security", "Show how sure keys are, in powers of two."),
 }
 
 _EPILOG = """

@@ -77,7 +77,7 @@ class _Asked:
         return _Link(self.target, self.master, self.slave, *clients)
 
 
-@click.group("etsi-qkd", short_help="Keys and status over ETSI GS QKD 014.")
+@click.group("etsi-qkd")
 @click.argument("master")
 @click.argument("slave")
 @click.pass_context

@@ -23,7 +23,7 @@ _AS = click.option(
 )
 
 
-@click.command("get-key", short_help="Establish a key at one client.")
+@click.command("get-key")
 @click.argument("slave")
 @click.option("--size", type=int, metavar="BITS", help="Size of each key.  [default: the client's, 128]")
 @click.option("--number", type=int, default=1, show_default=True, help="Number of keys.")
@@ -51,7 +51,7 @@ def get_key(
     show(key_container(keys), as_json)
 
 
-@click.command("get-key-with-key-ids", short_help="Fetch keys at one client by their IDs.")
+@click.command("get-key-with-key-ids")
 @click.argument("master")
 @click.argument("key_ids", metavar="KEY_ID...", nargs=-1, required=True)
 @_AS

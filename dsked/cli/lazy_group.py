@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 
-class LazyGroup(click.Group):
-    """`lazy`: command name -> (module, the name of its click command), in the order of the help."""
+class Lazy(NamedTuple):
+    """A command: its module, the name of its click command there, and what the group's help says of it."""
 
-    def __init__(self, *args: Any, lazy: Mapping[str, tuple[str, str]], **kwargs: Any) -> None:
+    module: str
+    attribute: str
+    help: str
+
+
+class LazyGroup(click.Group):
+    """`lazy`: its commands by name, in the order of the help. The help loads none of them."""
+
+    def __init__(self, *args: Any, lazy: Mapping[str, Lazy], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._lazy = lazy
 
@@ -22,8 +30,13 @@ class LazyGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command of this name."""
-        if cmd_name not in self._lazy:
+        lazy = self._lazy.get(cmd_name)
+        if lazy is None:
             return None
-        module, attribute = self._lazy[cmd_name]
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        command: click.Command = getattr(importlib.import_module(lazy.module), lazy.attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands in the help."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in self._lazy.items()])

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import click
 
-from dsked.cli.lazy_group import LazyGroup
+from dsked.cli.lazy_group import Lazy, LazyGroup
 from dsked.cli.target import Target
 
 _COMMANDS = {
-    "generate": ("dsked.cli.psrd_generate", "generate"),
-    "split": ("dsked.cli.psrd_files", "split"),
-    "import": ("dsked.cli.psrd_import", "import_"),
-    "verify": ("dsked.cli.psrd_inspect", "verify"),
-    "list": ("dsked.cli.psrd_inspect", "list_"),
-    "erase": ("dsked.cli.psrd_files", "erase"),
+    "generate": Lazy("dsked.cli.psrd_generate", "generate", "Prepare blocks at a hub, for clients."),
+    "split": Lazy("dsked.cli.psrd_files", "split", "Cut a file of several bundles."),
+    "import": Lazy("dsked.cli.psrd_import", "import_", "Take a bundle in, at its client."),
+    "verify": Lazy("dsked.cli.psrd_inspect", "verify", "Check bundles or pools against their checksums."),
+    "list": Lazy("dsked.cli.psrd_inspect", "list_", "Show what bundles or pools hold."),
+    "erase": Lazy("dsked.cli.psrd_files", "erase", "Overwrite bundles, or the pools of a pair."),
 }
 
 _EPILOG = """
@@ -31,7 +31,6 @@ where --state-dir in front of 'psrd', the topology file or the defaults say; see
     cls=LazyGroup,
     lazy=_COMMANDS,
     epilog=_EPILOG,
-    short_help="Bring pre-shared random data to nodes, on media.",
 )
 @click.pass_obj
 def psrd(target: Target) -> None:

@@ -18,7 +18,7 @@ from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 
 
-@click.command(short_help="Cut a file of several bundles.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option(
     "--out",
@@ -57,7 +57,7 @@ def split(file: Path, out: Path, erases: bool, as_json: bool) -> None:
         click.echo(f"dskectl: {file} holds the same pads: erase it when it is no longer needed", err=True)
 
 
-@click.command(short_help="Overwrite bundles, or the pools of a pair.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @node_options
 @click.option("--peer", metavar="NAME", help="With --hub or --client: the pools with this node.")

@@ -33,7 +33,7 @@ class _Entropy(NamedTuple):
     bits: float
 
 
-@click.command(short_help="Prepare blocks at a hub, for clients.")
+@click.command()
 @click.option("--hub", required=True, metavar="NAME", help="The hub that shares them.")
 @click.option(
     "--client",

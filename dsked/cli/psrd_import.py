@@ -25,7 +25,7 @@ from dsked.storage.records import Delivery
 _NOT_ERASED = "the bundle was imported, but not erased"
 
 
-@click.command("import", short_help="Take a bundle in, at its client.")
+@click.command("import")
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--client", metavar="NAME", help="The client.  [default: the one that the bundle is for]")
 @click.option("--replace", is_flag=True, help="Erase the pools that the bundle's new streams replace.")

@@ -31,7 +31,7 @@ from dsked.storage.files import Files
 from dsked.storage.records import PairRecord
 
 
-@click.command(short_help="Check bundles or pools against their checksums.")
+@click.command()
 @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False), required=False)
 @node_options
 @passphrase_options
@@ -119,7 +119,7 @@ def _verify_pools(chosen: ChosenNode, as_json: bool) -> int:
     return _tell_damaged(chosen, damaged)
 
 
-@click.command("list", short_help="Show what bundles or pools hold.")
+@click.command("list")
 @click.argument("files", type=click.Path(path_type=Path, exists=True, dir_okay=False), nargs=-1)
 @node_options
 @json_option

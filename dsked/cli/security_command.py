@@ -34,7 +34,7 @@ class _Number(click.ParamType):  # type: ignore[type-arg]  # click before 8.3 ha
         return number
 
 
-@click.command(short_help="Show how sure keys are, in powers of two.")
+@click.command()
 @click.option("--hubs", "n", type=int, metavar="N", help="Hubs, in place of a topology file.")
 @click.option("--min-nr-shares", "k", type=int, metavar="K", help="Shares that rebuild a key.")
 @click.option("--size", type=int, default=limits.DEFAULT_KEY_SIZE_BITS, metavar="BITS",

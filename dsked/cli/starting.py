@@ -9,26 +9,16 @@ from __future__ import annotations
 import contextlib
 import os
 import select
-import shutil
 import signal
-import socket
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 
-import dsked
 from dsked.cli import process
+from dsked.cli.launching import Launcher, Starting
 from dsked.cli.process import Ending
 from dsked.cli.target import NodePlace
 from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
 from dsked.errors import DskedError, ServiceError
-
-#: The daemon, by the interpreter that runs us. -P: modules of the current directory are not its own.
-DAEMON = (sys.executable, "-P", "-m", "dsked")
 
 LIMIT_S = 15.0
 _REPORT_INTERVAL_S = 5.0
@@ -38,50 +28,6 @@ _ASK_TIMEOUT_S = 1.0
 _LOG_LINES = 10
 _LOG_BYTES = 8192
 _MAX_DATAGRAM_BYTES = 4096
-
-
-@dataclass(slots=True)
-class Starting:
-    """A node process of ours, until it is ready."""
-
-    node: NodePlace
-    process: subprocess.Popen[bytes]
-    pidfd: int
-    notify: socket.socket
-    log: Path
-    log_start: int  # the log's size before this process wrote to it
-    reason: str = "it has not said why"
-
-
-@dataclass(slots=True)
-class Launcher:
-    """How node processes are started: the arguments behind the role and the name, and where logs go."""
-
-    arguments: list[str]
-    log_dir: Path
-
-    def launch(self, node: NodePlace, notify_dir: Path) -> Starting:
-        """Starts one node. Raises ServiceError if its log cannot be written."""
-        notify = _notify_socket(notify_dir / node.socket.stem)
-        log = self.log_dir / f"{node.role}-{node.name}.out"
-        try:
-            output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640)
-        except OSError as error:
-            notify.close()
-            raise ServiceError(f"{log}: cannot be written: {error.strerror}; choose a --log-dir") from None
-        try:
-            log_start = os.fstat(output).st_size
-            child = subprocess.Popen(  # noqa: S603  our own daemon
-                [*DAEMON, "--role", node.role, node.name, *self.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-                env=_environment(notify),
-            )
-        finally:
-            os.close(output)
-        return Starting(node, child, os.pidfd_open(child.pid), notify, log, log_start)
 
 
 def is_running(node: NodePlace) -> bool:
@@ -103,26 +49,26 @@ def start(nodes: list[NodePlace], launcher: Launcher, label: str, say: Callable[
     """
     started: list[Starting] = []
     before: list[NodePlace] = []
-    notify_dir = Path(tempfile.mkdtemp(prefix="dskectl-"))  # 0700, and short as socket paths must be
     try:
         for node in nodes:
             if is_running(node):
                 before.append(node)
                 say(f"{node.on_port[0].upper()}{node.on_port[1:]} is running already")
             else:
+                launcher.prepare(node)
                 say(f"Starting {node.on_port}")
                 with _uninterrupted():
-                    started.append(launcher.launch(node, notify_dir))
+                    started.append(launcher.launch(node))
+        launcher.close()
         say(f"Waiting for {label} to be started")
         _Wait(started, before, say).run()
     except BaseException:
+        launcher.close()
         _stop_again(started, say)
         raise
     finally:
         for one in started:
             one.notify.close()
-            one.process.returncode = one.process.returncode or 0  # it outlives us: nothing to reap
-        shutil.rmtree(notify_dir, ignore_errors=True)
     for one in started:
         os.close(one.pidfd)
 
@@ -230,7 +176,7 @@ class _Wait:
 
 
 def _died(one: Starting) -> NotStartedError:
-    status = one.process.wait()
+    status = one.wait()
     how = f"exit status {status}" if status >= 0 else f"signal {signal.Signals(-status).name}"
     return NotStartedError(f"{one.node.on_port} ended while it was starting ({how})", [one])
 
@@ -256,26 +202,7 @@ def _stop_again(started: list[Starting], say: Callable[[str], None]) -> None:
     if started:
         say("Stopping the nodes that were started")
     now = time.monotonic()
-    process.wait_until_gone([Ending(one.node, one.process.pid, one.pidfd, now) for one in started], say)
+    process.wait_until_gone([Ending(one.node, one.pid, one.pidfd, now) for one in started], say)
     for one in started:
-        one.process.wait()
-
-
-def _notify_socket(path: Path) -> socket.socket:
-    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
-        notify.bind(str(path))
-    except BaseException:
-        notify.close()
-        raise
-    return notify
-
-
-def _environment(notify: socket.socket) -> dict[str, str]:
-    """Our environment; a checkout that is not installed must find its own package too."""
-    environment = {**os.environ, "NOTIFY_SOCKET": notify.getsockname()}
-    home = Path(dsked.__file__).absolute().parents[1]
-    if home.name not in ("site-packages", "dist-packages"):
-        known = environment.get("PYTHONPATH")
-        environment["PYTHONPATH"] = f"{home}{os.pathsep}{known}" if known else str(home)
-    return environment
+        with contextlib.suppress(ChildProcessError):  # a nursery that hangs has them still
+            one.wait()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import click
@@ -20,7 +19,7 @@ _PARALLEL = 32
 _TIMEOUT_S = 3.0
 
 
-@click.command(short_help="Show what nodes say about themselves.")
+@click.command()
 @one_node_options("the topology's nodes; without one, the only client here")
 @json_option
 @click.pass_obj
@@ -33,6 +32,8 @@ def status(target: Target, socket: str | None, node: str | None, as_json: bool) 
     if socket or node or (target.config is None and paths.default_config() is None):
         target.no_filter("one node")
         return _one(target, socket, node, as_json)
+    from concurrent.futures import ThreadPoolExecutor  # only here, as it is slow to load
+
     network = target.topology()
     directory = paths.runtime_dir(network.path, target.runtime_dir)
     nodes = select(network, target, directory)

@@ -11,16 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from dsked.cli import starting, stopping, surroundings
-from dsked.cli.target import Target, label, select
-from dsked.config import merge, paths, rules
+from dsked.cli.target import NodePlace, Target, label, select
+from dsked.config import paths
 from dsked.errors import ConfigurationError, ExitStatus, NotAllowedError
 
 if TYPE_CHECKING:
+    from dsked.cli.launching import Launcher
+    from dsked.cli.starting import NotStartedError
     from dsked.config.topology import Topology
 
 
-@click.command(short_help="Start hubs and clients.")
+@click.command()
 @click.option(
     "--log-dir",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
@@ -40,26 +41,36 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
     Each node is a background process that appends to its own log. Nodes that run already are left
     alone.
     """
-    network = target.topology()
-    for warning in network.warnings:
-        _warn(warning)
-    if not target.filtered():
-        _check_hosts(network, target)
-    directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
-    nodes = select(network, target, directory)
-    arguments = _arguments(network.path, target, log_level)
-    launcher = starting.Launcher(arguments, log_dir.absolute())
-    with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
-        if network.psrd != rules.MEDIA:  # on media they come with the PSRD
+    from dsked.cli.launching import Launcher  # before all else: the nursery imports while we read the file
+
+    arguments = _arguments(paths.find_config(target.config), target, log_level)
+    with Launcher(arguments, log_dir.absolute()) as launcher:
+        if target.hubs or not target.filtered():
+            launcher.load("hub")
+        network = target.topology()
+        for warning in network.warnings:
+            _warn(warning)
+        if not target.filtered():
+            _check_hosts(network, target)
+        launcher.etsi = network.etsi_plain_http
+        directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
+        nodes = select(network, target, directory)
+        with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
             _ensure_gate_keys(network, target)
-        try:
-            starting.start(nodes, launcher, label(nodes, target), click.echo)
-        except starting.NotStartedError as error:
-            _show_logs(error)
-            raise
+            _start(nodes, launcher, label(nodes, target))
 
 
-@click.command(short_help="Stop hubs and clients.")
+def _start(nodes: list[NodePlace], launcher: Launcher, label: str) -> None:
+    from dsked.cli import starting
+
+    try:
+        starting.start(nodes, launcher, label, click.echo)
+    except starting.NotStartedError as error:
+        _show_logs(error)
+        raise
+
+
+@click.command()
 @click.pass_obj
 def stop(target: Target) -> int:
     """Stop all hubs and clients, or the chosen ones, and wait until they are gone.
@@ -67,6 +78,8 @@ def stop(target: Target) -> int:
     A node that does not stop when it is asked is sent SIGTERM, and at last SIGKILL. Nodes that run
     and are no more in the file are told of, with exit status 1, unless nodes were chosen.
     """
+    from dsked.cli import stopping, surroundings
+
     network = target.topology()
     directory = paths.runtime_dir(network.path, target.runtime_dir)
     nodes = select(network, target, directory)
@@ -86,6 +99,8 @@ def _warn(text: str) -> None:
 
 def _check_hosts(network: Topology, target: Target) -> None:
     """Raises ConfigurationError where a node is another machine's: a client would start here unnoticed."""
+    from dsked.cli import surroundings
+
     own: dict[str, list[str]] = {"hub": [], "client": []}
     others = []
     for role, nodes in (("hub", network.hubs), ("client", network.clients)):
@@ -105,7 +120,7 @@ def _check_hosts(network: Topology, target: Target) -> None:
         )
 
 
-def _show_logs(error: starting.NotStartedError) -> None:
+def _show_logs(error: NotStartedError) -> None:
     for log, lines in error.logs:
         click.echo(f"The log {log} ends with:" if lines else f"The log {log} says nothing.", err=True)
         for line in lines:
@@ -122,6 +137,10 @@ def _arguments(config: Path, target: Target, log_level: str | None) -> list[str]
 
 
 def _ensure_gate_keys(network: Topology, target: Target) -> None:
+    from dsked.config import merge, rules
+
+    if network.psrd == rules.MEDIA:  # they come with the PSRD
+        return
     path = merge.gate_key_file(network, None, target.state_dir)
     if merge.ensure_gate_keys(network, path) and not network.on_loopback():
         click.echo(f"dskectl: gate keys were made in {path}; copy it to every host of the topology", err=True)

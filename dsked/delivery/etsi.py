@@ -8,27 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TypeVar
+from typing import Any
+from urllib.parse import unquote
 
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
+from multidict import CIMultiDict
 
 from dsked.delivery import etsi_messages as messages
+from dsked.delivery.http_server import Handler
 from dsked.delivery.service import KeyService
 from dsked.errors import DskedError, NotAllowedError, NotOwnerError, RequestError
-from dsked.limits import HTTP_REQUEST_TIMEOUT_S, MAX_HTTP_BODY_BYTES
+from dsked.limits import HTTP_REQUEST_TIMEOUT_S
 
 _log = logging.getLogger(__name__)
 
 #: Finds out which SAE is calling. Raises NotAllowedError where that cannot be told.
-Identify = Callable[[web.Request], str]
+Identify = Callable[[web.BaseRequest], str]
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-_Result = TypeVar("_Result")
+_Done = Callable[[Any], None]
+_Render = Callable[[Any], bytes]  # the reply's body, out of what the service gave
 
-_COMMON_HEADERS = {"Cache-Control": "no-store", "Server": "dsked"}
+_API = "/api/v1/keys/"
+_HEADERS = CIMultiDict({"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "dsked"})
 #: Headers that a status calls for: a challenge (RFC 9110, 15.5.2), and when to try again.
 _STATUS_HEADERS = {401: {"WWW-Authenticate": "SAE-ID"}, 503: {"Retry-After": "1"}}
 
@@ -36,7 +40,7 @@ _STATUS_HEADERS = {401: {"WWW-Authenticate": "SAE-ID"}, 503: {"Retry-After": "1"
 def caller_of_authorization(service: KeyService) -> Identify:
     """Identity over plain HTTP: the whole value of `Authorization`, else the client's only encryptor."""
 
-    def identify(request: web.Request) -> str:
+    def identify(request: web.BaseRequest) -> str:
         named = request.headers.get("Authorization")
         if named is not None:
             if not named.strip():
@@ -54,79 +58,115 @@ def caller_of_authorization(service: KeyService) -> Identify:
     return identify
 
 
-def create_app(service: KeyService, identify: Identify) -> web.Application:
-    """The HTTP application; the same routes answer under /client/NAME/etsi."""
-    app = web.Application(middlewares=[_errors_as_json], client_max_size=MAX_HTTP_BODY_BYTES)
-    api = _Api(service, identify)
-    for prefix in ("", f"/client/{service.name}/etsi"):
-        keys = prefix + "/api/v1/keys/{sae}"
-        # A HEAD request would make keys and throw them away.
-        app.router.add_get(f"{keys}/status", api.status, allow_head=False)
-        app.router.add_get(f"{keys}/enc_keys", api.get_keys, allow_head=False)
-        app.router.add_post(f"{keys}/enc_keys", api.get_keys)
-        app.router.add_get(f"{keys}/dec_keys", api.get_keys_by_id, allow_head=False)
-        app.router.add_post(f"{keys}/dec_keys", api.get_keys_by_id)
-    return app
+def create_app(service: KeyService, identify: Identify) -> Handler:
+    """The handler of all requests; the same paths are served under /client/NAME/etsi."""
+    return _Api(service, identify).handle
 
 
 class _Api:
-    """The three methods of the standard's clause 5."""
+    """The three methods of the standard's clause 5.
+
+    Each asks the key service, which calls `done`, and returns how the reply's body is made of what it gives.
+    """
 
     def __init__(self, service: KeyService, identify: Identify) -> None:
         self._service = service
         self._identify = identify
+        self._prefixes = (_API, f"/client/{service.name}/etsi{_API}")
 
-    async def status(self, request: web.Request) -> web.Response:
-        service = self._service
-        master = self._identify(request)
-        slave = messages.sae_id(request.match_info["sae"], "slave_SAE_ID")
+    async def handle(self, request: web.BaseRequest) -> web.Response:
+        """Answer one request, whatever becomes of it."""
+        try:
+            return await self._answer(request)
+        except DskedError as error:
+            status, body = messages.error_reply(error)
+            return _json(body, status)
+        except web.HTTPException as error:  # no such path or method, a body that is too large or too late
+            headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
+            return _json(messages.error_document(error.reason), error.status, headers)
+        except Exception:
+            _log.exception("an HTTP request failed")
+            return _json(messages.error_document("internal error: see the KME's log"), 500)
+
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        ask, sae = self._route(request)
+        caller = self._identify(request)
+        body = await _body(request) if request.method == "POST" else None
+        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        render = ask(self, request, body, caller, sae, partial(_settle, reply))
+        outcome = await reply
+        if isinstance(outcome, DskedError):
+            raise outcome
+        return _json(render(outcome))
+
+    def _route(self, request: web.BaseRequest) -> tuple[_Ask, str]:
+        """The method that a path names, and the SAE ID in it. Raises HTTPNotFound, HTTPMethodNotAllowed."""
+        path = request.rel_url.raw_path
+        prefix = next((prefix for prefix in self._prefixes if path.startswith(prefix)), None)
+        sae, _, name = path[len(prefix or "") :].partition("/")
+        asks = _METHODS.get(name)
+        if prefix is None or not sae or asks is None:
+            raise web.HTTPNotFound
+        ask = asks.get(request.method)
+        if ask is None:
+            raise web.HTTPMethodNotAllowed(request.method, asks)
+        return ask, unquote(sae, errors="surrogateescape") if "%" in sae else sae
+
+    def _status(
+        self, request: web.BaseRequest, body: bytes | None, master: str, sae: str, done: _Done
+    ) -> _Render:
+        service, slave = self._service, messages.sae_id(sae, "slave_SAE_ID")
         if master not in service.encryptors:
             raise NotOwnerError(f"SAE {master} is not served by KME {service.name}")
-        target: str = await _outcome(partial(service.locate, master, slave))
-        return _json(messages.status_document(service.name, target, master, slave, service.limits()))
+        service.locate(master, slave, done)
+        return lambda target: messages.status_document(service.name, target, master, slave, service.limits())
 
-    async def get_keys(self, request: web.Request) -> web.Response:
-        caller = self._identify(request)
-        slave = messages.sae_id(request.match_info["sae"], "slave_SAE_ID")
-        if request.method == "GET":
-            wanted = messages.key_request_of_query(_query(request))
+    def _get_keys(
+        self, request: web.BaseRequest, body: bytes | None, caller: str, sae: str, done: _Done
+    ) -> _Render:
+        slave = messages.sae_id(sae, "slave_SAE_ID")
+        if body is None:
+            number, size_bits = messages.key_request_of_query(_query(request))
         else:
-            wanted = messages.key_request_of_body(await _body(request))
-        ask = partial(self._service.get_keys, caller, [slave], wanted.number, wanted.size_bits)
-        return _json(messages.key_container(await _outcome(ask)))
+            number, size_bits = messages.key_request_of_body(body)
+        self._service.get_keys(caller, [slave], number, size_bits, done)
+        return messages.key_container
 
-    async def get_keys_by_id(self, request: web.Request) -> web.Response:
-        caller = self._identify(request)
-        master = messages.sae_id(request.match_info["sae"], "master_SAE_ID")
-        if request.method == "GET":
+    def _get_keys_by_id(
+        self, request: web.BaseRequest, body: bytes | None, caller: str, sae: str, done: _Done
+    ) -> _Render:
+        master = messages.sae_id(sae, "master_SAE_ID")
+        if body is None:
             key_ids = messages.key_ids_of_query(_query(request))
         else:
-            key_ids = messages.key_ids_of_body(await _body(request))
-        ask = partial(self._service.get_keys_by_id, caller, master, key_ids)
-        return _json(messages.key_container(await _outcome(ask)))
+            key_ids = messages.key_ids_of_body(body)
+        self._service.get_keys_by_id(caller, master, key_ids, done)
+        return messages.key_container
 
 
-async def _outcome(ask: Callable[[Callable[[_Result | DskedError], None]], None]) -> _Result:
-    """Wait until the service calls back; raises the error that it tells."""
-    future: asyncio.Future[_Result | DskedError] = asyncio.get_running_loop().create_future()
-
-    def done(outcome: _Result | DskedError) -> None:
-        if not future.done():  # cancelled: the server is closing
-            future.set_result(outcome)
-
-    ask(done)
-    outcome = await future
-    if isinstance(outcome, DskedError):
-        raise outcome
-    return outcome
+_Ask = Callable[[_Api, web.BaseRequest, bytes | None, str, str, _Done], _Render]
+#: By the last part of the path, then by the HTTP method. A HEAD request would make keys and throw them away.
+_METHODS: Mapping[str, Mapping[str, _Ask]] = {
+    "status": {"GET": _Api._status},
+    "enc_keys": {"GET": _Api._get_keys, "POST": _Api._get_keys},
+    "dec_keys": {"GET": _Api._get_keys_by_id, "POST": _Api._get_keys_by_id},
+}
 
 
-def _query(request: web.Request) -> Mapping[str, list[str]]:
-    return {name: request.query.getall(name) for name in request.query}
+def _settle(reply: asyncio.Future[Any], outcome: object) -> None:
+    if not reply.done():  # cancelled: the server is closing
+        reply.set_result(outcome)
 
 
-async def _body(request: web.Request) -> bytes:
+def _query(request: web.BaseRequest) -> Mapping[str, list[str]]:
+    query = request.rel_url.query
+    return {name: query.getall(name) for name in query}
+
+
+async def _body(request: web.BaseRequest) -> bytes:
     try:
+        if request.content.is_eof():  # it has come with the head: nothing is waited for
+            return await request.read()
         async with asyncio.timeout(HTTP_REQUEST_TIMEOUT_S):
             return await request.read()
     except TimeoutError:
@@ -136,20 +176,7 @@ async def _body(request: web.Request) -> bytes:
 
 
 def _json(body: bytes, status: int = 200, headers: Mapping[str, str] | None = None) -> web.Response:
-    all_headers = {**_COMMON_HEADERS, **_STATUS_HEADERS.get(status, {}), **(headers or {})}
-    return web.Response(body=body, status=status, content_type="application/json", headers=all_headers)
-
-
-@web.middleware
-async def _errors_as_json(request: web.Request, handler: _Handler) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except DskedError as error:
-        status, body = messages.error_reply(error)
-        return _json(body, status)
-    except web.HTTPException as error:  # aiohttp's own: no such path or method, body too large
-        headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
-        return _json(messages.error_document(error.reason), error.status, headers)
-    except Exception:
-        _log.exception("an HTTP request failed")
-        return _json(messages.error_document("internal error: see the KME's log"), 500)
+    if status == 200:
+        return web.Response(body=body, headers=_HEADERS)
+    all_headers = {**_HEADERS, **_STATUS_HEADERS.get(status, {}), **(headers or {})}
+    return web.Response(body=body, status=status, headers=all_headers)

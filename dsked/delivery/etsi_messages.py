@@ -8,8 +8,6 @@ send their own, and null counts as absent. All JSON that goes out is compact: so
 from __future__ import annotations
 
 import re
-import uuid
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
@@ -61,6 +59,11 @@ class _KeyId(msgspec.Struct):  # clause 6.4
 
 class _KeyIdsBody(msgspec.Struct):
     key_IDs: list[_KeyId]
+
+
+class _KeyEntry(msgspec.Struct):  # clause 6.3
+    key_ID: str
+    key: bytes  # base64 in JSON
 
 
 _key_request_body = msgspec.json.Decoder(_KeyRequestBody)
@@ -134,7 +137,7 @@ def _integer(
 def _key_id(text: str) -> bytes:
     if not _UUID.fullmatch(text):
         raise BadKeyIdError(f"key_ID: expected a UUID, not {_quoted(text)}")
-    return uuid.UUID(text).bytes
+    return bytes.fromhex(text.replace("-", ""))
 
 
 def _quoted(text: str) -> str:
@@ -176,10 +179,12 @@ def status_document(
 
 def key_container(keys: Sequence[Key]) -> bytes:
     """The reply to Get key and Get key with key IDs (clause 6.3)."""
-    entries = [
-        {"key_ID": str(uuid.UUID(bytes=key_id)), "key": b64encode(key).decode()} for key_id, key in keys
-    ]
-    return msgspec.json.encode({"keys": entries})
+    return msgspec.json.encode({"keys": [_KeyEntry(_uuid_text(key_id), key) for key_id, key in keys]})
+
+
+def _uuid_text(value: bytes) -> str:
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def error_document(message: str, reason: str | None = None) -> bytes:

@@ -1,4 +1,7 @@
-"""An HTTP server for one application, with limits on connections and on how long they may say nothing."""
+"""An HTTP server for one handler, with limits on connections and on how long they may say nothing.
+
+aiohttp's server without its application, router and middlewares: those cost as much as all the rest.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,10 @@ import ipaddress
 import logging
 import os
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ConfigurationError
@@ -18,12 +22,17 @@ from dsked.limits import (
     HTTP_LINGER_S,
     HTTP_PATIENCE_S,
     HTTP_REQUEST_TIMEOUT_S,
+    MAX_HTTP_BODY_BYTES,
     SHUTDOWN_GRACE_S,
 )
 from dsked.sockets import Acceptor, listen
 
 _log = logging.getLogger(__name__)
 
+#: Answers a request, and never raises.
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BUSY_BODY = b'{"message":"too many connections"}'
 _BUSY = (
     b"HTTP/1.1 503 Service Unavailable\r\n"
@@ -36,20 +45,21 @@ _BUSY = (
 
 
 class HttpServer:
-    """Serves `app` over plain HTTP, on a loopback address only."""
+    """Serves `handler` over plain HTTP, on a loopback address only. Made in a running event loop."""
 
-    def __init__(self, app: web.Application, limits: Limits = DEFAULT_LIMITS) -> None:
-        app.middlewares.insert(0, self._spoke)
+    def __init__(self, handler: Handler, limits: Limits = DEFAULT_LIMITS) -> None:
+        self._handler = handler
         self._max_connections = limits.max_http_connections
-        self._runner = web.AppRunner(
-            app,
+        self._loop = asyncio.get_running_loop()
+        server = web.Server(
+            self._serve,
+            request_factory=partial(web.BaseRequest, loop=self._loop, client_max_size=MAX_HTTP_BODY_BYTES),
             access_log=None,
             logger=_ClientFaults(_log),
-            handle_signals=False,
             keepalive_timeout=HTTP_KEEPALIVE_S,
-            shutdown_timeout=SHUTDOWN_GRACE_S,
             lingering_time=HTTP_LINGER_S,
         )
+        self._runner = web.ServerRunner(server, shutdown_timeout=SHUTDOWN_GRACE_S)
         self._acceptor: Acceptor | None = None
         #: Connections that have not sent a whole request head yet, and when they are cut off.
         self._silent: dict[asyncio.BaseProtocol, asyncio.TimerHandle] = {}
@@ -91,8 +101,7 @@ class HttpServer:
         if server is None or (nr_connections >= self._max_connections and not self._make_room()):
             return None
         handler = server()
-        loop = asyncio.get_running_loop()
-        self._silent[handler] = loop.call_later(HTTP_REQUEST_TIMEOUT_S, self._cut_off, handler)
+        self._silent[handler] = self._loop.call_later(HTTP_REQUEST_TIMEOUT_S, self._cut_off, handler)
         self._waiting[handler] = None
         return handler
 
@@ -118,25 +127,32 @@ class HttpServer:
 
     def _slowest(self) -> asyncio.BaseProtocol | None:
         handler, begun = next(iter(self._busy.items()), (None, 0.0))
-        return handler if begun <= asyncio.get_running_loop().time() - HTTP_PATIENCE_S else None
+        return handler if begun <= self._loop.time() - HTTP_PATIENCE_S else None
 
     def _cut_off(self, handler: asyncio.BaseProtocol) -> None:
         del self._silent[handler]
         _abort(handler)
 
-    @web.middleware
-    async def _spoke(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         connection = request.protocol
-        self._speaks(connection)
+        if self._silent:
+            self._speaks(connection)
         self._waiting.pop(connection, None)
-        self._busy[connection] = asyncio.get_running_loop().time()
+        self._busy[connection] = self._loop.time()
         try:
-            return await handler(request)
+            if "Expect" in request.headers:
+                await _say_continue(request)
+            return await self._handler(request)
         finally:
             if self._busy.pop(connection, None) is not None and connection.transport is not None:
                 self._waiting[connection] = None
+
+
+async def _say_continue(request: web.BaseRequest) -> None:
+    """The one expectation that there is (RFC 9110, 10.1.1): the body comes when it is asked for."""
+    if request.version == HttpVersion11 and request.headers["Expect"].lower() == "100-continue":
+        await request.writer.write(_CONTINUE)
+        request.writer.output_size = 0  # the reply has not begun
 
 
 def _abort(handler: asyncio.BaseProtocol) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from laboratory import Laboratory
 
-from dsked.cli.starting import DAEMON
+from dsked.cli.launching import DAEMON
 from dsked.delivery.control_client import ControlClient
 from dsked.wire.frame import LENGTH_BYTES
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from laboratory import LIMIT_S, Laboratory, free_ports, topology, wait_until
 
-from dsked.cli.starting import DAEMON
+from dsked.cli.launching import DAEMON
 from dsked.delivery.control_client import ControlClient
 from dsked.errors import DskedError
 

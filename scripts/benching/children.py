@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -54,8 +54,11 @@ class Child:
         return answer
 
 
-def answer_commands(answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]]) -> None:
-    """The other side: answer each command on standard input, until that ends."""
+def answer_commands(
+    answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]],
+    run: Callable[[Coroutine[Any, Any, None]], None] = uvloop.run,
+) -> None:
+    """The other side: answer each command on standard input, until that ends. `run` brings the event loop."""
 
     async def serve() -> None:
         reader = asyncio.StreamReader()
@@ -64,4 +67,4 @@ def answer_commands(answer: Callable[[dict[str, Any]], Awaitable[dict[str, Any]]
         while line := await reader.readline():
             print(json.dumps(await answer(json.loads(line))), flush=True)
 
-    uvloop.run(serve())
+    run(serve())

@@ -11,6 +11,7 @@ import asyncio
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from benching.children import Child, answer_commands
@@ -33,7 +34,7 @@ class Echo:
     """Two processes that exchange frames."""
 
     def __init__(self) -> None:
-        self._server = Child("benching.echo", "server")
+        self._server = _server()
         self._asker = Child("benching.echo", "asker")
 
     def __enter__(self) -> Echo:
@@ -57,9 +58,28 @@ class Echo:
         answer = self._run(steps_of(shape)[:1], 1, seconds)
         return float(answer["round_ms"][0])
 
+    def scatter_ms(self, shape: Shape, seconds: float) -> float:
+        """p50 of one PUT_SHARES to each of as many processes as there are hubs, until all have answered."""
+        steps = steps_of(shape)[:1]
+        with ExitStack() as stack:
+            servers = [stack.enter_context(_server()) for _ in range(shape.hubs)]
+            answer = self._ask([_port(server, steps) for server in servers], steps, seconds)
+        return float(answer["round_ms"][0])
+
     def _run(self, steps: Steps, connections: int, seconds: float) -> dict[str, Any]:
-        port = self._server.ask(steps=steps)["port"]
-        return self._asker.ask(port=port, steps=steps, connections=connections, seconds=seconds)
+        return self._ask([_port(self._server, steps)] * connections, steps, seconds)
+
+    def _ask(self, ports: list[int], steps: Steps, seconds: float) -> dict[str, Any]:
+        """One connection to each of `ports`."""
+        return self._asker.ask(ports=ports, steps=steps, seconds=seconds)
+
+
+def _server() -> Child:
+    return Child("benching.echo", "server")
+
+
+def _port(server: Child, steps: Steps) -> int:
+    return int(server.ask(steps=steps)["port"])
 
 
 class _Server(asyncio.Protocol):
@@ -136,8 +156,8 @@ async def _ask(command: dict[str, Any]) -> dict[str, Any]:
     loop = asyncio.get_running_loop()
     one = _Round(command["steps"], command["seconds"])
     transports = []
-    for _ in range(command["connections"]):
-        transport, asker = await loop.create_connection(lambda: _Asker(one), "127.0.0.1", command["port"])
+    for port in command["ports"]:
+        transport, asker = await loop.create_connection(lambda: _Asker(one), "127.0.0.1", port)
         one.askers.append(asker)
         transports.append(transport)
     start = time.perf_counter()

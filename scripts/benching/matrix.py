@@ -7,6 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Iterable
+from typing import TypeVar
 
 from laboratory import Laboratory
 from torturing.progress import Progress
@@ -14,14 +15,16 @@ from torturing.progress import Progress
 from benching import durability, large
 from benching.echo import Echo
 from benching.etsi import measure_etsi
-from benching.records import Document, Memory, Row
+from benching.processes import MIB
+from benching.records import Alone, Document, Memory, Row
 from benching.rows import measure_row
 from benching.shape import Shape
-from benching.stand import Stand
+from benching.stand import NothingServedError, Stand
 from benching.startup import measure_startup
 from benching.topologies import TOPOLOGIES, USUAL, content, quick_shapes, shapes, sizes
 
-MIB = 1024 * 1024
+_Found = TypeVar("_Found")
+
 #: Of each pool on media: more than the durable topology uses up.
 MEDIA_POOL_BYTES = 64 * MIB
 _MEDIA_KEY_BYTES = 16 * MIB
@@ -43,16 +46,15 @@ class Matrix:
             machine=f"{os.cpu_count()} cores, Python {platform.python_version()}",
             cores=os.cpu_count() or 1,
             seconds=seconds,
-            rows=[], sizes=[], memory=[], round_trip_ms=0.0, large=[],
+            rows=[], sizes=[], memory=[], alone=Alone(0.0, 0.0), large=[],
         )  # fmt: skip
 
     def quick(self) -> None:
         """What tells most, in less than a minute."""
         with Echo() as echo:
             self._topology(echo, USUAL, quick_shapes(), self.document.rows)
-            sizes = large.SIZES[:1]
-            self.document.large += large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, sizes)
-            self._told("large keys")
+            filled = large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, large.SIZES[:1])
+            self._extend(self.document.large, filled, "large keys")
         self._startup(1)
         self._etsi()
 
@@ -72,36 +74,44 @@ class Matrix:
             ready = stand.resident_mib()
             idle = stand.idle_percent(self._seconds)
             for shape in loads:
-                rows.append(measure_row(stand, echo, shape, self._seconds))
-                self._told(f"{k} of {hubs}: {shape.requests}, {shape.bits} bit")
-            if rows is self.document.rows:
-                self.document.memory.append(Memory(hubs, k, ready, stand.resident_mib(), idle))
+                row = (measure_row(stand, echo, shape, self._seconds) for _ in range(1))
+                self._extend(rows, row, f"{k} of {hubs}: {shape.requests}, {shape.bits} bit")
+            if rows is not self.document.rows:
+                return
+            self.document.memory.append(Memory(hubs, k, ready, stand.resident_mib(), idle))
         if which == USUAL:
             single = Shape(*USUAL, 1, 1, 128)
-            self.document.round_trip_ms = echo.round_trip_ms(single, self._seconds)
+            seconds = self._seconds / 2
+            self.document.alone = Alone(echo.round_trip_ms(single, seconds), echo.scatter_ms(single, seconds))
 
     def _large(self, echo: Echo) -> None:
-        found = self.document.large
-        found += large.filled(echo, self._seconds, _FILLED_BYTES, large.SIZES)
-        self._told("large keys, simulated pools filled beforehand")
-        found += large.refilled(echo, self._seconds)
-        self._told("large keys, simulated pools refilled meanwhile")
+        found, seconds = self.document.large, self._seconds
+        filled = large.filled(echo, seconds, _FILLED_BYTES, large.SIZES)
+        self._extend(found, filled, "large keys, simulated pools filled beforehand")
+        self._extend(found, large.refilled(echo, seconds), "large keys, simulated pools refilled meanwhile")
         on_media = Laboratory(content(*USUAL, psrd="media"), media_bytes=MEDIA_POOL_BYTES)
         with on_media as media_lab, Stand(media_lab) as durable:
-            found += large.on_media(durable, echo, self._seconds, _MEDIA_KEY_BYTES)
-            self._told("large keys, pools on media")
+            keys = large.on_media(durable, echo, seconds, _MEDIA_KEY_BYTES)
+            self._extend(found, keys, "large keys, pools on media")
             with Laboratory(content(*USUAL)) as lab, Stand(lab) as in_memory:
-                compared = durability.compare(in_memory, durable, 2 * self._seconds)
-                self.document.durability += compared
-            self._told("durability")
+                compared = durability.compare(in_memory, durable, 2 * seconds)
+                self._extend(self.document.durability, compared, "durability")
 
     def _startup(self, times: int) -> None:
         self.document.startup = measure_startup(times)
         self._told("start-up")
 
     def _etsi(self) -> None:
-        self.document.etsi += measure_etsi(self._seconds)
+        self.document.etsi = measure_etsi(self._seconds)
         self._told("ETSI")
+
+    def _extend(self, found: list[_Found], more: Iterable[_Found], what: str) -> None:
+        """Take what is measured; what this machine is too slow for is left out, and said so."""
+        try:
+            found.extend(more)
+        except NothingServedError as error:
+            what = f"{what}: left out from here on: {error}"
+        self._told(what)
 
     def _told(self, what: str) -> None:
         self._done += 1

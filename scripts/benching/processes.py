@@ -7,6 +7,8 @@ import time
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+MIB = 1024 * 1024
+
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 

@@ -85,6 +85,7 @@ class Large(msgspec.Struct, frozen=True):
     bits: int
     concurrency: int
     keys: int
+    refused: int
     mbit_per_s: float
     get_key_ms: Quantiles
     by_id_ms: Quantiles
@@ -110,22 +111,31 @@ class Startup(msgspec.Struct, frozen=True):
     get_key_cpu_s: float
 
 
-class Etsi(msgspec.Struct, frozen=True):
-    """Requests a second over HTTP keep-alive, `concurrency` at once, one key each.
+class Requests(msgspec.Struct, frozen=True):
+    """HTTP requests of one kind. `cpu_us`: of the process that serves them, for one."""
 
-    `bare_per_s`: a bare handler of the same library that answers with as many bytes.
-    """
-
-    label: str
-    concurrency: int
+    what: str
     per_s: float
     p50_ms: float
-    bare_per_s: float
+    p99_ms: float
+    cpu_us: float
 
-    @property
-    def ratio(self) -> float:
-        """The part of the bare handler's rate."""
-        return self.per_s / self.bare_per_s
+
+class Etsi(msgspec.Struct, frozen=True):
+    """ETSI GS QKD 014 over HTTP keep-alive, one key a request, beside a bare handler of the same library.
+
+    Parts of the bare handler's rate: `of_process`, what one client process serves (seven daemons share the
+    cores meanwhile), `of_both`, what both clients serve together. `of_cpu`: a bare request's CPU time as a
+    part of that of one of ours, its engine's work included.
+    """
+
+    concurrency: int
+    get_key: Requests
+    by_id: Requests
+    bare: Requests
+    of_process: float
+    of_both: float
+    of_cpu: float
 
 
 class Durability(msgspec.Struct, frozen=True):
@@ -141,16 +151,46 @@ class Durability(msgspec.Struct, frozen=True):
         return self.durable / self.in_memory
 
 
-class Clients(msgspec.Struct, frozen=True):
-    """One hub with so many connected clients; bytes of its memory for each, CPU us of a key pair."""
+class Connecting(msgspec.Struct, frozen=True):
+    """Clients that connect to a hub, until all are registered: seconds, and CPU seconds of the hub."""
+
+    seconds: float
+    hub_cpu_s: float
+
+
+class Crowd(msgspec.Struct, frozen=True):
+    """One hub with so many connected clients, as scripts/bench_clients.py --json tells it.
+
+    `pads`: they hold ordinary pools, else hardly any; `together`: all of them come from one address.
+    """
 
     clients: int
+    together: bool
+    pads: bool
     bytes_each: float
-    cpu_us: float
+    idle_cpu_percent: float
+    at_once: Connecting
+    restarted: Connecting
+
+
+class Crowds(msgspec.Struct, frozen=True):
+    """The result of scripts/bench_clients.py, as far as it is shown here."""
+
+    crowds: list[Crowd]
+
+
+class Alone(msgspec.Struct, frozen=True):
+    """p50 in ms of bare exchanges of a PUT_SHARES frame of one key, and its answer.
+
+    `round_trip_ms`: with one process; `scatter_ms`: with one for each hub, until all have answered.
+    """
+
+    round_trip_ms: float
+    scatter_ms: float
 
 
 class Document(msgspec.Struct):
-    """One run. `round_trip_ms`: p50 of one bare round trip of a PUT_SHARES frame of one key."""
+    """One run. `alone`: the bare exchanges that stand beside a request alone."""
 
     date: str
     machine: str
@@ -159,9 +199,9 @@ class Document(msgspec.Struct):
     rows: list[Row]
     sizes: list[Row]
     memory: list[Memory]
-    round_trip_ms: float
+    alone: Alone
     large: list[Large]
     startup: Startup | None = None
-    etsi: list[Etsi] = []
+    etsi: Etsi | None = None
     durability: list[Durability] = []
-    clients: list[Clients] = []
+    crowds: list[Crowd] = []

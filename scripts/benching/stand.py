@@ -11,13 +11,14 @@ from laboratory import Laboratory
 
 from benching import traffic
 from benching.children import Child
-from benching.processes import cpu_of_kinds, cpu_seconds, resident_bytes
+from benching.processes import MIB, cpu_of_kinds, cpu_seconds, resident_bytes
 from benching.psrd import used_between
 from benching.records import HUBS, INITIATOR, KINDS, LOAD, RESPONDER, Counted
 from benching.shape import Shape
 from benching.topologies import CLIENTS, hub_ports, wait_until_registered
 
-MIB = 1024 * 1024
+#: A connection that has carried nothing for so long has nothing under way.
+_SETTLED_S = 0.1
 
 
 class Run(NamedTuple):
@@ -37,6 +38,10 @@ class Run(NamedTuple):
     def nodes_s(self) -> float:
         """CPU seconds of all nodes."""
         return sum(seconds for kind, seconds in self.cpu_s.items() if kind != LOAD)
+
+
+class NothingServedError(RuntimeError):
+    """The machine is too slow for this load: every request was refused."""
 
 
 class Stand:
@@ -64,24 +69,28 @@ class Stand:
         self._load.__exit__(kind, error, trace)
 
     def run(self, shape: Shape, seconds: float, requests: float | None = None) -> Run:
-        """Load of this shape, for so long or so many requests. Raises RuntimeError where a pair differs."""
+        """Load of this shape, for so long or so many requests.
+
+        Raises NothingServedError where all of them were refused, RuntimeError where a pair differs.
+        """
         limit = {} if requests is None else {"requests": requests}
         before = cpu_of_kinds(self._kinds)
         found = self._load.ask(
             concurrency=shape.concurrency, number=shape.number, bits=shape.bits, seconds=seconds, **limit
         )
         after = cpu_of_kinds(self._kinds)
+        if not found["pairs"]:
+            raise NothingServedError(f"no request was served: {found['refusal']}")
         cpu_s = {kind: after[kind] - before[kind] for kind in KINDS}
         latencies = tuple(found["get_key_ms"]), tuple(found["by_id_ms"])
         return Run(found["pairs"], found["refused"], found["seconds"], *latencies, cpu_s)
 
     def count(self, shape: Shape, seconds: float) -> Counted | None:
         """Bytes of a short run; None where they cannot be told."""
-        ports = hub_ports(self.lab)
-        before, carried = self._statuses(), traffic.of_ports(ports)
+        carried, before = self._settled(), self._statuses()
         run = self.run(shape, seconds)
-        used = [used_between(old, new) for old, new in zip(before, self._statuses(), strict=True)]
-        since = traffic.of_ports(ports).since(carried)
+        since, after = self._settled().since(carried), self._statuses()
+        used = [used_between(old, new) for old, new in zip(before, after, strict=True)]
         if run.refused or None in used:
             return None
         pads = sum(one.used_bytes for one in used if one)
@@ -91,6 +100,14 @@ class Stand:
             segments=since.segments / run.pairs,
             psrd=pads / (run.pairs * shape.key_bytes * shape.hubs),
         )
+
+    def _settled(self) -> traffic.Traffic:
+        """The traffic between clients and hubs so far, once nothing is under way any more."""
+        ports, before = hub_ports(self.lab), None
+        while (now := traffic.of_ports(ports)) != before:
+            before = now
+            time.sleep(_SETTLED_S)
+        return now
 
     def _statuses(self) -> list[dict[str, Any]]:
         return [self.lab.status(name) for name in CLIENTS]

@@ -11,11 +11,10 @@ from pathlib import Path
 import yaml
 from laboratory import Laboratory, free_ports
 
-from benching.processes import cpu_seconds
+from benching.processes import MIB, cpu_seconds
 from benching.records import Startup
 
 EXAMPLE = Path(__file__).resolve().parent.parent.parent / "configs" / "dske-config.yaml"
-MIB = 1024 * 1024
 
 
 def measure_startup(times: int, asked: int = 10) -> Startup:

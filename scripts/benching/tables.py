@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
 from benching.records import HUBS, INITIATOR, LOAD, RESPONDER, Counted, Document, Large, Quantiles, Row
 from benching.targets import targets
+from benching.topologies import CLIENTS, USUAL
+
+#: Between these two lines of a page stand its tables.
+_BEGIN, _END = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 class Table(NamedTuple):
@@ -41,14 +46,18 @@ def _rows(found: Document) -> Iterator[Table]:
 def _two_tables(title: str, rows: list[Row]) -> Iterator[Table]:
     speed = f"{title}: rate, latency, CPU of all nodes per pair"
     yield Table(speed, _SPEED, [(*_load_of(row), *_speed(row)) for row in rows])
-    yield Table(f"{title}: where it goes, per pair", _COST, [(*_load_of(row), *_cost(row)) for row in rows])
+    yield Table(
+        f"{title}: where it goes; CPU us and bytes per pair",
+        _COST,
+        [(*_load_of(row), *_cost(row)) for row in rows],
+    )
 
 
 _LOAD_OF = ("requests x keys", "bits")
 _SPEED = (*_LOAD_OF, "pairs/s", "refused", "get key ms p50/p99", "by ID ms p50/p99", "CPU us", "floor us",
           "CPU/ floor")  # fmt: skip
-_COST = (*_LOAD_OF, "hubs us", "initiator us", "responder us", "load us", "echo us", "compute us",
-         "echo pairs/s", "wire bytes", "segments", "PSRD")  # fmt: skip
+_COST = (*_LOAD_OF, "hubs", "init.", "resp.", "load", "echo", "compute", "echo/s", "wire bytes", "segments",
+         "PSRD")  # fmt: skip
 
 
 def _load_of(row: Row) -> tuple[str, ...]:
@@ -65,7 +74,7 @@ def _speed(row: Row) -> tuple[str, ...]:
 def _cost(row: Row) -> tuple[str, ...]:
     return (
         *(_us(row.cpu_us[kind]) for kind in (HUBS, INITIATOR, RESPONDER, LOAD)),
-        _us(row.floor.echo_us), _us(row.floor.compute_us), _count(row.floor.echo_pairs_per_s),
+        _us(row.floor.echo_us), _us(row.floor.compute_us), short(row.floor.echo_pairs_per_s),
         *_counted(row.counted),
     )  # fmt: skip
 
@@ -75,28 +84,57 @@ def _counted(one: Counted | None) -> tuple[str, ...]:
 
 
 def _large(found: Document) -> Table:
-    columns = ("pools", "Mbit", "at once", "keys", "Mbit/s", "get key p50 ms", "by ID p50 ms", "CPU ms",
-               "floor ms", "CPU/floor")  # fmt: skip
-    return Table("Large keys, end to end", columns, [_large_row(one) for one in found.large])
+    columns = ("pools", "Mbit", "at once", "keys", "refused", "Mbit/s", "get key", "by ID", "CPU", "floor",
+               "CPU/ floor")  # fmt: skip
+    rows = [_large_row(one) for one in found.large]
+    return Table("Large keys, end to end; p50 and CPU in ms", columns, rows)
 
 
 def _large_row(one: Large) -> tuple[str, ...]:
     return (
-        one.pools, f"{one.bits / 2**20:g}", str(one.concurrency), str(one.keys), _count(one.mbit_per_s),
+        one.pools, f"{one.bits / 2**20:g}", str(one.concurrency), str(one.keys), str(one.refused),
+        _count(one.mbit_per_s),
         f"{one.get_key_ms[0]:.1f}", f"{one.by_id_ms[0]:.1f}", f"{one.cpu_ms:.1f}",
         f"{one.floor.cpu_us / 1000:.1f}", f"{one.ratio:.1f}",
     )  # fmt: skip
 
 
-def _memory(found: Document) -> Table:
+def _alone(found: Document) -> Table:
+    (row,) = _asked_alone(found)
+    bare, get_key = found.alone, row.get_key_ms[0]
     rows = [
-        (f"{one.k} of {one.hubs}", node, f"{one.ready[node]:.1f}", f"{one.end[node]:.1f}")
-        for one in found.memory
-        for node in one.ready
+        (f"get key, {row.shape.bits} bit", f"{get_key:.3f}", ""),
+        (
+            "a bare round trip with one process",
+            f"{bare.round_trip_ms:.3f}",
+            f"{get_key / bare.round_trip_ms:.1f}",
+        ),
+        (
+            f"the same with {row.shape.hubs} at once",
+            f"{bare.scatter_ms:.3f}",
+            f"{get_key / bare.scatter_ms:.1f}",
+        ),
     ]
-    return Table(
-        "Resident memory under this load", ("topology", "node", "MiB when ready", "MiB at the end"), rows
-    )
+    return Table("One request alone", ("what", "p50 ms", "get key is so many"), rows)
+
+
+def _asked_alone(found: Document) -> list[Row]:
+    """The first row of one request for one key on the usual topology, if there is one."""
+    alone = [row for row in found.rows if row.shape.keys == 1 and (row.shape.hubs, row.shape.k) == USUAL]
+    return alone[:1]
+
+
+def _memory(found: Document) -> Table:
+    carol, curtis = CLIENTS
+    rows = []
+    for one in found.memory:
+        cells = [f"{one.k} of {one.hubs}"]
+        for when in (one.ready, one.end):
+            hub = statistics.median(mib for node, mib in when.items() if node not in CLIENTS)
+            cells += [f"{mib:.1f}" for mib in (hub, when[carol], when[curtis])]
+        rows.append(cells)
+    columns = ("topology", "a hub, ready", "initiator", "responder", "a hub, end", "initiator", "responder")
+    return Table("Resident memory in MiB, when ready and at the end of these loads", columns, rows)
 
 
 def _idle(found: Document) -> Table:
@@ -123,13 +161,18 @@ def _sizes_of_nodes(found: Document) -> Table:
 
 
 def _etsi(found: Document) -> Table:
-    rows = [
-        (one.label, str(one.concurrency), _count(one.per_s), f"{one.p50_ms:.1f}", _count(one.bare_per_s),
-         f"{one.ratio:.0%}")
-        for one in found.etsi
-    ]  # fmt: skip
-    columns = ("ETSI GS QKD 014, keep-alive", "at once", "requests/s", "p50 ms", "bare/s", "part")
-    return Table("ETSI requests, one key each", columns, rows)
+    one = found.etsi
+    assert one is not None
+    rows: list[tuple[str, ...]] = [
+        (half.what, _count(half.per_s), f"{half.p50_ms:.1f}", f"{half.p99_ms:.1f}", _us(half.cpu_us))
+        for half in (one.get_key, one.by_id, one.bare)
+    ]
+    rows += [
+        ("both together, a part of bare", f"{one.of_both:.2f}", "", "", ""),
+        ("each, a part of bare", f"{one.of_process:.2f}", "", "", f"{one.of_cpu:.2f}"),
+    ]
+    title = f"ETSI GS QKD 014 over HTTP keep-alive, {one.concurrency} at once, one key each"
+    return Table(title, ("requests", "a second", "p50 ms", "p99 ms", "CPU us"), rows)
 
 
 def _durability(found: Document) -> Table:
@@ -140,19 +183,28 @@ def _durability(found: Document) -> Table:
     return Table("The cost of durability", ("requests x keys", "in memory/s", "durable/s", "part"), rows)
 
 
-def _clients(found: Document) -> Table:
-    rows = [(str(one.clients), _count(one.bytes_each), _us(one.cpu_us)) for one in found.clients]
-    return Table("Clients of one hub", ("connected", "bytes each", "CPU us"), rows)
+def _crowds(found: Document) -> Table:
+    columns = ("clients", "addresses", "pads", "KiB each", "idle %", "all at once s", "hub CPU s",
+               "hub restarted s", "hub CPU s")  # fmt: skip
+    rows = [
+        (str(one.clients), "one" if one.together else "own", "yes" if one.pads else "no",
+         f"{one.bytes_each / 1024:.1f}", f"{one.idle_cpu_percent:.2f}",
+         f"{one.at_once.seconds:.2f}", f"{one.at_once.hub_cpu_s:.2f}",
+         f"{one.restarted.seconds:.2f}", f"{one.restarted.hub_cpu_s:.2f}")
+        for one in found.crowds
+    ]  # fmt: skip
+    return Table("Connected clients of one hub, until all are registered", columns, rows)
 
 
 #: Tables that not every run has, and whether it has them.
 _OTHERS: tuple[tuple[Callable[[Document], Table], Callable[[Document], object]], ...] = (
+    (_alone, _asked_alone),
     (_large, lambda found: found.large),
     (_startup, lambda found: found.startup),
     (_sizes_of_nodes, lambda found: found.startup),
     (_etsi, lambda found: found.etsi),
     (_durability, lambda found: found.durability),
-    (_clients, lambda found: found.clients),
+    (_crowds, lambda found: found.crowds),
     (_memory, lambda found: found.memory),
     (_idle, lambda found: found.memory),
 )
@@ -164,8 +216,31 @@ def markdown(table: Table) -> str:
     return "\n".join([f"### {table.title}", "", *("| " + " | ".join(cells) + " |" for cells in lines)])
 
 
+def as_markdown(found: Document) -> str:
+    """What was measured when and on what, and all tables."""
+    head = f"Measured on {found.date} on {found.machine}; {found.seconds:g} s for each load."
+    return "\n\n".join([head, *map(markdown, tables(found))])
+
+
+def put_into(page: str, found: Document) -> str:
+    """A page with the tables between its two marks. Raises ValueError where it does not have them."""
+    before, begin, rest = page.partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not end:
+        raise ValueError(f"the page has no lines {_BEGIN} and {_END}")
+    return f"{before}{begin}\n\n{as_markdown(found)}\n\n{end}{after}"
+
+
 def _count(value: float) -> str:
     return f"{value:,.0f}"
+
+
+def short(value: float) -> str:
+    """1500 as 1.5k."""
+    for unit, size in (("M", 1e6), ("k", 1e3)):
+        if value >= size:
+            return f"{value / size:.3g}{unit}"
+    return f"{value:.3g}"
 
 
 def _us(value: float) -> str:

@@ -19,8 +19,8 @@ NUMBERS = (1, 32, 128)
 BITS = (128, 256)
 #: Keys under way at once, at most: a request is answered within 0.8 s or refused, so that more is no rate.
 MOST_KEYS = 2048
-#: Sizes of one key, eight at once; from 1024 bytes on a key is hashed under its secret tag.
-SIZES = (128, 256, 1024, 8 * 1024, 16 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024)
+#: Sizes of one key, eight at once; one of more than 1024 bytes is hashed under its secret tag.
+SIZES = (128, 1024, 8 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024)
 SIZES_CONCURRENCY = 8
 #: Pools so large that a turn of MOST_KEYS finds its pads, 128 KiB, also when they have not learnt the rate.
 _POOLS = {

@@ -74,7 +74,7 @@ MUTANTS = (
     ),
     Mutant(
         "HTTP bodies have no limit",
-        "dsked/delivery/etsi.py",
+        "dsked/delivery/http_server.py",
         "client_max_size=MAX_HTTP_BODY_BYTES",
         "client_max_size=0",
         OF_ETSI,

@@ -99,14 +99,14 @@ MUTANTS = (
     Mutant(
         "elements of the field have two forms",
         "dsked/sharing/gfp.py",
-        "    if _outside(packed, lanes):\n        raise FrameError",
-        "    if False:\n        raise FrameError",
+        "    if not all(map(is_canonical, strings)):\n",
+        "    if False:\n",
         GFP,
     ),
     Mutant(
         "elements of the field are not uniform",
         "dsked/sharing/gfp.py",
-        "        if None not in masked:\n",
+        "        if is_canonical(string):\n",
         "        if True:\n",
         GFP,
     ),

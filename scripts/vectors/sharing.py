@@ -61,9 +61,13 @@ def _evaluate(coefficients: list[bytes], x: int) -> bytes:
     return value
 
 
-def _only(drawn: bytes) -> Callable[[int], bytes]:
-    """A source that gives `drawn`."""
-    return lambda length: drawn[:length]
+def _evaluate_elements(coefficients: list[bytes], x: int) -> bytes:
+    values = zip(*map(gfp.elements, coefficients), strict=True)
+    powers = [x**degree for degree in range(len(coefficients))]
+    sums = [
+        sum(int.from_bytes(c, "little") * power for c, power in zip(cs, powers, strict=True)) for cs in values
+    ]
+    return b"".join([(total % gfp.P).to_bytes(gfp.ELEMENT_BYTES, "little") for total in sums])
 
 
 def gfp_vectors() -> dict[str, Any]:
@@ -74,7 +78,7 @@ def gfp_vectors() -> dict[str, Any]:
         drawn = gfp.uniform(2 * k, source(label))
         size = 2 * gfp.ELEMENT_BYTES
         secret, *coefficients = (drawn[i * size : (i + 1) * size] for i in range(k))
-        shares = gfp.split(secret, xs, k, _only(b"".join(coefficients)))
+        shares = [_evaluate_elements([secret, *coefficients], x) for x in xs]
         sharings.append(
             {
                 "n": len(xs), "k": k, "xs": list(xs), "secret": secret.hex(),

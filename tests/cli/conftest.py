@@ -10,11 +10,12 @@ from typing import NamedTuple
 
 import pytest
 
-from dsked.cli import dskectl, process, starting
+from dsked.cli import dskectl, launching, process
 
 from . import psrd_lab
 
-STAND_IN = Path(__file__).parent / "stand_in" / "dsked"
+STAND_IN = (sys.executable, "-P", str(Path(__file__).parent / "stand_in" / "dsked"))
+STAND_IN_NURSERY = (sys.executable, "-P", str(Path(__file__).parent / "stand_in" / "nursery"))
 
 TOPOLOGY = """\
 psrd: simulated
@@ -78,7 +79,8 @@ def call(directory: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.Capture
 @pytest.fixture
 def stand_ins(call: Dskectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dskectl]:
     """Nodes are stand-ins; those that still run at the end are stopped."""
-    monkeypatch.setattr(starting, "DAEMON", (sys.executable, "-P", str(STAND_IN)))
+    monkeypatch.setattr(launching, "DAEMON", STAND_IN)
+    monkeypatch.setattr(launching, "NURSERY", STAND_IN_NURSERY)
     monkeypatch.setattr(process, "STOP_GRACE_S", 0.3)
     monkeypatch.setattr(process, "TERMINATE_GRACE_S", 0.3)
     yield call

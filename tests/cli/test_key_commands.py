@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -188,25 +186,3 @@ def test_filters_of_topologies_are_refused(call: Dskectl) -> None:
     ran = call("--client", "carol", "get-key", "sunny")
     assert ran.status == 2
     assert "not for get-key; use --node." in ran.err
-
-
-def test_a_key_request_loads_nothing_heavy() -> None:
-    """An encryptor may call it for every key."""
-    program = "import sys, dsked.cli.dskectl, dsked.cli.key_commands; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-c", program], check=True, capture_output=True, text=True
-    ).stdout.split()
-    assert "msgpack" in loaded
-    heavy = {
-        "asyncio",
-        "yaml",
-        "msgspec",
-        "aiohttp",
-        "uvloop",
-        "cryptography",
-        "http.client",
-        "ssl",
-        "hashlib",
-        "subprocess",
-    }
-    assert heavy.isdisjoint(loaded)

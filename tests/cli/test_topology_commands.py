@@ -15,7 +15,8 @@ from typing import Any
 
 import pytest
 
-from dsked.cli import process, starting, surroundings
+from dsked.cli import launching, process, starting, surroundings
+from dsked.cli.target import NodePlace
 from dsked.config import gate_keys
 from dsked.errors import NotAllowedError
 
@@ -224,10 +225,10 @@ def test_a_stranger_may_neither_start_nor_stop(
 ) -> None:
     real = os.open
 
-    def refuse(path: Any, *arguments: Any) -> int:
+    def refuse(path: Any, *arguments: Any, **options: Any) -> int:
         if str(path).endswith(".lock"):
             raise PermissionError(13, "Permission denied")
-        return real(path, *arguments)
+        return real(path, *arguments, **options)
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "open", refuse)
@@ -349,8 +350,9 @@ def test_a_process_that_is_no_dsked_is_left_alone(stand_ins: Dskectl, runtime: P
 
 def test_two_starts_at_once_start_every_node_once(stand_ins: Dskectl, directory: Path) -> None:
     program = (
-        "import sys; from dsked.cli import dskectl, starting;"
-        f"starting.DAEMON = {starting.DAEMON!r}; dskectl.main()"
+        "import sys; from dsked.cli import dskectl, launching;"
+        f"launching.DAEMON, launching.NURSERY = {launching.DAEMON!r}, {launching.NURSERY!r};"
+        "dskectl.main()"
     )
     command = [sys.executable, "-c", program, "start"]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -382,19 +384,21 @@ def test_an_interrupted_start_stops_what_it_started(
 def test_an_interrupt_while_a_process_is_made_leaves_none_behind(
     stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made: list[subprocess.Popen[bytes]] = []
-    real = subprocess.Popen
+    made: list[launching.Starting] = []
+    real = launching.Launcher.launch
 
-    def make(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
-        made.append(real(*arguments, **options))
+    def launch(launcher: launching.Launcher, node: NodePlace) -> launching.Starting:
+        made.append(real(launcher, node))
         signal.raise_signal(signal.SIGINT)
         return made[-1]
 
     with monkeypatch.context() as patch:
-        patch.setattr(starting.subprocess, "Popen", make)
+        patch.setattr(launching.Launcher, "launch", launch)
         ran = stand_ins("start")
     assert (ran.status, ran.err.strip()) == (130, "dskectl: interrupted")
-    assert [one.poll() is not None for one in made] == [True]
+    (one,) = made
+    with pytest.raises(ProcessLookupError):  # it has ended, and was waited for
+        os.kill(one.pid, 0)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
@@ -432,13 +436,13 @@ def test_nodes_are_told_what_dskectl_was_told(stand_ins: Dskectl, directory: Pat
     options = ("--runtime-dir", str(other), "--state-dir", "state2")
     assert stand_ins(*options, "--hub", "hank", "start", "--log-level", "debug").status == 0
     shown = json.loads(stand_ins(*options, "--hub", "hank", "status", "--json").out)["nodes"][0]
-    command_line = Path(f"/proc/{shown['status']['pid']}/cmdline").read_text().split("\0")
+    command_line = Path(f"/proc/{shown['status']['pid']}/cmdline").read_text().rstrip("\0").split("\0")
     assert command_line[command_line.index("--role") :] == [
         "--role", "hub", "hank",
         "--config", f"{directory}/dske-config.yaml",
         "--state-dir", f"{directory}/state2",
         "--runtime-dir", str(other),
-        "--log-level", "debug", "",
+        "--log-level", "debug",
     ]  # fmt: skip
     assert (directory / "state2" / "gate-keys.json").exists()
     assert stand_ins(*options, "stop").status == 0

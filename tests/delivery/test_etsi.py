@@ -302,6 +302,22 @@ async def test_what_is_no_http_gets_a_400_and_no_line_in_the_log(http, quiet, se
     assert b" 400 " in (await raw_reply(http, sent)).split(b"\r\n")[0]
 
 
+@pytest.mark.parametrize("version", ["1.1", "1.0"])
+async def test_a_body_that_waits_to_be_asked_for(http, quiet, version):
+    """`Expect: 100-continue` (RFC 9110, 10.1.1), as curl sends it; HTTP/1.0 does not know it."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
+    writer.write(
+        HEAD.replace(b"1.1", version.encode()) + b"Expect: 100-continue\r\nContent-Length: 12\r\n\r\n"
+    )
+    if version == "1.1":
+        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+    writer.write(b'{"number":2}')
+    reply = await reader.readuntil(b"]}")
+    assert reply.startswith(f"HTTP/{version} 200 ".encode())
+    assert len(json.loads(reply.split(b"\r\n\r\n")[1])["keys"]) == 2
+    writer.close()
+
+
 async def test_a_body_that_breaks_off(http, call, quiet):
     _reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
     writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")

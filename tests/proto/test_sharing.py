@@ -48,8 +48,9 @@ def test_shamir(case: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("case", load("gfp")["sharings"], ids=lambda c: f"{c['k']} of {c['n']}")
 def test_gfp(case: dict[str, Any]) -> None:
-    shares, drawn = strings(case["shares"]), b"".join(strings(case["coefficients"]))
+    shares = strings(case["shares"])
     by_x = dict(zip(case["xs"], shares, strict=True))
+    drawn = b"".join(shares[: case["k"] - 1])  # these and the secret fix the others
     assert gfp.split(bytes.fromhex(case["secret"]), case["xs"], case["k"], lambda _: drawn) == shares
     for subset in case["subsets"]:
         coefficients = [c.to_bytes(16, "little").hex() for c in gfp.lagrange(tuple(subset["xs"]), 0)]

@@ -74,6 +74,7 @@ def test_both_processes_of_the_floor_exchange_the_frames(echo: Echo) -> None:
     rate, cpu_us = echo.measure(ALONE, SECONDS)
     assert rate > 0 and cpu_us > 0
     assert echo.round_trip_ms(ALONE, SECONDS) > 0
+    assert echo.scatter_ms(ALONE, SECONDS) > 0
 
 
 def test_the_floor_of_compute_costs_time() -> None:
@@ -124,9 +125,9 @@ def test_every_node_has_memory_and_uses_next_to_nothing_when_idle(stand: Stand) 
 
 
 def test_large_keys_have_all_their_figures(echo: Echo) -> None:
-    (found,) = large.filled(echo, SECONDS, 2 * 2**20, [(2**18, 2)])
+    (found,) = large.filled(echo, SECONDS, 2 * 2**20, [(2**18, 2)], bursts=1)
     assert found.mbit_per_s > 0 and found.cpu_ms > 0 and found.ratio > 0
-    assert found.keys == 3 * (2 * 2**20 // 3 // 2**15)
+    assert found.keys == (2 * 2**20 // 3 // 2**15)
 
 
 def test_the_example_topology_is_started_and_asked() -> None:
@@ -183,5 +184,5 @@ def test_what_is_no_result_is_told_in_one_line(tmp_path: Path) -> None:
     path.write_text("{}")
     done = bench("--from", str(path))
     assert done.returncode == 1
-    assert done.stderr.startswith(f"bench: {path} is no result of bench.py --json: ")
+    assert done.stderr.startswith(f"bench: {path} holds no result of a benchmark: ")
     assert done.stderr.count("\n") == 1

@@ -36,19 +36,20 @@ def test_every_subset(k: int, n: int) -> None:
         assert gfp.join(subset) == secret
 
 
-@pytest.mark.parametrize("k", [15, 16, 17, 18, 31, 32, 40, 255])
-def test_large_k_folds_in_time(k: int) -> None:
-    """The largest x and the largest elements: sums would run over a lane if they were not folded."""
-    xs = list(range(255, 255 - k, -1))
-    secret = naive.from_elements([gfp.P - 1, gfp.P - 1, 0])
-    largest = naive.from_elements([gfp.P - 1] * 3 * (k - 1))
-    shares = gfp.split(secret, xs, k, lambda _: largest)
-    for i, value in enumerate([gfp.P - 1, gfp.P - 1, 0]):
-        coefficients = [value] + [gfp.P - 1] * (k - 1)
-        assert [naive.elements(share)[i] for share in shares] == [
-            naive.gfp_evaluate(coefficients, x) for x in xs
-        ]
-    assert gfp.join(list(zip(xs, shares, strict=True))) == secret
+@pytest.mark.parametrize("k", [2, 3, 62, 125, 126, 127, 255])
+@pytest.mark.parametrize("step", [1, 2, 7])
+def test_largest_values_stay_in_their_lanes(k: int, step: int) -> None:
+    """Small weights and large ones, of both signs, and sums on both sides of what needs no fold."""
+    xs = [1 + step * i % 255 for i in range(k)]
+    if len(set(xs)) < k:
+        pytest.skip("so many hubs have no distinct coordinates")
+    largest = gfp.P - 1
+    drawn = naive.from_elements([largest] * 3 * (k - 1))
+    shares = gfp.split(naive.from_elements([largest, largest, 0]), xs, k, lambda _: drawn)
+    # The first two polynomials are constant; the third is that constant but at 0, where it has weight w.
+    w = gfp.lagrange((0, *xs[:-1]), xs[-1])[0]
+    assert naive.elements(shares[-1]) == [largest, largest, largest * (1 - w) % gfp.P]
+    assert gfp.join(list(zip(xs, shares, strict=True))) == naive.from_elements([largest, largest, 0])
 
 
 def test_sums_of_the_largest_products_stay_in_their_lane() -> None:
@@ -79,16 +80,58 @@ def test_batches_are_the_same_in_pieces(count: int) -> None:
 @settings(deadline=None)
 @given(string, st.data())
 def test_like_the_definition(secret: bytes, data: st.DataObject) -> None:
+    """The shares drawn stand as they are; they and the secret give all others."""
     xs = data.draw(st.lists(st.integers(1, 255), min_size=1, max_size=8, unique=True))
     k = data.draw(st.integers(1, len(xs)))
     count = len(secret) // 16
     drawn = data.draw(st.lists(element, min_size=count * (k - 1), max_size=count * (k - 1)))
     shares = gfp.split(secret, xs, k, lambda _: naive.from_elements(drawn))
     for i, value in enumerate(naive.elements(secret)):
-        coefficients = [value, *drawn[i::count]] if count else []
-        assert [naive.elements(share)[i] for share in shares] == [
-            naive.gfp_evaluate(coefficients, x) for x in xs
-        ]
+        known = list(zip([0, *xs[: k - 1]], [value, *drawn[i::count]], strict=True))
+        assert [naive.elements(share)[i] for share in shares] == [naive.gfp_interpolate(known, x) for x in xs]
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.data())
+def test_any_k_minus_1_shares_may_be_anything(data: st.DataObject) -> None:
+    """For every secret one drawing gives these k - 1 shares to these hubs: they say nothing of the secret."""
+    n = data.draw(st.integers(2, 7))
+    k = data.draw(st.integers(2, n))
+    xs = data.draw(st.lists(st.integers(1, 255), min_size=n, max_size=n, unique=True))
+    secret = naive.from_elements([data.draw(element), data.draw(element)])
+    watched = data.draw(st.permutations(range(n)))[: k - 1]
+    seen = [naive.from_elements([data.draw(element), data.draw(element)]) for _ in watched]
+    points = [(0, secret), *((xs[i], share) for i, share in zip(watched, seen, strict=True))]
+    drawn = b"".join(gfp.join(points, at=x) for x in xs[: k - 1])
+    shares = gfp.split(secret, xs, k, lambda _: drawn)
+    assert [shares[i] for i in watched] == seen
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_odd_elements_are_found(data: st.DataObject) -> None:
+    n = data.draw(st.integers(2, 7))
+    k = data.draw(st.integers(1, n - 1))
+    xs = data.draw(st.lists(st.integers(1, 255), min_size=n, max_size=n, unique=True))
+    secret = gfp.uniform(5, seeded(data.draw(st.integers(0, 2**32))))
+    shares = gfp.split(secret, xs, k, seeded(1))
+    odd = data.draw(st.dictionaries(st.integers(0, 4), st.tuples(st.integers(0, n - 1), element)))
+    wanted = set()
+    for i, (hub, value) in odd.items():
+        changed = naive.elements(shares[hub])
+        wanted |= {i} if changed[i] != value else set()
+        changed[i] = value
+        shares[hub] = naive.from_elements(changed)
+    assert gfp.find_odd(data.draw(st.permutations(list(zip(xs, shares, strict=True)))), k) == wanted
+
+
+@pytest.mark.parametrize("place", [0, 511, 512, 1099])
+def test_odd_elements_are_found_in_every_piece(place: int) -> None:
+    shares = gfp.split(bytes(16 * 1100), [1, 2, 3], 2, seeded(1))
+    changed = naive.elements(shares[0])
+    changed[place] ^= 1
+    points = [(1, naive.from_elements(changed)), (2, shares[1]), (3, shares[2])]
+    assert gfp.find_odd(points, 2) == {place}
 
 
 @settings(deadline=None)
