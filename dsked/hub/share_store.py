@@ -21,7 +21,7 @@ from itertools import groupby
 
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
 from dsked.errors import ErrorCode
-from dsked.hub.lots import MAX_LOT_KEYS, Given, Lot, Refused
+from dsked.hub.lots import MAX_LOT_BYTES, MAX_LOT_KEYS, Given, Lot, Refused
 from dsked.hub.tombstones import Tombstones
 from dsked.limits import MAX_EXPIRED_PER_TURN, MAX_PENDING_RESPONDER_BYTES_PER_CLIENT
 from dsked.sharing.terms import Terms, responder_clients
@@ -121,8 +121,9 @@ class ShareStore:
         code = ErrorCode.OK if lot.complete else ErrorCode.PARTIAL
         if fitting:
             self._accounts[initiator] = account
-        for start in range(0, fitting, MAX_LOT_KEYS):
-            end = min(start + MAX_LOT_KEYS, fitting)
+        most = max(1, min(MAX_LOT_KEYS, MAX_LOT_BYTES // lot.key_size))
+        for start in range(0, fitting, most):
+            end = min(start + most, fitting)
             self._add(account, lot.cut(start, end), ids[start:end])
         return bytes([code]) * fitting + bytes([ErrorCode.LIMIT]) * (lot.number - fitting)
 

@@ -9,7 +9,7 @@ import pytest
 from dsked.chosen_limits import DEFAULT_LIMITS, with_values
 from dsked.errors import ErrorCode
 from dsked.hub import share_store, tombstones
-from dsked.hub.lots import MAX_LOT_KEYS, Given, Lot
+from dsked.hub.lots import MAX_LOT_BYTES, MAX_LOT_KEYS, Given, Lot
 from dsked.hub.share_store import ShareStore
 from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
 
@@ -155,6 +155,18 @@ def test_more_keys_than_a_lot_holds(store: ShareStore) -> None:
     assert b"".join(one.shares for one in given) == b"".join(map(share_of_id, ids))
     store.confirm(NOW, "curtis", "carol", b"".join(ids))
     assert store.counts("carol") == (0, 0) and store.nr_tombstones == len(ids)
+
+
+@pytest.mark.parametrize(("key_bytes", "number"), [(480, MAX_LOT_BYTES // 512), (10_000, 3), (40_000, 1)])
+def test_large_shares_stand_in_smaller_lots(store: ShareStore, key_bytes: int, number: int) -> None:
+    """What is cut anew when keys of a lot are gone is never much."""
+    ids, what = numbered(130), terms(key_bytes=key_bytes)
+    shares = b"".join(key_id[:2] * (key_bytes // 2) for key_id in ids)
+    assert set(store.put(NOW, what, b"".join(ids), 0, shares, b"c" * 32 * len(ids), 30.0)) == {ErrorCode.OK}
+    sizes = {lot.number for lot in (store.find("carol", key_id) for key_id in ids) if lot is not None}
+    assert max(sizes) == number
+    given, _ = store.get("curtis", BOOT, "carol", b"".join(ids))
+    assert b"".join(one.shares for one in given) == shares
 
 
 # --- the same key again ---
