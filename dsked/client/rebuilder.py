@@ -11,9 +11,9 @@ from dsked.sharing.terms import Terms
 
 
 def rebuild_batches(terms: Terms, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Try those that have got their first k shares under `terms`; gives those that have their keys now.
+    """Try those that have got their first k shares under `terms`; gives all that were tried.
 
-    A key that does not pass becomes a batch of its own.
+    A key that does not pass becomes a batch of its own, and is given as well.
     """
     alike: dict[tuple[int, ...], list[Batch]] = {}
     for batch in batches:
@@ -29,14 +29,17 @@ def rebuild_batches(terms: Terms, batches: Iterable[Batch]) -> Iterator[Batch]:
 def _rebuild(terms: Terms, xs: tuple[int, ...], batches: Sequence[Batch]) -> Iterator[Batch]:
     fetches = [fetch for batch in batches for fetch in batch.fetches.values()]
     keys = rebuild_columns(terms, [fetch.id[1] for fetch in fetches], join_batches(batches, xs))
+    tried = dict.fromkeys(batches)
     for fetch, key in zip(fetches, keys, strict=True):
         fetch.key = key
         if key is None:
-            fetch.batch.split([fetch]).failed_check = True
+            alone = fetch.batch.split([fetch])
+            alone.failed_check = True
+            tried[alone] = None
     for batch in batches:
         if next(iter(batch.fetches.values())).key is not None:  # then all of those that are left
             batch.succeed(terms, xs)
-            yield batch
+    yield from tried
 
 
 def join_batches(batches: Sequence[Batch], xs: Iterable[int]) -> list[Column]:

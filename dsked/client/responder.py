@@ -147,7 +147,8 @@ class Responder:
         """Try these, which have got whole shares: from the first k, and where that fails, by a search."""
         for batch in rebuild_batches(terms, batches):
             self._changed[batch] = None
-            self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
+            if batch.terms is not None:
+                self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
         for batch in batches:
             if batch.failed_check and needs_search(terms, batch):
                 self.searches.look(batch, terms)

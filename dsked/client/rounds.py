@@ -54,9 +54,12 @@ class Round:
             fetch.waiting = (*fetch.waiting, request) if fetch.waiting else waiting
 
     def wanted(self) -> dict[Batch, list[Fetch]]:
-        """The keys that are not there yet, by their batches."""
+        """The keys that are not there yet and that somebody waits for, by their batches.
+
+        Nobody may wait any more where another key of the request is refused; then it may be forgotten.
+        """
         by_batch: dict[Batch, list[Fetch]] = {}
         for fetch in self.fetches:
-            if fetch.key is None:
+            if fetch.key is None and fetch.waiting:
                 by_batch.setdefault(fetch.batch, []).append(fetch)
         return by_batch
