@@ -42,6 +42,9 @@ class Answer:
         A share that is too large for a frame travels in pieces, each in a frame of its own, and so does what
         was asked for from an offset on.
         """
+        if self._is_one_group(max_pads):
+            yield Shares([_group(self.given[0])], [])
+            return
         frame = _Frame(max_pads)
         for given in _joined(self.given):
             if given.offset or given.key_secrets > max_pads:
@@ -63,6 +66,13 @@ class Answer:
                     frame = _Frame(max_pads)
         if not frame.is_empty:
             yield frame.message()
+
+    def _is_one_group(self, max_pads: int) -> bool:
+        """What is usual: keys of one lot, which are fewer than a frame may carry."""
+        if len(self.given) != 1 or self.missing:
+            return False
+        given = self.given[0]
+        return not given.offset and len(given.shares) + len(given.codes) <= max_pads
 
 
 def _joined(given: list[Given]) -> list[Given]:

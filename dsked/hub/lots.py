@@ -1,10 +1,10 @@
 """Shares in columns: what one PUT_SHARES group brought stays together, and goes out as it came.
 
-A `Lot` holds the shares of up to 128 keys under the same terms, 32 KiB of them or one key. Nothing is kept per
-key but its place in the store's dictionary, and what has become of some keys and not of others: to which
-process they were given, and which clients have confirmed them. When half of a lot's keys are gone its columns
-are cut anew, so that no lot holds more than twice the bytes of the keys that are left, which is what counts
-against limits. `Given` is what one responder client gets of a lot.
+A `Lot` holds the shares of up to 128 keys under the same terms, 32 KiB or one key. Nothing is kept per key
+but its place in the store's dictionary, and what has become of some keys and not of others: to which process
+they were given, and which clients have confirmed them. When half of a lot's keys are gone its columns are cut
+anew, so that no lot holds more than twice the bytes of the keys that are left, which is what counts against
+limits. `Given` is what one responder client gets of a lot.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Lot:
     number: int
     left: int
     #: (responder client, boot ID of its process) to the keys that it was given.
-    bound: dict[tuple[str, bytes], set[bytes]] | None = None
+    bound: dict[tuple[str, bytes], Collection[bytes]] | None = None
     confirmed: dict[str, set[bytes]] | None = None  # by responder client
 
     __reduce__ = no_pickle
@@ -141,10 +141,11 @@ class Lot:
         """Only these keys are left: what the columns hold of others goes."""
         self.key_ids, self.shares, self.codes = self.columns(ids)
         self.number = len(ids)
+        left = set(ids)
         if self.bound is not None:
-            self.bound = {process: known.intersection(ids) for process, known in self.bound.items()}
+            self.bound = {process: left.intersection(keys) for process, keys in self.bound.items()}
         if self.confirmed is not None:
-            self.confirmed = {client: known.intersection(ids) for client, known in self.confirmed.items()}
+            self.confirmed = {client: left.intersection(keys) for client, keys in self.confirmed.items()}
 
     # --- an initiator brings a key once more ---
 
@@ -175,7 +176,7 @@ class Lot:
     def give(
         self, client: str, boot_id: bytes, ids: Sequence[bytes], offset: int
     ) -> tuple[Given | None, list[Refused]]:
-        """Some of the keys for a process of a client, to which they are bound; and why not the others.
+        """Some of the keys for a process of a client, to which they are bound then; and why not the others.
 
         Of one key alone the share may be wanted from byte `offset` on.
         """
@@ -192,10 +193,14 @@ class Lot:
             ids = _without(ids, ids, ErrorCode.BAD_REQUEST, refused)
         if not ids:
             return None, refused
+        self._bind((client, boot_id), ids)
+        return self._given(client, ids, offset), refused
+
+    def _bind(self, process: tuple[str, bytes], ids: Sequence[bytes]) -> None:
         if self.bound is None:
             self.bound = {}
-        self.bound.setdefault((client, boot_id), set()).update(ids)
-        return self._given(client, ids, offset), refused
+        keys = self.bound.get(process)
+        self.bound[process] = ids if keys is None else {*keys, *ids}
 
     def _of_others(self, client: str, boot_id: bytes) -> set[bytes]:
         """The keys that other processes of the client were given."""

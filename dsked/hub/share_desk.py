@@ -28,7 +28,7 @@ from dsked.wire.terms import columns_fit, put_terms
 
 def _check_number(groups: Sequence[Keys]) -> None:
     """A frame carries so many keys at most, in however many groups. Raises PeerError."""
-    number = sum([group.number for group in groups])
+    number = sum([len(group.key_ids) for group in groups]) // KEY_ID_BYTES
     if number > MAX_KEYS_PER_FRAME:
         raise PeerError(f"{number} keys in a frame; {MAX_KEYS_PER_FRAME} are allowed")
 

@@ -181,24 +181,27 @@ class ShareStore:
         """A responder client has the keys: forget their shares for it, and keep late copies away."""
         unique = list(dict.fromkeys(cut_key_ids(key_ids)))
         for lot, ids in self._by_lot(initiator_client, unique):
-            if (
-                lot is None or responder_client in lot.clients
-            ):  # else not its keys: it may not remove anything
-                self._tombstones.add_confirmed(now, responder_client, initiator_client, ids)
-            if lot is not None and responder_client in lot.clients:
-                lot.confirm(responder_client, ids)
-                self._remove_done(lot, ids)
+            if lot is not None and responder_client not in lot.clients:
+                continue  # not its keys: it may not remove anything
+            self._tombstones.add_confirmed(now, responder_client, initiator_client, ids)
+            if lot is not None:
+                self._confirm_in(lot, responder_client, ids)
 
-    def _remove_done(self, lot: Lot, ids: list[bytes]) -> None:
+    def _confirm_in(self, lot: Lot, responder_client: str, ids: list[bytes]) -> None:
         """Remove what all have confirmed.
 
         Without a tombstone for each, a share stays as its own until its time is out.
         """
         initiator = lot.terms.initiator.client
+        account = self._accounts[initiator]
         gone = self._tombstones.gone(initiator, lot.clients, ids)
+        if len(lot.clients) == 1 and len(gone.get(responder_client, ())) == len(ids):
+            self._remove(account, lot, ids)
+            return
+        lot.confirm(responder_client, ids)
         done = lot.confirmed_by_all(ids).intersection(*(gone.get(client, ()) for client in lot.clients))
         if done:
-            self._remove(self._accounts[initiator], lot, done)
+            self._remove(account, lot, done)
 
     def _remove(self, account: _Account, lot: Lot, ids: Collection[bytes]) -> None:
         """Remove some keys of a lot that are left."""

@@ -38,10 +38,10 @@ class Tombstones:
         return gone
 
     def add_confirmed(self, now: float, responder: str, initiator: str, ids: Collection[bytes]) -> None:
-        """For one responder client, as far as it may have more."""
+        """For one responder client, as far as it may have more. Each of `ids` stands there once."""
         whose = (initiator, responder)
         known = self._key_ids.among(whose, ids)
-        new = [key_id for key_id in dict.fromkeys(ids) if key_id not in known]
+        new = [key_id for key_id in ids if key_id not in known]
         del new[max(0, MAX_TOMBSTONES_PER_CLIENT - self._nr_confirmed[responder]) :]
         if new:
             self._nr_confirmed[responder] += len(new)
