@@ -87,6 +87,8 @@ WIPE_INTERVAL_S = 1.0
 WIPE_SYNC_BYTES = 1024 * 1024
 #: Open block files of a node, for reading and again for overwriting, however many pools it has.
 MAX_OPEN_BLOCK_FILES = 32
+#: Chunks of 4 KiB that streams on media have in memory, all together: 4 MiB, and no more for idle clients.
+MAX_CHUNKS_IN_MEMORY = 1024
 #: A run of so many zeros in a pool is taken for a damaged file; by chance once in 2^128 places.
 ZERO_RUN_BYTES = 16
 #: Plain messages that wait in a session for pads, for the window or for a slow reader.
@@ -162,9 +164,9 @@ MIN_DESCRIPTORS = 16  # beside SPARE_DESCRIPTORS: with fewer a node does not sta
 MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
 MAX_UNAUTHENTICATED_CONNECTIONS = 1024  # 4 KiB each: 4 MiB; at 5 s each 204 strangers a second hold on
 MAX_UNAUTHENTICATED_PER_ADDRESS = 256  # a quarter of them: many clients behind one address may start at once
-#: So long a stranger makes room for none: a round trip over a long distance, or M1 would never come in time
-#: when thousands connect at once. 4,000 a second are let in all the same, as many as one core takes.
-STRANGER_PATIENCE_S = 0.25
+#: So long a stranger makes room for none: a round trip over a long distance, or its M1 would come too late when
+#: thousands connect at once. 2,000 a second are let in all the same: no core shakes hands with more.
+STRANGER_PATIENCE_S = 0.5
 #: 1,000 keys a second that nobody fetches for the share time-out of 60 s.
 MAX_PENDING_SHARES_PER_CLIENT = 65_536
 MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024  # 1 KiB for each of them, or 31 keys of 2 MiB

@@ -9,6 +9,7 @@ docs/benchmarks.md.
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -27,8 +28,18 @@ _Result = TypeVar("_Result", Document, Crowds)
 
 
 def main() -> int:
-    """Measure, or take an earlier result; show it."""
+    """Measure, or take an earlier result; show it. Interrupted, it leaves nothing behind."""
     options = _options()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(options)
+    except KeyboardInterrupt:
+        print("bench: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _run(options: argparse.Namespace) -> None:
     found = _read(options.earlier, Document) if options.earlier else _measure(options)
     if options.clients:
         found.crowds = _read(options.clients, Crowds).crowds
@@ -47,7 +58,6 @@ def main() -> int:
 
         for path in draw(found, options.plot):
             print(f"wrote {path}", file=sys.stderr)
-    return 0
 
 
 def _options() -> argparse.Namespace:

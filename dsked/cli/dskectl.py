@@ -6,6 +6,8 @@ an encryptor may call for every key, must not pay for those that start topologie
 
 from __future__ import annotations
 
+import atexit
+import gc
 import resource
 from typing import Any
 
@@ -67,6 +69,7 @@ def dskectl(ctx: click.Context, /, **values: Any) -> None:
 
 def main() -> None:
     """The console script."""
+    atexit.register(gc.freeze)  # a process would end with a search for garbage: an eighth of a key request
     errors.run("dskectl", dskectl)
 
 

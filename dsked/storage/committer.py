@@ -120,7 +120,7 @@ class Committer:
                 self._blocks.forget(info.uuid)
                 self._files.remove(path)
         if high == info.end:
-            stream.unwiped.popleft()
+            del stream.unwiped[0]
             stream.erased = high
         stream.wiped = high
 

@@ -7,18 +7,19 @@ one of them only.
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 
 from dsked.errors import PoolExhaustedError, StorageError
 from dsked.limits import ZERO_RUN_BYTES
 from dsked.psrd.store import BlockInfo
 from dsked.storage.block_file import CHECKSUM_BYTES, CHUNK_BYTES, checksum, nr_chunks, read_chunks
+from dsked.storage.chunks import ChunksInMemory
 from dsked.storage.marks import Mark
 from dsked.storage.open_blocks import OpenBlocks
 from dsked.storage.reservation import Reservation
 
 _ZEROS = bytes(ZERO_RUN_BYTES)
+_NO_CHUNK = bytearray()
 
 
 def _nothing() -> None:
@@ -34,6 +35,7 @@ class DurableStream:
     def __init__(
         self,
         blocks: OpenBlocks,
+        chunks: ChunksInMemory,
         slot: int,
         mark: Mark,
         infos: tuple[BlockInfo, ...],
@@ -49,11 +51,10 @@ class DurableStream:
         self.committed = mark.mark  # what is durable
         self.wiped = mark.wiped  # everything below is overwritten on the disk,
         self.erased = mark.wiped  # and everything below this one synced
-        self.unwiped = deque(
-            info for info in infos if info.end > mark.wiped
-        )  # the committer's view of the blocks
+        self.unwiped = [info for info in infos if info.end > mark.wiped]  # the committer's view of the blocks
         self._open_blocks = blocks
-        self._blocks = deque(info for info in infos if info.end > mark.mark)
+        self._chunks = chunks
+        self._blocks = [info for info in infos if info.end > mark.mark]
         self._end = end
         self._submit = submit
         self._clock = clock
@@ -61,8 +62,9 @@ class DurableStream:
         self._waiting: list[tuple[int, Callable[[int], None]]] = []
         self._failure: StorageError | None = None
         self._lost = False
-        self._chunk = bytearray()  # the one read last, verified
+        self._chunk = _NO_CHUNK  # the one read last, verified
         self._chunk_start = 0  # its position
+        self._rest: bytes | None = None  # checksum of what was unused of a chunk that was given up
 
     # --- what it holds ---
 
@@ -132,13 +134,25 @@ class DurableStream:
                 self.check()
         self._chunk = bytearray(chunk)
         self._chunk_start = start
+        self._rest = None
+        self._chunks.has_read(self)
         return data[low - first * CHUNK_BYTES : high - first * CHUNK_BYTES]
 
     def _is_sound(self, chunk: bytes, start: int, expected: bytes) -> bool:
         """A chunk of which bytes were wiped has no checksum any more: its rest must not look wiped."""
         if start >= self.used:
             return checksum(chunk) == expected
+        if self._rest is not None:
+            return checksum(chunk[self.used - start :]) == self._rest
         return _ZEROS not in chunk[self.used - start :]
+
+    def give_up_chunk(self) -> None:
+        """Others need the memory. What is left of the chunk is verified when it is read again."""
+        offset = self.used - self._chunk_start
+        if 0 < offset < len(self._chunk):
+            self._rest = checksum(memoryview(self._chunk)[offset:])
+        self._chunk[:] = bytes(len(self._chunk))
+        self._chunk = _NO_CHUNK
 
     def wipe(self, up_to: int) -> None:
         """Used: gone from memory now, from the disk soon after the mark is durable beyond it."""
@@ -147,8 +161,9 @@ class DurableStream:
         if low < high:
             self._chunk[low:high] = bytes(high - low)
         while self._blocks and self._blocks[0].end <= up_to:
-            self._open_blocks.forget(self._blocks.popleft().uuid)
+            self._open_blocks.forget(self._blocks.pop(0).uuid)
         self.used = max(self.used, up_to)
+        self._rest = None  # a checksum tells about bytes that are used now
         self._submit(self)
 
     # --- the mark ---

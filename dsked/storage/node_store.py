@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -19,6 +18,7 @@ from dsked.psrd.pair import Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import BlockInfo
 from dsked.storage import adoption, block_file
+from dsked.storage.chunks import ChunksInMemory
 from dsked.storage.committer import Committer, Notice, Post
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.files import Files
@@ -64,6 +64,7 @@ class NodeStore:
         self._clock = clock
         self._slots: set[int] = set()  # not free
         self._lock = state.lock()
+        self._chunks = ChunksInMemory()
         self._reading = OpenBlocks(self.files, state.blocks, at_most=open_files)
         self._writing = OpenBlocks(self.files, state.blocks, write=True, at_most=open_files)
         self._marks: MarkFile | None = None
@@ -125,8 +126,9 @@ class NodeStore:
             if info.end > mark.mark:
                 self._check_block(mark.stream_id, info)
         opened = DurableStream(
-            self._reading, stream.slot, mark, stream.blocks, stream.end, self._submit, self._clock
-        )
+            self._reading, self._chunks, stream.slot, mark, stream.blocks, stream.end, self._submit,
+            self._clock,
+        )  # fmt: skip
         if opened.wiped < opened.used:
             self._submit(opened)  # what the last run had reserved is burned
         return opened
@@ -269,7 +271,7 @@ class NodeStore:
         left = []
         for store in old.stores.values():
             left += [block_path(self.state.blocks, info.uuid) for info in store.unwiped]
-            store.unwiped = deque()
+            store.unwiped = []
         self._throw_away(*(path for path in left if self.files.exists(path)))
 
     def take(self, adopted: Adopted) -> StoredPair:
@@ -277,6 +279,9 @@ class NodeStore:
         peer = adopted.delivery.peer(self.side)
         self.problems.pop(peer, None)
         if adopted.pair is not None:
+            if peer in self.pairs:
+                for store in self.pairs[peer].stores.values():
+                    self._chunks.forget(store)
             self.pairs[peer] = adopted.pair
             return adopted.pair
         pair = self.pairs[peer]

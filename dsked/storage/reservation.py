@@ -10,6 +10,8 @@ _SHORTEST_S = 0.05  # a rate over less than this is no rate
 class Reservation:
     """The policy of one stream. Whoever asks more often gets more at a time, and fewer syncs."""
 
+    __slots__ = ("_asked_at", "_known", "_used")
+
     def __init__(self) -> None:
         self._asked_at = 0.0
         self._used = 0

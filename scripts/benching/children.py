@@ -23,8 +23,14 @@ class Child:
     def __init__(self, module: str, *arguments: str) -> None:
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(_SCRIPTS), *sys.path])}
         command = [sys.executable, "-m", module, *arguments]
+        # In a session of its own: Ctrl-C is for those who started it.
         self._process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+            start_new_session=True,
         )
         self._module = module
 

@@ -87,9 +87,10 @@ class Stand:
 
     def count(self, shape: Shape, seconds: float) -> Counted | None:
         """Bytes of a short run; None where they cannot be told."""
-        carried, before = self._settled(), self._statuses()
+        carried, before = self._settled()
         run = self.run(shape, seconds)
-        since, after = self._settled().since(carried), self._statuses()
+        total, after = self._settled()
+        since = total.since(carried)
         used = [used_between(old, new) for old, new in zip(before, after, strict=True)]
         if run.refused or None in used:
             return None
@@ -101,16 +102,15 @@ class Stand:
             psrd=pads / (run.pairs * shape.key_bytes * shape.hubs),
         )
 
-    def _settled(self) -> traffic.Traffic:
-        """The traffic between clients and hubs so far, once nothing is under way any more."""
-        ports, before = hub_ports(self.lab), None
-        while (now := traffic.of_ports(ports)) != before:
-            before = now
+    def _settled(self) -> tuple[traffic.Traffic, list[dict[str, Any]]]:
+        """Traffic between clients and hubs so far, and the clients' statuses, once nothing is under way."""
+        ports = hub_ports(self.lab)
+        while True:
+            before = traffic.of_ports(ports)
             time.sleep(_SETTLED_S)
-        return now
-
-    def _statuses(self) -> list[dict[str, Any]]:
-        return [self.lab.status(name) for name in CLIENTS]
+            statuses = [self.lab.status(name) for name in CLIENTS]
+            if traffic.of_ports(ports) == before:
+                return before, statuses
 
     def resident_mib(self) -> dict[str, float]:
         """Resident memory of every node."""

@@ -41,7 +41,7 @@ class CrowdProcess:
         of_pairs = gate_keys.load(Path(keys))
         self._crowd = Crowd(who, ports, of_pairs, ordinary=ordinary, together=together)
         begin = asyncio.get_running_loop().time()
-        self._crowd.dial()
+        await self._crowd.dial()
         there = await self._crowd.until(len(self._crowd.members), limit_s)
         return {"seconds": there - begin, "dials": self._crowd.nr_dials}
 

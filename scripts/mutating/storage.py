@@ -64,6 +64,20 @@ MUTANTS = (
         STORE,
     ),
     Mutant(
+        "what is left of a chunk is not verified when it is read again",
+        "dsked/storage/durable_stream.py",
+        "return checksum(chunk[self.used - start :]) == self._rest",
+        "return True",
+        ("tests/storage/test_chunks.py",),
+    ),
+    Mutant(
+        "a chunk that was given up stays in memory",
+        "dsked/storage/durable_stream.py",
+        "        self._chunk[:] = bytes(len(self._chunk))\n",
+        "",
+        ("tests/storage/test_chunks.py",),
+    ),
+    Mutant(
         "used blocks stay on the disk",
         "dsked/storage/committer.py",
         "                self._files.remove(path)\n",

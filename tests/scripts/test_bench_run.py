@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,9 +26,10 @@ from benching.stand import Stand
 from benching.startup import measure_startup
 from benching.topologies import MOST_KEYS, TOPOLOGIES, content, shapes
 from benching.traffic import HEADER_BYTES
-from laboratory import Laboratory
+from laboratory import LIMIT_S, Laboratory, wait_until
 
 from dsked.limits import MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
+from tests.system.test_demo import processes_of
 
 from .test_bench_figures import document
 
@@ -103,19 +107,25 @@ def test_a_row_has_all_its_figures(stand: Stand, echo: Echo, shape: Shape) -> No
 
 
 def test_the_frames_of_the_floor_are_as_large_as_those_on_the_wire(stand: Stand) -> None:
-    counted = stand.count(ALONE, SECONDS)
-    assert counted is not None
     frames = of_turn(ALONE)
     expected = ALONE.hubs * (frames.put + frames.put_ack + frames.get + frames.shares)
-    sent = counted.wire_bytes - HEADER_BYTES * counted.segments
-    assert sent == pytest.approx(expected, rel=0.1)
+
+    def sent() -> Iterator[float]:
+        """Payload bytes of a pair; more than the frames where a busy machine had some asked for again."""
+        for _ in range(10):
+            counted = stand.count(ALONE, SECONDS)
+            if counted is not None:
+                yield counted.wire_bytes - HEADER_BYTES * counted.segments
+
+    assert any(payload == pytest.approx(expected, rel=0.05) for payload in sent())
 
 
 def test_pads_of_a_key_alone_are_those_of_the_protocol(stand: Stand) -> None:
     """Four frames with 16 bytes for their tags; share and code (32 bytes), twice."""
-    counted = stand.count(Shape(3, 2, 1, 1, 256), SECONDS)
-    assert counted is not None
-    assert counted.psrd == pytest.approx((4 * 16 + 2 * (32 + 32)) / 32, rel=0.05)
+    shape = Shape(3, 2, 1, 1, 256)
+    samples = (stand.count(shape, SECONDS) for _ in range(10))
+    expected = (4 * 16 + 2 * (32 + 32)) / 32
+    assert any(one is not None and one.psrd == pytest.approx(expected, rel=0.02) for one in samples)
 
 
 def test_every_node_has_memory_and_uses_next_to_nothing_when_idle(stand: Stand) -> None:
@@ -177,6 +187,24 @@ def test_an_earlier_run_is_shown_again(tmp_path: Path) -> None:
     assert "Targets" in shown.stdout and "64 x 1" in shown.stdout
     assert "| 64 x 1 | 128 | 13,000 |" in as_markdown.stdout
     assert json.loads(as_json.stdout) == json.loads(path.read_bytes())
+
+
+def test_interrupted_it_leaves_no_process_and_no_file() -> None:
+    with tempfile.TemporaryDirectory(prefix="dsked-") as directory:  # short: sockets are in it
+        environment = {**os.environ, "TMPDIR": directory}
+        command = [sys.executable, str(BENCH), "--quick"]
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                wait_until(lambda: any(b"load" in line for line in processes_of(directory)), "there is load")
+                process.send_signal(signal.SIGTERM)
+                _, said = process.communicate(timeout=LIMIT_S)
+            finally:
+                process.kill()
+        assert process.returncode == 130
+        assert said.endswith("bench: interrupted\n")
+        assert "Traceback" not in said
+        assert processes_of(directory) == []
+        assert list(Path(directory).iterdir()) == []
 
 
 def test_what_is_no_result_is_told_in_one_line(tmp_path: Path) -> None:
