@@ -55,7 +55,7 @@ class HubPeer:
         self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
         self._refill_settings = refill
-        self._refills: dict[Side, Refill] = {}
+        self._own_refill, self._peer_refill = Refill(refill), Refill(refill)
         self._next_request_id = 0
         self._calls: dict[int, OnAnswer] = {}
         self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
@@ -146,7 +146,7 @@ class HubPeer:
     def connected(self, connection: ClientConnection) -> None:
         """TCP is there; the handshake begins."""
         self.connection, self.changed, self.closing, self.alarmed = connection, True, "", False
-        self._refills = {side: Refill(self._refill_settings) for side in Side}
+        self._own_refill, self._peer_refill = Refill(self._refill_settings), Refill(self._refill_settings)
 
     def close(self, problem: str) -> None:
         """End the connection when the turn ends."""
@@ -187,25 +187,33 @@ class HubPeer:
     def ask_for_blocks(self, now: float) -> None:
         """Send the PSRD_REQUESTs that both pools need now."""
         connection = self.connection
-        streams = connection.streams if connection is not None else None
-        if connection is None or streams is None or not connection.delivers_blocks:
+        if connection is None or not connection.delivers_blocks:
+            return
+        streams, session = connection.streams, connection.session
+        if streams is None:
             return
         local, peer = streams.local, streams.peer
-        wanted = connection.session.pads_wanted if connection.session is not None else 0
-        self._ask(connection, Side.CLIENT, local.stream_id, in_memory(local.store).next_sequence,
-                  unused=local.unused, used=local.next, wanted=wanted, now=now)  # fmt: skip
-        self._ask(connection, Side.HUB, peer.stream_id, in_memory(peer.store).next_sequence,
-                  unused=peer.unused, used=peer.mark, wanted=0, now=now)  # fmt: skip
+        wanted = session.pads_wanted if session is not None else 0
+        self._ask(
+            connection, Side.CLIENT, local, unused=local.unused, used=local.next, wanted=wanted, now=now
+        )
+        self._ask(connection, Side.HUB, peer, unused=peer.unused, used=peer.mark, wanted=0, now=now)
 
     def _ask(
-        self, connection: ClientConnection, owner: Side, stream: bytes, next_sequence: int, *,
+        self, connection: ClientConnection, owner: Side, pool: OwnerPool | ReceiverPool, *,
         unused: int, used: int, wanted: int, now: float,
     ) -> None:  # fmt: skip
-        refill = self._refills[owner]
-        sequence = next_sequence + refill.nr_asked
-        for size in refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now):
-            connection.send_sealed(0, PsrdRequest(int(owner is Side.HUB), stream, sequence, size))
-            sequence += 1
+        refill = self._refill_of(owner)
+        nr_asked = refill.nr_asked
+        sizes = refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now)
+        if sizes:
+            first = in_memory(pool.store).next_sequence + nr_asked
+            for sequence, size in enumerate(sizes, start=first):
+                request = PsrdRequest(int(owner is Side.HUB), pool.stream_id, sequence, size)
+                connection.send_sealed(0, request)
+
+    def _refill_of(self, owner: Side) -> Refill:
+        return self._own_refill if owner is Side.CLIENT else self._peer_refill
 
     def take_block(self, block: PsrdBlock) -> bool:
         """Append a block. False where there is no place for it: the hub breaks the protocol."""
@@ -223,7 +231,7 @@ class HubPeer:
         store.append(block.uuid, block.data)
         if owner is Side.CLIENT:
             streams.local.peer_holds(store.end)
-        self._refills[owner].arrived()
+        self._refill_of(owner).arrived()
         return True
 
     def _may_grow(self, owner: Side, pool: OwnerPool | ReceiverPool) -> bool:
@@ -232,7 +240,7 @@ class HubPeer:
         The hub may push blocks of its own pool, beside those that were asked for.
         """
         if owner is Side.CLIENT:
-            return self._refills[owner].nr_asked > 0
+            return self._refill_of(owner).nr_asked > 0
         few = pool.store.nr_blocks < MAX_SIMULATED_BLOCKS
         return few and pool.unused <= 2 * MAX_SIMULATED_POOL_BYTES
 

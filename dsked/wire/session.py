@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag, verify_one_time_tag
-from dsked.errors import FrameError, LimitError
+from dsked.errors import FrameError, LimitError, PoolExhaustedError
 from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.secrecy import no_pickle, no_secrets
@@ -123,10 +123,10 @@ class Session:
     def _seal(
         self, request_id: int, message: Message, bins: list[bytes], pads: int, *, urgent: bool = False
     ) -> bytes | None:
-        pool = self.streams.local
-        if pool.available(urgent=urgent) < MASK_BYTES + pads:
+        try:
+            taken = self.streams.local.allocate(MASK_BYTES + pads, urgent=urgent)
+        except PoolExhaustedError:  # there may be more soon
             return None
-        taken = pool.allocate(MASK_BYTES + pads, urgent=urgent)
         if taken is None:
             return None
         position, pad = taken
