@@ -82,8 +82,8 @@ class Lot:
     codes: bytes = field(repr=False)
     number: int
     left: int
-    #: (responder client, boot ID of its process) to the keys that it was given.
-    bound: dict[tuple[str, bytes], Collection[bytes]] | None = None
+    #: By responder client the keys that it was given, with the boot ID of the process that got them.
+    bound: dict[str, dict[bytes, bytes]] | None = None
     confirmed: dict[str, set[bytes]] | None = None  # by responder client
 
     __reduce__ = no_pickle
@@ -143,7 +143,10 @@ class Lot:
         self.number = len(ids)
         left = set(ids)
         if self.bound is not None:
-            self.bound = {process: left.intersection(keys) for process, keys in self.bound.items()}
+            self.bound = {
+                client: {key_id: keys[key_id] for key_id in left.intersection(keys)}
+                for client, keys in self.bound.items()
+            }
         if self.confirmed is not None:
             self.confirmed = {client: left.intersection(keys) for client, keys in self.confirmed.items()}
 
@@ -184,29 +187,22 @@ class Lot:
             return None, [(ErrorCode.NOT_NAMED, b"".join(ids))]
         refused: list[Refused] = []
         if self.confirmed is not None:
-            ids = _without(ids, self.confirmed.get(client, ()), ErrorCode.DONE, refused)
+            done = self.confirmed.get(client, set()).intersection(ids)
+            ids = _without(ids, done, ErrorCode.DONE, refused)
         if not self.complete:
             ids = _without(ids, ids, ErrorCode.UNKNOWN_KEY, refused)
         if self.bound is not None:
-            ids = _without(ids, self._of_others(client, boot_id), ErrorCode.DELIVERED, refused)
+            bound = self.bound.get(client, {})
+            others = [key_id for key_id in ids if bound.get(key_id, boot_id) != boot_id]
+            ids = _without(ids, others, ErrorCode.DELIVERED, refused)
         if offset >= self.terms.key_bytes:
             ids = _without(ids, ids, ErrorCode.BAD_REQUEST, refused)
         if not ids:
             return None, refused
-        self._bind((client, boot_id), ids)
-        return self._given(client, ids, offset), refused
-
-    def _bind(self, process: tuple[str, bytes], ids: Sequence[bytes]) -> None:
         if self.bound is None:
             self.bound = {}
-        keys = self.bound.get(process)
-        self.bound[process] = ids if keys is None else {*keys, *ids}
-
-    def _of_others(self, client: str, boot_id: bytes) -> set[bytes]:
-        """The keys that other processes of the client were given."""
-        bound = self.bound or {}
-        others = (keys for process, keys in bound.items() if process[0] == client and process[1] != boot_id)
-        return set().union(*others)
+        self.bound.setdefault(client, {}).update(dict.fromkeys(ids, boot_id))
+        return self._given(client, ids, offset), refused
 
     def _given(self, client: str, ids: Sequence[bytes], offset: int) -> Given:
         key_ids, shares, codes = self.columns(ids)
@@ -237,8 +233,6 @@ def _without(
     """`ids` without those that are refused with this code."""
     if not those:
         return ids
-    out = [key_id for key_id in ids if key_id in those]
-    if out:
-        refused.append((code, b"".join(out)))
-        ids = [key_id for key_id in ids if key_id not in those]
-    return ids
+    out = set(those)
+    refused.append((code, b"".join([key_id for key_id in ids if key_id in out])))
+    return [key_id for key_id in ids if key_id not in out]

@@ -150,7 +150,10 @@ class ShareStore:
         """
         given: list[Given] = []
         refused: list[Refused] = []
+        by_lot: dict[Lot | None, list[bytes]] = {}
         for lot, ids in self._by_lot(initiator_client, cut_key_ids(key_ids)):
+            by_lot.setdefault(lot, []).extend(ids)
+        for lot, ids in by_lot.items():
             if lot is None:
                 refused.extend(self._absent(responder_client, initiator_client, ids))
                 continue
