@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import compress
 from typing import NamedTuple, NoReturn
 
 from dsked.errors import ErrorCode
@@ -85,25 +86,23 @@ class Lot:
     #: By responder client the keys that it was given, with the boot ID of the process that got them.
     bound: dict[str, dict[bytes, bytes]] | None = None
     confirmed: dict[str, set[bytes]] | None = None  # by responder client
+    #: Bytes of each key that count against its initiator's limit: in full from the first piece on.
+    key_size: int = field(init=False)
+    #: What a key's responders weigh: many of them, for a short key, weigh far more than its share.
+    key_responder_bytes: int = field(init=False)
 
     __reduce__ = no_pickle
+
+    def __post_init__(self) -> None:
+        self.key_size = self.terms.key_bytes + len(self.codes) // self.number
+        responders = self.terms.responders
+        names = sum([len(client) + len(encryptor) for client, encryptor in responders])
+        self.key_responder_bytes = names + RESPONDER_OVERHEAD_BYTES * len(responders)
 
     @property
     def complete(self) -> bool:
         """True when all pieces of a share have come."""
         return len(self.shares) == self.number * self.terms.key_bytes
-
-    @property
-    def key_size(self) -> int:
-        """Bytes of each key that count against its initiator's limit: in full from the first piece on."""
-        return self.terms.key_bytes + len(self.codes) // self.number
-
-    @property
-    def key_responder_bytes(self) -> int:
-        """What a key's responders weigh: many of them, for a short key, weigh far more than its share."""
-        responders = self.terms.responders
-        names = sum([len(client) + len(encryptor) for client, encryptor in responders])
-        return names + RESPONDER_OVERHEAD_BYTES * len(responders)
 
     def cut(self, start: int, end: int) -> Lot:
         """A lot of the keys from `start` to `end`, as if they had come alone."""
@@ -137,18 +136,20 @@ class Lot:
         all_shares, all_codes = cut_column(self.shares, share), cut_column(self.codes, code)
         return key_ids, b"".join([all_shares[one] for one in at]), b"".join([all_codes[one] for one in at])
 
-    def cut_anew(self, ids: Sequence[bytes]) -> None:
-        """Only these keys are left: what the columns hold of others goes."""
-        self.key_ids, self.shares, self.codes = self.columns(ids)
-        self.number = len(ids)
-        left = set(ids)
+    def cut_anew(self, is_left: Sequence[bool]) -> None:
+        """Some keys are gone, and with them what the columns hold of them."""
+        share, code = len(self.shares) // self.number, len(self.codes) // self.number
+        left = list(compress(cut_key_ids(self.key_ids), is_left))
+        self.shares = b"".join(compress(cut_column(self.shares, share), is_left))
+        self.codes = b"".join(compress(cut_column(self.codes, code), is_left))
+        self.key_ids, self.number = b"".join(left), len(left)
         if self.bound is not None:
             self.bound = {
-                client: {key_id: keys[key_id] for key_id in left.intersection(keys)}
+                client: {key_id: keys[key_id] for key_id in left if key_id in keys}
                 for client, keys in self.bound.items()
             }
         if self.confirmed is not None:
-            self.confirmed = {client: left.intersection(keys) for client, keys in self.confirmed.items()}
+            self.confirmed = {client: keys.intersection(left) for client, keys in self.confirmed.items()}
 
     # --- an initiator brings a key once more ---
 

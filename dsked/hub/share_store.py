@@ -215,14 +215,9 @@ class ShareStore:
         if not lot.left:
             self._by_step[_step_of(lot)].pop(lot, None)
         elif lot.left * 2 <= lot.number:
-            lot.cut_anew(self._left(account, lot))
+            lot.cut_anew([account.lots.get(key_id) is lot for key_id in cut_key_ids(lot.key_ids)])
         if not account.lots:
             del self._accounts[lot.terms.initiator.client]
-
-    @staticmethod
-    def _left(account: _Account, lot: Lot) -> list[bytes]:
-        ids = cut_key_ids(lot.key_ids)
-        return ids if lot.left == lot.number else [one for one in ids if account.lots.get(one) is lot]
 
     # --- time ---
 
@@ -247,7 +242,7 @@ class ShareStore:
                 left -= lot.left
                 initiator = lot.terms.initiator.client
                 account = self._accounts[initiator]
-                ids = self._left(account, lot)
+                ids = [key_id for key_id in cut_key_ids(lot.key_ids) if account.lots.get(key_id) is lot]
                 self._remove(account, lot, ids)
                 self._tombstones.add_expired(now, initiator, ids)
             if not due:

@@ -49,7 +49,7 @@ class Tombstones:
 
     def room_for_expired(self, initiator: str) -> int:
         """How many shares of an initiator client may still time out."""
-        return MAX_TOMBSTONES_PER_CLIENT - self._nr_expired[initiator]
+        return MAX_TOMBSTONES_PER_CLIENT - self._nr_expired.get(initiator, 0)
 
     def add_expired(self, now: float, initiator: str, ids: Collection[bytes]) -> None:
         """For everyone. There is room for them: it was kept in reserve."""
