@@ -30,7 +30,7 @@ from dsked.wire import handshake_client, handshake_hub, session
 from .worlds import LIARS, failure_of, small
 
 Patch = pytest.MonkeyPatch
-_FEW = 8
+_FEW = 16  # one in five worlds has bits flipped in a frame
 
 
 def the_secret_tag_is_not_looked_at(patch: Patch) -> None:
@@ -42,14 +42,10 @@ def a_tag_is_not_looked_at(patch: Patch) -> None:
 
 
 def a_position_is_taken_twice(patch: Patch) -> None:
-    take = OwnerPool._take
+    """What was taken is neither wiped nor passed."""
 
     def twice(self: OwnerPool, position: int, length: int) -> tuple[int, bytes]:
-        wipe, self.store.wipe = self.store.wipe, lambda up_to: None  # type: ignore[method-assign]
-        taken = take(self, position, length)
-        self.store.wipe = wipe  # type: ignore[method-assign]
-        self.next = position
-        return taken
+        return position, self.store.read(position, length)
 
     patch.setattr(OwnerPool, "_take", twice)
 
