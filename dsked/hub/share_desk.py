@@ -100,7 +100,8 @@ class ShareDesk:
         if unknown:
             wait_s = min(message.wait_ms / 1000, MAX_PARK_S)
             self._park(Parked(connection, request_id), answer, unknown, wait_s, now)
-        self._send(connection, request_id, answer)
+        if answer.given or answer.missing:
+            self._send(connection, request_id, answer)
 
     def _get(
         self, connection: HubConnection, answer: Answer, initiator: str, key_ids: bytes, offset: int

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -76,8 +76,7 @@ class ShareStore:
 
     def find(self, initiator_client: str, key_id: bytes) -> Lot | None:
         """The lot in which a key's share stands, or None."""
-        account = self._accounts.get(initiator_client)
-        return None if account is None else account.lots.get(key_id)
+        return self._lots(initiator_client).get(key_id)
 
     # --- shares come ---
 
@@ -151,26 +150,22 @@ class ShareStore:
         given: list[Given] = []
         refused: list[Refused] = []
         by_lot: dict[Lot | None, list[bytes]] = {}
-        for lot, ids in self._by_lot(initiator_client, cut_key_ids(key_ids)):
-            by_lot.setdefault(lot, []).extend(ids)
+        lots = self._lots(initiator_client)
+        for lot, of_lot in groupby(cut_key_ids(key_ids), lots.get):
+            by_lot.setdefault(lot, []).extend(of_lot)
         for lot, ids in by_lot.items():
             if lot is None:
                 refused.extend(self._absent(responder_client, initiator_client, ids))
                 continue
-            of_lot, others = lot.give(responder_client, boot_id, ids, offset)
+            found, others = lot.give(responder_client, boot_id, ids, offset)
             refused.extend(others)
-            if of_lot is not None:
-                given.append(of_lot)
+            if found is not None:
+                given.append(found)
         return given, refused
 
-    def _by_lot(self, initiator: str, ids: list[bytes]) -> Iterator[tuple[Lot | None, list[bytes]]]:
-        """Keys that follow one another in a lot, in order; without a lot those that are not stored."""
+    def _lots(self, initiator: str) -> dict[bytes, Lot]:
         account = self._accounts.get(initiator)
-        if account is None:
-            yield None, ids
-            return
-        for lot, of_lot in groupby(ids, account.lots.get):
-            yield lot, list(of_lot)
+        return account.lots if account is not None else {}
 
     def _absent(self, responder_client: str, initiator: str, ids: list[bytes]) -> list[Refused]:
         gone = self._tombstones.gone(initiator, (responder_client,), ids).get(responder_client, set())
@@ -183,9 +178,10 @@ class ShareStore:
     def confirm(self, now: float, responder_client: str, initiator_client: str, key_ids: bytes) -> None:
         """A responder client has the keys: forget their shares for it, and keep late copies away."""
         unique = list(dict.fromkeys(cut_key_ids(key_ids)))
-        for lot, ids in self._by_lot(initiator_client, unique):
+        for lot, of_lot in groupby(unique, self._lots(initiator_client).get):
             if lot is not None and responder_client not in lot.clients:
                 continue  # not its keys: it may not remove anything
+            ids = list(of_lot)
             self._tombstones.add_confirmed(now, responder_client, initiator_client, ids)
             if lot is not None:
                 self._confirm_in(lot, responder_client, ids)
