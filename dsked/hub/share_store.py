@@ -151,7 +151,8 @@ class ShareStore:
         refused: list[Refused] = []
         by_lot: dict[Lot | None, list[bytes]] = {}
         lots = self._lots(initiator_client)
-        for lot, of_lot in groupby(cut_key_ids(key_ids), lots.get):
+        unique = dict.fromkeys(cut_key_ids(key_ids))  # or one frame has a share joined a thousand times
+        for lot, of_lot in groupby(unique, lots.get):
             by_lot.setdefault(lot, []).extend(of_lot)
         for lot, ids in by_lot.items():
             if lot is None:

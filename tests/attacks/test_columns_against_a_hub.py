@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 from typing import Any
 
@@ -282,3 +283,17 @@ def test_a_batch_is_not_kept_for_the_sake_of_one_key() -> None:
     assert store.counts("carol") == (8, 8 * 232)
     assert sum(len(lot.shares) + len(lot.codes) for lot in lots) == 8 * 232
     assert {type(column) for lot in lots for column in (lot.key_ids, lot.shares, lot.codes)} == {bytes}
+
+
+def test_a_key_asked_for_many_times_in_a_frame_is_given_once(world: World) -> None:
+    """16 KB of key IDs must not make a hub join gigabytes."""
+    key_bytes = 1_000_000
+    terms = Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), key_bytes)
+    store, [key_id] = world.hubs["hub1"].shares, ids(1)
+    store.put(world.now, terms, key_id, 0, bytes(key_bytes), bytes(48), 60.0)
+    tracemalloc.start()
+    given, refused = store.get("curtis", bytes(16), "carol", key_id * FULL)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * key_bytes
+    assert [len(one.shares) for one in given] == [key_bytes] and not refused

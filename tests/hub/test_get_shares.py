@@ -82,5 +82,5 @@ def test_who_does_not_want_to_wait_is_told_at_once_of_keys_that_are_not_there(wo
     assert isinstance(answer, Shares)
     assert [group.key_ids for group in answer.groups] == [key.key_id]
     assert [(one.key_ids, one.code) for one in answer.missing] == [
-        (b"u" * 16 + b"v" * 16 + b"u" * 16, ErrorCode.UNKNOWN_KEY)
+        (b"u" * 16 + b"v" * 16, ErrorCode.UNKNOWN_KEY)
     ]

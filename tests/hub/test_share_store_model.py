@@ -98,7 +98,10 @@ class Both:
         assert [ErrorCode(code) for code in found] == [expected]
 
     def get(self, client: str, boot_id: bytes, initiator: str, ids: list[bytes], offset: int = 0) -> None:
-        expected = [(key_id, self.model.get(client, boot_id, initiator, key_id, offset)) for key_id in ids]
+        expected = [
+            (key_id, self.model.get(client, boot_id, initiator, key_id, offset))
+            for key_id in dict.fromkeys(ids)
+        ]
         given, refused = self.store.get(client, boot_id, initiator, b"".join(ids), offset)
         found: list[tuple[bytes, Any]] = [
             (key_id, code) for code, column in refused for key_id in cut_key_ids(column)
