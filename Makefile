@@ -8,10 +8,10 @@ PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-docs mutants bench-media bench-stalled bench-clients lock clean
+.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-docs mutants bench-media bench-stalled bench-clients bench-etsi bench-distance lock clean
 
 help: ## show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 	@echo "torture, sim, attacks and fuzz keep their progress with STATE=file: the same command goes on"
 
 setup: ## make .venv with all that is needed
@@ -64,10 +64,10 @@ bench: setup ## measure every load beside the floor of the same run: twelve minu
 bench-quick: setup ## the same in less than a minute
 	@$(BIN)/python scripts/bench.py --quick
 
-bench-docs: setup ## tables and plots of docs/ from docs/figures/bench.json, or JSON=FILE of make bench
+bench-docs: setup ## renew docs/ from JSON=FILE of make bench, and CLIENTS=FILE of bench_clients.py --json
 	@scripts/setup.sh --bench
-	@$(BIN)/python scripts/bench.py --from $(or $(JSON),docs/figures/bench.json) \
-		--into docs/benchmarks.md --plot docs/figures >/dev/null
+	@$(BIN)/python scripts/bench.py --from $(or $(JSON),docs/figures/bench.json) $(if $(CLIENTS),--clients $(CLIENTS)) \
+		--json docs/figures/bench.json --into docs/benchmarks.md --plot docs/figures >/dev/null
 
 bench-media: setup ## measure bundles, and nodes by the size of their pools
 	@$(BIN)/python scripts/bench_media.py
@@ -77,6 +77,12 @@ bench-stalled: setup ## measure what hubs that hang cost: before, at first, once
 
 bench-clients: setup ## measure a hub with 1,000 and 5,000 clients: memory, coming back, one that is greedy
 	@$(BIN)/python scripts/bench_clients.py
+
+bench-etsi: setup ## measure ETSI GS QKD 014 over HTTP beside a bare handler
+	@$(BIN)/python scripts/bench_etsi.py
+
+bench-distance: setup ## measure keys over round trips of 10, 70 and 200 ms: three minutes
+	@$(BIN)/python scripts/bench_distance.py
 
 mutants: setup ## break the safety rules on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py

@@ -76,6 +76,10 @@ class StreamStore(Protocol):
         """Raises StorageError after a failure, until it is asked again for a mark."""
 
 
+#: From here on a second copy costs more than the views without it.
+_LARGE_BYTES = 8192
+
+
 class _MemoryBlock:
     """A block's bytes, in memory of their own that never moves: what is wiped leaves no copy behind."""
 
@@ -132,27 +136,28 @@ class MemoryStream:
             raise PoolExhaustedError(f"bytes {position} to {position + length} are not in the pool")
         first = self._blocks[0]
         offset = position - first.info.start
-        if offset + length <= first.info.size:  # nearly always: one block holds it all
+        if length < _LARGE_BYTES and offset + length <= first.info.size:  # nearly always
             return bytes(first.data[offset : offset + length])
         return b"".join(self._pieces(position, position + length))
 
-    def _pieces(self, start: int, end: int) -> Iterator[bytes]:
+    def _pieces(self, start: int, end: int) -> Iterator[memoryview]:
         for block in self._blocks:
             if block.info.start >= end:
                 break
             low = max(start - block.info.start, 0)
             high = min(end - block.info.start, block.info.size)
             if low < high:
-                yield bytes(block.data[low:high])
+                yield memoryview(block.data)[low:high]
 
     def wipe(self, up_to: int) -> None:
         nr_used = 0
         for block in self._blocks:
-            low = max(self._wiped - block.info.start, 0)
-            high = min(up_to - block.info.start, block.info.size)
+            info = block.info
+            low = max(self._wiped - info.start, 0)
+            high = min(up_to - info.start, info.size)
             if low < high:
-                block.data[low:high] = bytes(high - low)
-            if up_to < block.info.end:
+                block.data[low:high] = bytearray(high - low)  # bytes would be copied once more
+            if high < info.size:
                 break
             nr_used += 1
         if nr_used:

@@ -15,8 +15,8 @@ polynomials of degree at most d with different messages, or a nonzero constant.
 
 from __future__ import annotations
 
-import struct
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
@@ -25,11 +25,8 @@ from dsked.sharing.gfp import P
 BLOCK_BYTES = 15  # the largest whole number of bytes that is always below p
 HASH_KEY_BYTES = 16
 _ZERO_MASK = bytes(16)
-
-
-@lru_cache(maxsize=256)
-def _layout(blocks: int) -> struct.Struct:
-    return struct.Struct(f"{BLOCK_BYTES}s" * blocks)
+_BLOCK_BITS = 8 * BLOCK_BYTES
+_BLOCK = (1 << _BLOCK_BITS) - 1
 
 
 def block_count(message_bytes: int) -> int:
@@ -40,15 +37,73 @@ def block_count(message_bytes: int) -> int:
 def tag(x: int, message: bytes) -> int:
     """f(x; message), for x in [0, p): the message is cut into 15-byte little-endian blocks.
 
-    The last block is padded with zeros: messages must be prefix-free and tell their length.
+    The last block is filled with zeros: messages must be prefix-free and tell their length.
     """
-    blocks = block_count(len(message))
     total = x
-    for block in _layout(blocks).unpack(message.ljust(blocks * BLOCK_BYTES, b"\0")):
-        # One fold (2^127 = 1) in place of a division: total grows by less than 2^127 with every block.
-        total = total * x + int.from_bytes(block, "little")
-        total = (total & P) + (total >> 127)
+    for at in range(0, len(message), BLOCK_BYTES):
+        total = (total * x + int.from_bytes(message[at : at + BLOCK_BYTES], "little")) % P
     return total * x % P
+
+
+class Frame(NamedTuple):
+    """Messages that differ in two places only, cut into blocks once: `head` and `tail` lack what differs.
+
+    Offsets are in bits; `head_blocks` and `tail_blocks` are those of the blocks.
+    """
+
+    head: int
+    head_at: int
+    head_blocks: tuple[int, ...]
+    middle: tuple[int, ...]  # whole blocks that are in all messages
+    tail: int
+    tail_at: int
+    tail_blocks: tuple[int, ...]
+
+
+def frame(before: bytes, first_bytes: int, between: bytes, last_bytes: int) -> Frame:
+    """The frame of messages before | first | between | last, where `first` and `last` differ.
+
+    At least BLOCK_BYTES lie between, so that no block holds bytes of both.
+    """
+    assert len(between) >= BLOCK_BYTES
+    tail_start = len(before) + first_bytes + len(between)
+    message = before + bytes(first_bytes) + between + bytes(last_bytes)
+    head_end = block_count(len(before) + first_bytes) * BLOCK_BYTES
+    middle_end = tail_start // BLOCK_BYTES * BLOCK_BYTES
+    blocks = range(head_end, middle_end, BLOCK_BYTES)
+    return Frame(
+        int.from_bytes(message[:head_end], "little"),
+        8 * len(before),
+        tuple(range(0, 8 * head_end, _BLOCK_BITS)),
+        tuple([int.from_bytes(message[at : at + BLOCK_BYTES], "little") for at in blocks]),
+        int.from_bytes(message[middle_end:], "little"),
+        8 * (tail_start - middle_end),
+        tuple(range(0, 8 * (len(message) - middle_end), _BLOCK_BITS)),
+    )
+
+
+def tags(of: Frame, xs: Iterable[int], firsts: Sequence[bytes], lasts: Sequence[bytes]) -> list[int]:
+    """f(x; message) of each message, for its x in [0, p), and what stands in the two places of the frame.
+
+    What `tag` gives for each message alone, in three quarters of the time. One fold (2^127 = 1) in place of
+    a division: a total grows by less than 2^127 with every block.
+    """
+    found = []
+    for x, first, last in zip(xs, firsts, lasts, strict=True):
+        head = of.head + (int.from_bytes(first, "little") << of.head_at)
+        tail = of.tail + (int.from_bytes(last, "little") << of.tail_at)
+        total = x
+        for at in of.head_blocks:
+            total = total * x + (head >> at & _BLOCK)
+            total = (total & P) + (total >> 127)
+        for block in of.middle:
+            total = total * x + block
+            total = (total & P) + (total >> 127)
+        for at in of.tail_blocks:
+            total = total * x + (tail >> at & _BLOCK)
+            total = (total & P) + (total >> 127)
+        found.append(total * x % P)
+    return found
 
 
 def key_hash(hash_key: bytes, key: bytes) -> bytes:

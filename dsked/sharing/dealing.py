@@ -11,6 +11,7 @@ wrong ones among all that it has (`search`). Which hubs lied is a question of it
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
 
 from dsked import limits
 from dsked.sharing import amd, gfp, shamir
@@ -23,7 +24,7 @@ from dsked.sharing.shares import (
     code_bytes,
     cut,
     join_codes,
-    tag_message,
+    secret_tags,
 )
 from dsked.sharing.terms import Party, Terms, hashes_key, responder_clients, sort_parties
 
@@ -61,13 +62,10 @@ def deal_columns(
     hash_keys, pairs = _make_codes(
         cut(key_ids, limits.KEY_ID_BYTES), cut(keys, terms.key_bytes), terms, random
     )
-    byte_shares = shamir.split(keys + hash_keys, xs, terms.k, random)
-    pair_shares = gfp.split(pairs, xs, terms.k, random)
-    end = len(keys)
-    return [
-        HubColumns(of_bytes[:end], join_codes(of_pairs, of_bytes[end:]))
-        for of_bytes, of_pairs in zip(byte_shares, pair_shares, strict=True)
-    ]
+    of_keys = shamir.split(keys, xs, terms.k, random)
+    of_hash_keys = shamir.split(hash_keys, xs, terms.k, random) if hash_keys else repeat(b"")
+    of_codes = map(join_codes, gfp.split(pairs, xs, terms.k, random), of_hash_keys)
+    return list(map(HubColumns, of_keys, of_codes))
 
 
 def _make_codes(
@@ -76,15 +74,16 @@ def _make_codes(
     """(r of every code, none for short keys; x | f of every code), key by key, and client by client."""
     clients = len(responder_clients(terms))
     count = len(keys) * clients
-    xs = cut(gfp.uniform(count, random), gfp.ELEMENT_BYTES)
+    xs = gfp.elements(gfp.uniform(count, random))
     hash_keys = random(count * amd.HASH_KEY_BYTES) if hashes_key(terms) else b""
-    rs = cut(hash_keys, amd.HASH_KEY_BYTES) or [b""] * count
-    pairs = []
-    for i, (x, r) in enumerate(zip(xs, rs, strict=True)):
-        covered = tag_message(terms, key_ids[i // clients], keys[i // clients], r)
-        f = amd.tag(int.from_bytes(x, "little"), covered)
-        pairs += [x, f.to_bytes(gfp.ELEMENT_BYTES, "little")]
-    return hash_keys, b"".join(pairs)
+    rs = cut(hash_keys, amd.HASH_KEY_BYTES)
+    tags = secret_tags(terms, _each(key_ids, clients), _each(keys, clients), rs, xs)
+    return hash_keys, b"".join([part for pair in zip(xs, tags, strict=True) for part in pair])
+
+
+def _each(strings: Sequence[bytes], times: int) -> Sequence[bytes]:
+    """Every string so many times."""
+    return strings if times == 1 else [string for string in strings for _ in range(times)]
 
 
 def deal(

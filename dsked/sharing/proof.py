@@ -17,25 +17,23 @@ there is no other explanation. Else polynomials are tried, where they are not to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from itertools import combinations
 from math import comb
 
-from dsked.errors import FrameError
 from dsked.sharing import cost, gfp, shamir
 from dsked.sharing.amd import HASH_KEY_BYTES
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.points import Point, agreeing, gather, secret_point
-from dsked.sharing.rebuilding import Column, check_columns, join_columns, without_malformed
-from dsked.sharing.shares import PAIR_BYTES, KeyShare, cut, split_codes
-from dsked.sharing.terms import Terms
+from dsked.sharing.rebuilding import Column, as_columns, check_columns, without_malformed
+from dsked.sharing.shares import KeyShare, cut, split_codes
+from dsked.sharing.terms import Terms, hashes_key
 
 #: Polynomials tried to prove which hubs lied: beyond this nobody is named.
 MAX_EXPLANATIONS = 512
 
 Proof = Generator[int, None, tuple[int, ...]]
 _Xs = set[int]
-_Join = Callable[[Sequence[tuple[int, bytes]], int], bytes]
 
 
 def disagreeing_columns(terms: Terms, columns: Sequence[Column]) -> list[int]:
@@ -46,21 +44,22 @@ def disagreeing_columns(terms: Terms, columns: Sequence[Column]) -> list[int]:
     """
     number = len(columns[0][1]) // terms.key_bytes
     check_columns(terms, number, columns)
-    xs = [x for x, _, _ in columns]
+    k, xs = terms.k, [x for x, _, _ in columns]
     codes = [split_codes(terms, codes) for _, _, codes in columns]
     odd, of_pairs = without_malformed([pairs for pairs, _ in codes])
-    odd |= _off(gfp.join, terms.k, xs, of_pairs, PAIR_BYTES)
-    odd |= _off(shamir.join, terms.k, xs, [shares for _, shares, _ in columns], terms.key_bytes)
-    odd |= _off(shamir.join, terms.k, xs, [hash_keys for _, hash_keys in codes], HASH_KEY_BYTES)
+    odd |= {element // 2 for element in gfp.find_odd(list(zip(xs, of_pairs, strict=True)), k)}
+    odd |= _off_polynomial([(x, shares) for x, shares, _ in columns], k, terms.key_bytes)
+    if hashes_key(terms):
+        hash_keys = [(x, part) for x, (_, part) in zip(xs, codes, strict=True)]
+        odd |= _off_polynomial(hash_keys, k, HASH_KEY_BYTES)
     return sorted(odd)
 
 
-def _off(join: _Join, k: int, xs: Sequence[int], strings: Sequence[bytes], size: int) -> set[int]:
+def _off_polynomial(points: Sequence[tuple[int, bytes]], k: int, size: int) -> set[int]:
     """The pieces of `size` bytes in which a string is not on the polynomials through the first k."""
-    points = list(zip(xs, strings, strict=True))
     odd = set()
     for x, string in points[k:]:
-        expected = join(points[:k], x)
+        expected = shamir.join(points[:k], x)
         if string != expected:
             pieces = zip(cut(string, size), cut(expected, size), strict=True)
             odd |= {i for i, (piece, wanted) in enumerate(pieces) if piece != wanted}
@@ -77,32 +76,13 @@ def find_disagreeing(
     groups: dict[tuple[int, ...], list[int]] = {}
     for index, (passed, others) in enumerate(batch):
         groups.setdefault(tuple([share.x for share in (*passed, *others)]), []).append(index)
-    disagreeing = []
-    for xs, members in groups.items():
-        _check_distinct(xs)
+    disagreeing: list[int] = []
+    for members in groups.values():
         entries = [[*batch[index][0], *batch[index][1]] for index in members]
-        if not _all_agree(terms, entries):
-            disagreeing += [
-                index for index, entry in zip(members, entries, strict=True) if not _all_agree(terms, [entry])
-            ]
-    return disagreeing
-
-
-def _all_agree(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> bool:
-    """Whether each entry's shares lie on one polynomial; the entries have the same xs."""
-    try:
-        columns = join_columns(terms, entries)
-    except FrameError:
-        return False
-    xs = [share.x for share in entries[0]]
-    points = [Point(*parts) for parts in zip(xs, *columns, strict=True)]
-    base, others = points[: terms.k], points[terms.k :]
-    return len(agreeing(base, others, len(others))) == len(others)
-
-
-def _check_distinct(xs: Sequence[int]) -> None:
-    if len(set(xs)) != len(xs):
-        raise ValueError("every hub gives one share: x-coordinates are distinct")
+        whole, columns = as_columns(terms, entries)
+        odd = {*range(len(entries))} - {*whole} | {whole[i] for i in disagreeing_columns(terms, columns)}
+        disagreeing += [members[i] for i in odd]
+    return sorted(disagreeing)
 
 
 def prove_wrong(terms: Terms, passed: Sequence[KeyShare], others: Sequence[KeyShare]) -> Proof:

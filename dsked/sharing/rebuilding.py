@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Sequence
 
 from dsked.errors import FrameError
 from dsked.sharing import amd, gfp, shamir
-from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, cut, passes, split_codes
+from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, cut, secret_tags, split_codes
 from dsked.sharing.terms import Terms, hashes_key
-
-_R_BYTES = amd.HASH_KEY_BYTES
-
 
 #: What one hub gives one responder client of a whole batch: x, the shares, and one code for each key.
 Column = tuple[int, bytes, bytes]
@@ -28,18 +26,19 @@ def rebuild_columns(terms: Terms, key_ids: Sequence[bytes], columns: Sequence[Co
     xs = [x for x, _, _ in columns]
     codes = [split_codes(terms, codes) for _, _, codes in columns]
     malformed, of_pairs = without_malformed([pairs for pairs, _ in codes])
-    pairs = gfp.join(list(zip(xs, of_pairs, strict=True)))
-    keys = shamir.join([(x, shares) for x, shares, _ in columns])
-    hash_keys = shamir.join([(x, of_rs) for x, (_, of_rs) in zip(xs, codes, strict=True)])
-    length = terms.key_bytes
-    found: list[bytes | None] = []
-    for i, key_id in enumerate(key_ids):
-        key = keys[i * length : (i + 1) * length]
-        hash_key = hash_keys[i * _R_BYTES : (i + 1) * _R_BYTES]
-        pair = pairs[i * PAIR_BYTES : (i + 1) * PAIR_BYTES]
-        right = i not in malformed and passes(terms, key_id, key, hash_key, pair)
-        found.append(key if right else None)
-    return found
+    parts = gfp.elements(gfp.join(list(zip(xs, of_pairs, strict=True))))
+    hash_keys: list[bytes] = []
+    if hashes_key(terms):
+        joined = shamir.join([(x, hash_keys) for x, (_, hash_keys) in zip(xs, codes, strict=True)])
+        hash_keys = cut(joined, amd.HASH_KEY_BYTES)
+    keys = cut(shamir.join([(x, shares) for x, shares, _ in columns]), terms.key_bytes)
+    wanted, tags = parts[1::2], secret_tags(terms, key_ids, keys, hash_keys, parts[::2])
+    if not malformed and hmac.compare_digest(b"".join(tags), b"".join(wanted)):
+        return list(keys)
+    return [
+        key if hmac.compare_digest(tag, f) and i not in malformed else None
+        for i, (key, tag, f) in enumerate(zip(keys, tags, wanted, strict=True))
+    ]
 
 
 def check_columns(terms: Terms, number: int, columns: Sequence[Column]) -> None:
@@ -81,33 +80,27 @@ def rebuild(terms: Terms, batch: Sequence[tuple[bytes, Sequence[KeyShare]]]) -> 
             raise ValueError("a key is rebuilt from exactly k shares")
         groups.setdefault(tuple([share.x for share in shares]), []).append(index)
     keys: list[bytes | None] = [None] * len(batch)
-    for xs, members in groups.items():
-        entries = [batch[index] for index in members]
-        for index, key in zip(members, _rebuild_group(terms, xs, entries), strict=True):
-            keys[index] = key
+    for members in groups.values():
+        whole, columns = as_columns(terms, [batch[index][1] for index in members])
+        found = rebuild_columns(terms, [batch[members[i]][0] for i in whole], columns)
+        for i, key in zip(whole, found, strict=True):
+            keys[members[i]] = key
     return keys
 
 
-def _rebuild_group(
-    terms: Terms, xs: tuple[int, ...], entries: Sequence[tuple[bytes, Sequence[KeyShare]]]
-) -> list[bytes | None]:
-    try:
-        of_bytes, of_pairs = join_columns(terms, [shares for _, shares in entries])
-        pairs = gfp.join(list(zip(xs, of_pairs, strict=True)))
-    except FrameError:
-        if len(entries) == 1:
-            return [None]
-        # A share in this batch is malformed: alone, each entry shows whether it is the one.
-        return [key for entry in entries for key in _rebuild_group(terms, xs, [entry])]
-    secret = shamir.join(list(zip(xs, of_bytes, strict=True)))
-    length, end = terms.key_bytes, terms.key_bytes * len(entries)
-    keys: list[bytes | None] = []
-    for i, (key_id, _) in enumerate(entries):
-        key = secret[i * length : (i + 1) * length]
-        hash_key = secret[end + i * _R_BYTES : end + (i + 1) * _R_BYTES]
-        pair = pairs[i * PAIR_BYTES : (i + 1) * PAIR_BYTES]
-        keys.append(key if passes(terms, key_id, key, hash_key, pair) else None)
-    return keys
+def as_columns(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> tuple[list[int], list[Column]]:
+    """Which of the entries, of the same xs, have shares of the right lengths only; and those in columns."""
+    wanted = terms.key_bytes, code_bytes(terms)
+    whole = [
+        i
+        for i, entry in enumerate(entries)
+        if all((len(share.share), len(share.code)) == wanted for share in entry)
+    ]
+    columns = []
+    for place, share in enumerate(entries[0]):
+        given = [entries[i][place] for i in whole]
+        columns.append((share.x, b"".join([s.share for s in given]), b"".join([s.code for s in given])))
+    return whole, columns
 
 
 def join_columns(terms: Terms, entries: Sequence[Sequence[KeyShare]]) -> tuple[list[bytes], list[bytes]]:

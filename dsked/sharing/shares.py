@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import hmac
+from collections.abc import Sequence
+from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
 from dsked import limits
@@ -88,20 +89,39 @@ def cut(string: bytes, size: int) -> list[bytes]:
 def tag_message(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes) -> bytes:
     """What the secret tag of one key and one responder client covers. `hash_key` is empty for short keys."""
     before, after = message_frame(terms)
-    if hash_key:
-        return before + key_id + after + amd.key_hash(hash_key, key) + hash_key
-    return before + key_id + after + key
+    return before + key_id + after + _covered(hash_key, key)
+
+
+def _covered(hash_key: bytes, key: bytes) -> bytes:
+    """The key, or h and r in its place."""
+    return amd.key_hash(hash_key, key) + hash_key if hash_key else key
+
+
+def secret_tags(
+    terms: Terms,
+    key_ids: Sequence[bytes],
+    keys: Sequence[bytes],
+    hash_keys: Sequence[bytes],
+    xs: Sequence[bytes],
+) -> list[bytes]:
+    """f of each key for its x, both as 16 bytes. `hash_keys` are those of long keys, none for short ones."""
+    covered = list(map(_covered, hash_keys, keys)) if hashes_key(terms) else keys
+    numbers = [int.from_bytes(x, "little") for x in xs]
+    tags = amd.tags(_frame(terms), numbers, key_ids, covered)
+    return [tag.to_bytes(gfp.ELEMENT_BYTES, "little") for tag in tags]
+
+
+@lru_cache(maxsize=1024)
+def _frame(terms: Terms) -> amd.Frame:
+    before, after = message_frame(terms)
+    return amd.frame(before, limits.KEY_ID_BYTES, after, _covered_bytes(terms))
+
+
+def _covered_bytes(terms: Terms) -> int:
+    return 2 * amd.HASH_KEY_BYTES if hashes_key(terms) else terms.key_bytes
 
 
 def tag_message_bytes(terms: Terms) -> int:
     """The length of what the secret tag covers."""
     before, after = message_frame(terms)
-    covered = 2 * amd.HASH_KEY_BYTES if hashes_key(terms) else terms.key_bytes
-    return len(before) + limits.KEY_ID_BYTES + len(after) + covered
-
-
-def passes(terms: Terms, key_id: bytes, key: bytes, hash_key: bytes, pair: bytes) -> bool:
-    """Whether the rebuilt f is the secret tag of the rebuilt key; in constant time."""
-    x = int.from_bytes(pair[: gfp.ELEMENT_BYTES], "little")
-    f = amd.tag(x, tag_message(terms, key_id, key, hash_key))
-    return hmac.compare_digest(f.to_bytes(gfp.ELEMENT_BYTES, "little"), pair[gfp.ELEMENT_BYTES :])
+    return len(before) + limits.KEY_ID_BYTES + len(after) + _covered_bytes(terms)

@@ -88,10 +88,10 @@ class FrameBuffer:
     def feed(self, data: bytes) -> Iterator[bytes]:
         """The whole pieces, each with its length prefix. Raises FrameError on an oversized length."""
         if self._partial is not None:
-            self._partial += data
-            if len(self._partial) < self._wanted(self._partial):
+            if len(self._partial) + len(data) < self._wanted(self._partial):
+                self._partial += data
                 return
-            data = bytes(self._partial)
+            data = b"".join((self._partial, data))
             self._partial = None
         start, available = 0, len(data)
         while available - start >= LENGTH_BYTES:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import datetime
 import os
 import platform
+import subprocess
 import time
-from collections.abc import Iterable
-from typing import TypeVar
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from laboratory import Laboratory
 from torturing.progress import Progress
@@ -23,13 +24,11 @@ from benching.stand import NothingServedError, Stand
 from benching.startup import measure_startup
 from benching.topologies import TOPOLOGIES, USUAL, content, quick_shapes, shapes, sizes
 
-_Found = TypeVar("_Found")
-
 #: Of each pool on media: more than the durable topology uses up.
 MEDIA_POOL_BYTES = 64 * MIB
 _MEDIA_KEY_BYTES = 16 * MIB
 #: Of each simulated pool that is filled beforehand.
-_FILLED_BYTES = 15 * MIB
+_FILLED_BYTES = 9 * MIB
 _QUICK_FILLED_BYTES = 6 * MIB
 _STARTS = 5
 
@@ -46,15 +45,17 @@ class Matrix:
             machine=f"{os.cpu_count()} cores, Python {platform.python_version()}",
             cores=os.cpu_count() or 1,
             seconds=seconds,
-            rows=[], sizes=[], memory=[], alone=Alone(0.0, 0.0), large=[],
+            rows=[], sizes=[], memory=[], large=[],
         )  # fmt: skip
 
     def quick(self) -> None:
         """What tells most, in less than a minute."""
         with Echo() as echo:
-            self._topology(echo, USUAL, quick_shapes(), self.document.rows)
-            filled = large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, large.SIZES[:1])
-            self._extend(self.document.large, filled, "large keys")
+            self._topology(echo, USUAL, quick_shapes())
+            with self._part("large keys"):
+                filled = large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, large.SIZES[:1])
+                self.document.large.extend(filled)
+            self._alone(echo)
         self._startup(1)
         self._etsi()
 
@@ -62,66 +63,73 @@ class Matrix:
         """Everything."""
         self._startup(_STARTS)
         with Echo() as echo:
-            for hubs, k in TOPOLOGIES:
-                self._topology(echo, (hubs, k), shapes(hubs, k), self.document.rows)
-            self._topology(echo, USUAL, sizes(), self.document.sizes)
+            for which in TOPOLOGIES:
+                self._topology(echo, which, shapes(*which))
+            with self._part("sizes of keys"), self._stand(*USUAL) as stand:
+                self._rows(stand, echo, sizes(), self.document.sizes)
             self._large(echo)
+            self._alone(echo)
         self._etsi()
 
-    def _topology(self, echo: Echo, which: tuple[int, int], loads: Iterable[Shape], rows: list[Row]) -> None:
+    def _topology(self, echo: Echo, which: tuple[int, int], loads: Iterable[Shape]) -> None:
         hubs, k = which
-        with Laboratory(content(hubs, k)) as lab, Stand(lab) as stand:
-            ready = stand.resident_mib()
-            idle = stand.idle_percent(self._seconds)
-            for shape in loads:
-                row = (measure_row(stand, echo, shape, self._seconds) for _ in range(1))
-                self._extend(rows, row, f"{k} of {hubs}: {shape.requests}, {shape.bits} bit")
-            if rows is not self.document.rows:
-                return
+        with self._part(f"{k} of {hubs}"), self._stand(hubs, k) as stand:
+            ready, idle = stand.resident_mib(), stand.idle_percent(self._seconds)
+            self._rows(stand, echo, loads, self.document.rows)
             self.document.memory.append(Memory(hubs, k, ready, stand.resident_mib(), idle))
-        if which == USUAL:
-            single = Shape(*USUAL, 1, 1, 128)
-            seconds = self._seconds / 2
-            self.document.alone = Alone(echo.round_trip_ms(single, seconds), echo.scatter_ms(single, seconds))
+
+    def _rows(self, stand: Stand, echo: Echo, loads: Iterable[Shape], rows: list[Row]) -> None:
+        for shape in loads:
+            with self._part(f"{shape.k} of {shape.hubs}, {shape.requests}, {shape.bits} bit"):
+                rows.append(measure_row(stand, echo, shape, self._seconds))
 
     def _large(self, echo: Echo) -> None:
         found, seconds = self.document.large, self._seconds
-        filled = large.filled(echo, seconds, _FILLED_BYTES, large.SIZES)
-        self._extend(found, filled, "large keys, simulated pools filled beforehand")
-        self._extend(found, large.refilled(echo, seconds), "large keys, simulated pools refilled meanwhile")
-        on_media = Laboratory(content(*USUAL, psrd="media"), media_bytes=MEDIA_POOL_BYTES)
-        with on_media as media_lab, Stand(media_lab) as durable:
-            keys = large.on_media(durable, echo, seconds, _MEDIA_KEY_BYTES)
-            self._extend(found, keys, "large keys, pools on media")
-            with Laboratory(content(*USUAL)) as lab, Stand(lab) as in_memory:
-                compared = durability.compare(in_memory, durable, 2 * seconds)
-                self._extend(self.document.durability, compared, "durability")
+        with self._part("large keys, simulated pools filled beforehand"):
+            found.extend(large.filled(echo, seconds, _FILLED_BYTES, large.SIZES))
+        with self._part("large keys, simulated pools refilled meanwhile"):
+            found.extend(large.refilled(echo, seconds))
+        with self._part("durability"), self._stand(*USUAL, psrd="media") as durable:
+            with self._part("large keys, pools on media"):
+                found.extend(large.on_media(durable, echo, seconds, _MEDIA_KEY_BYTES))
+            with self._stand(*USUAL) as in_memory:
+                self.document.durability.extend(durability.compare(in_memory, durable, 2 * seconds))
+
+    def _alone(self, echo: Echo) -> None:
+        shape, seconds = Shape(*USUAL, 1, 1, 128), self._seconds / 2
+        with self._part("bare round trips"):
+            self.document.alone = Alone(echo.round_trip_ms(shape, seconds), echo.scatter_ms(shape, seconds))
 
     def _startup(self, times: int) -> None:
-        self.document.startup = measure_startup(times)
-        self._told("start-up")
+        with self._part("start-up"):
+            self.document.startup = measure_startup(times)
 
     def _etsi(self) -> None:
-        self.document.etsi = measure_etsi(self._seconds)
-        self._told("ETSI")
+        with self._part("ETSI"):
+            self.document.etsi = measure_etsi(self._seconds)
 
-    def _extend(self, found: list[_Found], more: Iterable[_Found], what: str) -> None:
-        """Take what is measured; what this machine is too slow for is left out, and said so."""
+    @contextmanager
+    def _stand(self, hubs: int, k: int, psrd: str = "simulated") -> Iterator[Stand]:
+        media_bytes = MEDIA_POOL_BYTES if psrd == "media" else 0
+        with Laboratory(content(hubs, k, psrd=psrd), media_bytes=media_bytes) as lab, Stand(lab) as stand:
+            yield stand
+
+    @contextmanager
+    def _part(self, what: str) -> Iterator[None]:
+        """A part of a run. What this machine is too slow for is left out, and that is said."""
         try:
-            found.extend(more)
-        except NothingServedError as error:
-            what = f"{what}: left out from here on: {error}"
-        self._told(what)
-
-    def _told(self, what: str) -> None:
+            yield
+        except (NothingServedError, subprocess.CalledProcessError, TimeoutError) as error:
+            what = f"{what}: left out: {error}"
+            self.document.left_out.append(what)
         self._done += 1
         self._shown.update(self._done)
         self._shown.tell(f"{time.strftime('%H:%M:%S')} {what}")
 
 
 def steps(quick: bool) -> int:
-    """How many steps a run has."""
+    """How many parts a run has."""
     if quick:
-        return len(list(quick_shapes())) + 3
-    rows = sum(len(list(shapes(*which))) for which in TOPOLOGIES)
-    return rows + len(list(sizes())) + 6
+        return len(list(quick_shapes())) + 5
+    rows = sum(len(list(shapes(*which))) + 1 for which in TOPOLOGIES)
+    return rows + len(list(sizes())) + 8

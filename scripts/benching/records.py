@@ -190,7 +190,7 @@ class Alone(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct):
-    """One run. `alone`: the bare exchanges that stand beside a request alone."""
+    """One run. `alone`: the bare exchanges that stand beside a request alone; `left_out`: parts, and why."""
 
     date: str
     machine: str
@@ -199,9 +199,10 @@ class Document(msgspec.Struct):
     rows: list[Row]
     sizes: list[Row]
     memory: list[Memory]
-    alone: Alone
     large: list[Large]
+    alone: Alone | None = None
     startup: Startup | None = None
     etsi: Etsi | None = None
     durability: list[Durability] = []
     crowds: list[Crowd] = []
+    left_out: list[str] = []

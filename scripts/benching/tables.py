@@ -100,8 +100,9 @@ def _large_row(one: Large) -> tuple[str, ...]:
 
 
 def _alone(found: Document) -> Table:
-    (row,) = _asked_alone(found)
-    bare, get_key = found.alone, row.get_key_ms[0]
+    (row,), bare = _asked_alone(found), found.alone
+    assert bare is not None
+    get_key = row.get_key_ms[0]
     rows = [
         (f"get key, {row.shape.bits} bit", f"{get_key:.3f}", ""),
         (
@@ -119,9 +120,11 @@ def _alone(found: Document) -> Table:
 
 
 def _asked_alone(found: Document) -> list[Row]:
-    """The first row of one request for one key on the usual topology, if there is one."""
-    alone = [row for row in found.rows if row.shape.keys == 1 and (row.shape.hubs, row.shape.k) == USUAL]
-    return alone[:1]
+    """The first row of one request for one key on the usual topology, if there is one with its floor."""
+    alone = found.alone and [
+        row for row in found.rows if row.shape.keys == 1 and (row.shape.hubs, row.shape.k) == USUAL
+    ]
+    return alone[:1] if alone else []
 
 
 def _memory(found: Document) -> Table:
@@ -135,6 +138,10 @@ def _memory(found: Document) -> Table:
         rows.append(cells)
     columns = ("topology", "a hub, ready", "initiator", "responder", "a hub, end", "initiator", "responder")
     return Table("Resident memory in MiB, when ready and at the end of these loads", columns, rows)
+
+
+def _left_out(found: Document) -> Table:
+    return Table("Left out", ("part, and why",), [(what,) for what in found.left_out])
 
 
 def _idle(found: Document) -> Table:
@@ -207,6 +214,7 @@ _OTHERS: tuple[tuple[Callable[[Document], Table], Callable[[Document], object]],
     (_crowds, lambda found: found.crowds),
     (_memory, lambda found: found.memory),
     (_idle, lambda found: found.memory),
+    (_left_out, lambda found: found.left_out),
 )
 
 

@@ -55,8 +55,9 @@ def _of_rows(found: Document) -> Iterator[Target]:
     batches = [row.pairs_per_s for row in usual if row.shape.number == 128]
     if batches:
         yield Target("batches of 128: pairs/s, the best", max(batches), _FLOOR, 35_000, "{:.0f}")
-    for row in _first(usual, concurrency=1, number=1):
-        trips = row.get_key_ms[0] / found.alone.round_trip_ms
+    alone = _first(usual, concurrency=1, number=1)
+    if alone and found.alone is not None:
+        trips = alone[0].get_key_ms[0] / found.alone.round_trip_ms
         yield Target("one at a time: get key p50 in bare round trips", trips, _BELOW, 4, "{:.1f}")
     for bits, number, limit in _PSRD:
         for psrd in _psrd_of(usual, bits, number):

@@ -198,7 +198,7 @@ MUTANTS = (
     Mutant(
         "used bytes stay in memory",
         "dsked/psrd/store.py",
-        "                block.data[low:high] = bytes(high - low)\n",
+        "                block.data[low:high] = bytearray(high - low)  # bytes would be copied once more\n",
         "                pass\n",
         ("tests/psrd/test_store.py",),
     ),

@@ -98,8 +98,8 @@ MUTANTS = (
     Mutant(
         "a daemon does not switch core files off as it starts",
         "dsked/daemon.py",
-        "    _forbid_core_dumps()\n    for part in",
-        "    for part in",
+        "    _forbid_core_dumps()\n    for part",
+        "    for part",
         ("tests/leaks/test_core_dumps.py",),
     ),
 )

@@ -7,30 +7,50 @@ from mutating.mutant import Mutant
 ATTACKS, DEALING = ("tests/sharing/test_attacks.py",), ("tests/sharing/test_dealing.py",)
 TERMS, GFP = ("tests/sharing/test_terms.py",), ("tests/sharing/test_gfp.py",)
 SHARES, DEAL = "dsked/sharing/shares.py", "dsked/sharing/dealing.py"
+REBUILDING, COLUMNS = "dsked/sharing/rebuilding.py", "tests/sharing/test_hub_columns.py"
 
 MUTANTS = (
     Mutant(
         "the secret tag is ignored",
-        SHARES,
-        '    return hmac.compare_digest(f.to_bytes(gfp.ELEMENT_BYTES, "little"), pair',
-        "    return f > 0  # ",
+        REBUILDING,
+        '    if not malformed and hmac.compare_digest(b"".join(tags), b"".join(wanted)):\n',
+        "    if not malformed:\n",
         ATTACKS,
     ),
     Mutant(
         "a part of the secret tag is compared",
-        SHARES,
-        'f.to_bytes(gfp.ELEMENT_BYTES, "little"), pair[gfp.ELEMENT_BYTES :])',
-        'f.to_bytes(gfp.ELEMENT_BYTES, "little")[:4], pair[gfp.ELEMENT_BYTES :][:4])',
+        REBUILDING,
+        'hmac.compare_digest(b"".join(tags), b"".join(wanted))',
+        "all(hmac.compare_digest(tag[:4], f[:4]) for tag, f in zip(tags, wanted, strict=True))",
         ATTACKS,
+    ),
+    Mutant(
+        "all keys of a batch pass where one does",
+        REBUILDING,
+        "        key if hmac.compare_digest(tag, f) and i not in malformed else None\n",
+        "        key if i not in malformed else None\n",
+        (*DEALING, COLUMNS),
+    ),
+    Mutant(
+        "a malformed share hurts nobody",
+        REBUILDING,
+        "hmac.compare_digest(tag, f) and i not in malformed else None",
+        "hmac.compare_digest(tag, f) or i in malformed else None",
+        (COLUMNS,),
+    ),
+    Mutant(
+        "columns of codes are not compared",
+        "dsked/sharing/proof.py",
+        "    odd |= {element // 2 for element in gfp.find_odd(",
+        "    {element // 2 for element in gfp.find_odd(",
+        (COLUMNS,),
     ),
     Mutant(
         "the key ID is not under the secret tag",
         SHARES,
-        "        return before + key_id + after + amd.key_hash(hash_key, key) + hash_key\n"
-        "    return before + key_id + after + key\n",
-        "        return before + after + amd.key_hash(hash_key, key) + hash_key\n"
-        "    return before + after + key\n",
-        TERMS,
+        "    tags = amd.tags(_frame(terms), numbers, key_ids, covered)\n",
+        "    tags = amd.tags(_frame(terms), numbers, [bytes(16)] * len(keys), covered)\n",
+        DEALING,
     ),
     Mutant(
         "the parties are not under the secret tag",
@@ -57,8 +77,8 @@ MUTANTS = (
     Mutant(
         "the hash key of a long key is not under the secret tag",
         SHARES,
-        "amd.key_hash(hash_key, key) + hash_key\n",
-        "amd.key_hash(hash_key, key)\n",
+        "amd.key_hash(hash_key, key) + hash_key if",
+        "amd.key_hash(hash_key, key) + bytes(16) if",
         TERMS,
     ),
     Mutant(
@@ -71,15 +91,15 @@ MUTANTS = (
     Mutant(
         "one x for all keys and responders",
         DEAL,
-        "    xs = cut(gfp.uniform(count, random), gfp.ELEMENT_BYTES)\n",
-        "    xs = cut(gfp.uniform(1, random) * count, gfp.ELEMENT_BYTES)\n",
+        "    xs = gfp.elements(gfp.uniform(count, random))\n",
+        "    xs = gfp.elements(gfp.uniform(1, random) * count)\n",
         DEALING,
     ),
     Mutant(
         "a polynomial hash in place of the code that detects manipulation",
         "dsked/sharing/amd.py",
-        "    total = x\n",
-        "    total = 0\n",
+        "        total = x\n",
+        "        total = 0\n",
         (*ATTACKS, "tests/sharing/test_amd.py"),
     ),
     Mutant(
@@ -112,10 +132,10 @@ MUTANTS = (
     ),
     Mutant(
         "shares of any length are joined",
-        "dsked/sharing/rebuilding.py",
+        REBUILDING,
         "        if set(map(len, shares)) != {wanted_share} or set(map(len, codes)) != {wanted_code}:\n",
         "        if not shares:\n",
-        (*ATTACKS, *DEALING, "tests/sharing/test_recovery.py"),
+        ("tests/sharing/test_recovery.py",),
     ),
     Mutant(
         "a dealing with k = 1",

@@ -269,6 +269,18 @@ def test_a_node_that_dies_fails_the_start_with_its_log(
     assert pids(stand_ins) == {}
 
 
+def test_a_node_that_is_killed_while_it_starts_is_told_with_the_signal(
+    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mood(monkeypatch, carol="is-killed")
+    ran = stand_ins("start")
+    assert ran.status == 1
+    assert ran.err.splitlines()[-1] == (
+        "dskectl: client carol on port 8103 ended while it was starting (signal SIGKILL)"
+    )
+    assert pids(stand_ins) == {}
+
+
 def test_a_failed_start_leaves_those_that_ran_before(
     stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
 ) -> None:

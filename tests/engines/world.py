@@ -49,12 +49,13 @@ class Link:
         except DskedError as error:
             self.close(str(error))
             return
+        delay_s = self.world.delays.get(self.hub, DELAY_S)
         if to_hub:
             self.frames_to_hub.append(to_hub)
-            self.world.after(DELAY_S, lambda: self._to_hub(to_hub), self.hub)
+            self.world.after(delay_s, lambda: self._to_hub(to_hub), self.hub)
         if to_client:
             self.frames_to_client.append(to_client)
-            self.world.after(DELAY_S, lambda: self._to_client(to_client), self.hub)
+            self.world.after(delay_s, lambda: self._to_client(to_client), self.hub)
         if Stage.CLOSING in (self.near.stage, self.far.stage):
             self.world.after(DELAY_S, lambda: self.close("the hub closed the connection"))
 
@@ -99,6 +100,7 @@ class World:
         self.notices: list[tuple[int, str]] = []
         self.links: list[Link] = []
         self.down: set[str] = set()
+        self.delays: dict[str, float] = {}  # to hubs, one way in seconds, where it is not DELAY_S
         self.frozen: dict[str, list[Callable[[], None]]] = {}
         self._events: list[tuple[float, int, Callable[[], None], str | None]] = []
         self._order = count()

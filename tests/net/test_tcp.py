@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import asyncio
 import errno
+import random
 import socket
 from dataclasses import dataclass, field
 
 import pytest
 
 from dsked.errors import DskedError, FrameError, StorageError
+from dsked.limits import MAX_TURN_BYTES
 from dsked.net.tcp import DskeProtocol, peer_address, reason
 from dsked.sockets import keep_alive
 from dsked.wire.connection import Stage
@@ -27,12 +30,19 @@ class FakeTransport:
     written: list[bytes] = field(default_factory=list)
     closed: bool = False
     aborted: bool = False
+    reading: bool = True
 
     def get_extra_info(self, name: str):
         return {"socket": self.socket, "peername": self.peername}[name]
 
     def write(self, data: bytes) -> None:
         self.written.append(data)
+
+    def pause_reading(self) -> None:
+        self.reading = False
+
+    def resume_reading(self) -> None:
+        self.reading = True
 
     def is_closing(self) -> bool:
         return self.closed or self.aborted
@@ -91,6 +101,20 @@ def protocol(owner: FakeOwner) -> DskeProtocol:
 def test_bytes_reach_the_owner_and_the_turn_ends_soon(protocol, owner) -> None:
     protocol.data_received(b"data")
     assert owner.events == [("received", b"data"), ("touch",)]
+
+
+async def test_much_at_once_is_taken_a_part_a_turn_in_order(protocol, owner) -> None:
+    """And again, once it has come to that."""
+    data = random.Random(1).randbytes(5 * MAX_TURN_BYTES)
+    for begin, end in ((0, 7), (7, 2 * MAX_TURN_BYTES), (2 * MAX_TURN_BYTES, len(data))):
+        protocol.data_received(data[begin:end])
+        for _ in range(end // MAX_TURN_BYTES):
+            await asyncio.sleep(0)
+        assert protocol.transport.reading
+    protocol.data_received(b"little")
+    taken = [event[1] for event in owner.events if event[0] == "received"]
+    assert max(map(len, taken)) == MAX_TURN_BYTES
+    assert b"".join(taken) == data + b"little"
 
 
 def test_a_peer_that_breaks_the_protocol_is_cut_off(protocol, owner) -> None:

@@ -63,6 +63,7 @@ def document(**changes: Any) -> Document:
         startup=Startup(10, 1.2, 3.0, 0.4, 30.0, 40.0, 0.1, 0.09),
         etsi=Etsi(64, HTTP, HTTP, msgspec.structs.replace(HTTP, per_s=4000.0), 0.375, 0.75, 0.4),
         crowds=[Crowd(1000, False, True, 5000.0, 0.1, Connecting(1.0, 0.8), Connecting(2.0, 0.9))],
+        left_out=["1 of 1: too slow"],
         durability=[Durability(Shape(5, 3, 8, 1, 128), 1000.0, 950.0)],
     )  # fmt: skip
     return msgspec.structs.replace(found, **changes)
@@ -212,7 +213,9 @@ def test_all_parts_of_a_run_are_told() -> None:
 
 
 def test_parts_that_a_run_does_not_have_are_left_out() -> None:
-    found = document(sizes=[], large=[], startup=None, etsi=None, durability=[], crowds=[], memory=[])
+    found = document(
+        sizes=[], large=[], startup=None, etsi=None, durability=[], crowds=[], memory=[], left_out=[]
+    )
     assert [table.title.partition(":")[0] for table in tables(found)] == [
         "Targets (ratios in one run)",
         "3 of 5",

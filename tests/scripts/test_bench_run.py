@@ -13,18 +13,19 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from benching import compute, large
+from benching import compute, large, matrix
 from benching.children import Child
 from benching.compute import Turn, cpu_us_per_pair
 from benching.echo import Echo, steps_of
 from benching.frames import of_turn
+from benching.matrix import Matrix, steps
 from benching.processes import cpu_seconds
 from benching.records import KINDS
 from benching.rows import measure_row
 from benching.shape import Shape
-from benching.stand import Stand
+from benching.stand import NothingServedError, Stand
 from benching.startup import measure_startup
-from benching.topologies import MOST_KEYS, TOPOLOGIES, content, shapes
+from benching.topologies import MOST_KEYS, TOPOLOGIES, content, quick_shapes, shapes
 from benching.traffic import HEADER_BYTES
 from laboratory import LIMIT_S, Laboratory, wait_until
 
@@ -151,6 +152,34 @@ def test_all_loads_keep_within_what_is_answered_in_time() -> None:
         loads = list(shapes(*which))
         assert all(load.keys <= MOST_KEYS for load in loads)
         assert {(load.concurrency, load.number) for load in loads} >= {(1, 1), (256, 1), (1, 128), (8, 128)}
+
+
+class Told:
+    """Takes progress."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def update(self, done: int) -> None:
+        pass
+
+    def tell(self, line: str) -> None:
+        self.lines.append(line)
+
+
+def test_what_a_machine_is_too_slow_for_is_left_out_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    def too_slow(*what: object) -> None:
+        raise NothingServedError("no request was served")
+
+    for name in ("measure_row", "measure_startup", "measure_etsi"):
+        monkeypatch.setattr(matrix, name, too_slow)
+    monkeypatch.setattr(large, "filled", too_slow)
+    told = Told()
+    run = Matrix(0.02, told)
+    run.quick()
+    assert len(told.lines) == steps(quick=True)
+    assert len(run.document.left_out) == len(list(quick_shapes())) + 3
+    assert run.document.alone is not None and not run.document.rows
 
 
 # --- children ---

@@ -25,6 +25,21 @@ def test_like_the_definition(x: int, message: bytes) -> None:
     assert amd.tag(x, message) == naive.amd_tag(x, naive.message_blocks(message))
 
 
+@settings(deadline=None)
+@given(st.data())
+def test_tags_of_a_batch_are_those_of_each_message(data: st.DataObject) -> None:
+    """Whatever the lengths: blocks begin and end anywhere in the parts that differ."""
+    before, between = data.draw(st.binary(max_size=40)), data.draw(st.binary(min_size=15, max_size=60))
+    first_bytes, last_bytes = data.draw(st.integers(0, 40)), data.draw(st.integers(0, 60))
+    firsts = st.binary(min_size=first_bytes, max_size=first_bytes)
+    lasts = st.binary(min_size=last_bytes, max_size=last_bytes)
+    messages = data.draw(st.lists(st.tuples(element, firsts, lasts), max_size=4))
+    frame = amd.frame(before, first_bytes, between, last_bytes)
+    tags = amd.tags(frame, *([message[i] for message in messages] for i in range(3)))
+    whole = [(x, before + first + between + last) for x, first, last in messages]
+    assert tags == [naive.amd_tag(x, naive.message_blocks(message)) for x, message in whole]
+
+
 def _largest_number_of_passing_x(p: int, d: int, message: tuple[int, ...]) -> int:
     """Over all differences of (x, message, f) but none: how many x let the changed one pass, at most.
 

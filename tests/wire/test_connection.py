@@ -92,6 +92,32 @@ def test_m4_and_the_first_frames_may_come_in_one_piece() -> None:
     assert deliver_all(far, near) == [(1, Error(0, "one")), (2, Error(0, "two"))]
 
 
+def test_a_hub_lets_go_of_the_handshake_when_all_that_it_promised_is_durable() -> None:
+    """What a session needs is there beside it; M4 leaves no earlier than before."""
+    ends = Ends(slow=True)
+    near, far = ends.connections()
+
+    def work() -> None:
+        for pair in (ends.client, ends.hub):
+            for pool in (pair.streams.local, pair.streams.peer):
+                pool.store.work()
+
+    for sender, receiver in ((far, near), (near, far), (far, near)):
+        work()
+        assert list(receiver.receive_data(sender.data_to_send())) == []
+    near.prove()
+    work()
+    assert list(far.receive_data(near.data_to_send())) == []
+    assert far.stage is Stage.OPEN and far._handshake is None
+    assert far.data_to_send() == b"", "M4 tells a mark that is not durable yet"
+    assert far._promises is not None
+    work()
+    assert list(near.receive_data(far.data_to_send())) == []
+    assert near.stage is Stage.OPEN
+    assert far._promises is None
+    assert (far.boot_id, far.client, far.streams) == (ends.boot_id, "carol", ends.hub.streams)
+
+
 # --- anything out of place closes ---
 
 

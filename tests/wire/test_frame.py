@@ -120,6 +120,26 @@ def test_a_partial_piece_is_kept_and_counted() -> None:
     assert buffer.partial_bytes == 2
 
 
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(1, 50)), max_size=60))
+def test_partial_pieces_of_several_connections_never_mix(arrivals: list[tuple[int, int]]) -> None:
+    """Each is fed in turn, as from one receive buffer that all connections of a loop share."""
+    streams = [_stream([bytes((number,)) * size for size in range(1, 41)]) for number in range(3)]
+    buffers, found, at = [FrameBuffer(40) for _ in streams], [[] for _ in streams], [0, 0, 0]
+    for number, length in [*arrivals, *((number, 10_000) for number in range(3))]:
+        received = memoryview(bytearray(streams[number][1][at[number] : at[number] + length]))
+        found[number] += buffers[number].feed(bytes(received))
+        at[number] += length
+        received[:] = bytes(len(received))  # the next connection's bytes will stand here
+    assert found == [whole for whole, _ in streams]
+
+
+def test_only_who_has_a_partial_piece_owns_a_buffer() -> None:
+    buffer = FrameBuffer(40)
+    for data, owns in ((b"\0\0\0\1a", False), (b"\0\0\0\1a\0", True), (b"\0\0\1", True), (b"b", False)):
+        list(buffer.feed(data))
+        assert (buffer._partial is not None) is owns
+
+
 @pytest.mark.parametrize("length", [0, 41, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("split", [0, 1, 3, 4])
 def test_an_oversized_length_is_refused_before_its_bytes_come(length: int, split: int) -> None:

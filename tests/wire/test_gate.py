@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import pytest
 
 from dsked.errors import FrameError, PeerError, TagError
@@ -83,3 +86,12 @@ def test_position_pads_and_ack_are_zero(header: Header) -> None:
         sealers()[1].open(encode_untagged(header, frame[HEADER_BYTES:-18]) + bytes(16))
     with pytest.raises(FrameError):
         sealers()[1].open(frame[:-1] + b"\1")
+
+
+def test_keys_of_the_seal_are_not_pickled_or_copied() -> None:
+    sealer = Sealer(Side.HUB, bytes(32), bytes(16), bytes(16))
+    for way in (pickle.dumps, copy.copy, copy.deepcopy):
+        with pytest.raises(TypeError):
+            way(sealer._out)
+    with pytest.raises(TypeError):
+        pickle.dumps(sealer)

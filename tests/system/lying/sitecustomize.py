@@ -52,5 +52,5 @@ def _begin(liars: dict[str, str]) -> None:
     dsked.net.hub_node.HubEngine = engine  # type: ignore[assignment, misc]
 
 
-if "dsked" in sys.orig_argv and os.environ.get("LYING_HUBS"):
+if {"dsked", "dsked.cli.nursery"} & {*sys.orig_argv} and os.environ.get("LYING_HUBS"):
     _begin(dict(pair.split("=") for pair in os.environ["LYING_HUBS"].split()))
