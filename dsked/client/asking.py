@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from dsked.client.columns import Column
@@ -28,6 +28,7 @@ from dsked.wire.terms import columns_fit, share_terms
 
 #: With their names each may take some 10 KB.
 _MAX_REMEMBERED_TERMS = 256
+_Frame = tuple[list[Batch], list[GetGroup]]  # what one GET_SHARES asks for
 Changed = Callable[[Batch], None]
 Grown = Callable[[Terms, list[Batch], float], None]
 
@@ -55,7 +56,7 @@ class Asking:
     # --- what is asked ---
 
     def ask(
-        self, this_round: Round, wanted: dict[Batch, list[Fetch]], now: float, *, spare_set_aside: bool
+        self, this_round: Round, wanted: dict[Batch, dict[Fetch, None]], now: float, *, spare_set_aside: bool
     ) -> None:
         """Ask every hub for those keys of `wanted` that it has not answered for; one GET_SHARES per hub.
 
@@ -66,17 +67,20 @@ class Asking:
         if spare_set_aside and not self._evidence.nothing_known:
             initiators = {batch.initiator for batch in wanted}
             spared = {initiator: self._spared(initiator, usable, now) for initiator in initiators}
-        batches = [part for batch, fetches in wanted.items() for part in _parts(batch, fetches, usable)]
-        asked: list[Batch] = []
-        groups: list[GetGroup] = []  # that ask for them
+        batches = [part for batch, fetches in wanted.items() for part in _parts(batch, list(fetches), usable)]
+        fresh = not spared and all(batch.untouched for batch in batches)
+        frames = [(frame, _groups(frame, 0)) for frame in _frames(batches)] if fresh else []
         for hub in usable:
-            of_hub = [batch for batch in batches if batch.may_be_asked(hub.x)]
-            if spared:
-                of_hub = [batch for batch in of_hub if hub.x not in spared[batch.initiator]]
-            for frame in _frames(of_hub):
-                if frame != asked or any(batch.pieces for batch in frame):
-                    asked, groups = frame, _groups(frame, hub.x)
+            for frame, groups in frames if fresh else self._frames_for(hub.x, batches, spared):
                 self._send(this_round, hub, frame, groups, now)
+
+    @staticmethod
+    def _frames_for(x: int, batches: Sequence[Batch], spared: Mapping[str, set[int]]) -> list[_Frame]:
+        """What one hub is asked for, where it is not the same for all."""
+        asked = [
+            batch for batch in batches if batch.may_be_asked(x) and x not in spared.get(batch.initiator, ())
+        ]
+        return [(frame, _groups(frame, x)) for frame in _frames(asked)]
 
     def _spared(self, initiator: str, usable: Sequence[HubPeer], now: float) -> set[int]:
         """The xs of hubs that are set aside, where there are enough others."""
@@ -88,7 +92,7 @@ class Asking:
     ) -> None:
         done = hub.take_confirmations()
         wait_ms = max(int((this_round.deadline - now) * 1000), 0)
-        inquiry, taken = Inquiry(batches), list(done)
+        inquiry, taken = Inquiry(batches), done[:]
         for batch in batches:
             batch.ask(hub.x, inquiry)
         answered = partial(self._answered, hub, inquiry, taken)
@@ -185,6 +189,9 @@ class Asking:
 
 def _parts(batch: Batch, fetches: Sequence[Fetch], usable: Iterable[HubPeer]) -> Iterator[Batch]:
     """These of its keys alone, in batches that fit into one frame; itself where no hub is to be asked."""
+    if len(fetches) == len(batch.fetches) <= MAX_KEYS_PER_FRAME:
+        yield batch
+        return
     if not any(batch.may_be_asked(hub.x) for hub in usable):
         return
     for start in range(0, len(fetches), MAX_KEYS_PER_FRAME):

@@ -69,12 +69,11 @@ class Piece:
     terms: Terms
     code: bytes = field(repr=False)
     share: bytearray = field(default_factory=bytearray, repr=False)
-    contradicted: bool = False  # the hub said something else later
 
     __reduce__ = no_pickle
 
-    def take(self, terms: Terms, offset: int, share: bytes, code: bytes) -> None:
-        """Go on with `share` from `offset` bytes on, unless it contradicts what is there."""
+    def take(self, terms: Terms, offset: int, share: bytes, code: bytes) -> bool:
+        """Go on with `share` from `offset` bytes on. False where that contradicts what is there."""
         have = len(self.share)
         if (
             self.terms != terms
@@ -82,9 +81,9 @@ class Piece:
             or offset > have
             or self.share[offset : offset + len(share)] != share[: have - offset]
         ):
-            self.contradicted = True
-        else:
-            self.share += share[have - offset :]
+            return False
+        self.share += share[have - offset :]
+        return True
 
     @property
     def whole(self) -> bool:

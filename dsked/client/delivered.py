@@ -15,24 +15,20 @@ class Delivered:
 
     def __init__(self) -> None:
         self._key_ids = ExpiringKeyIds()
+        self.among = self._key_ids.among  # of (recipient, key IDs): those that the encryptor has got
 
     def __len__(self) -> int:
         return len(self._key_ids)
 
-    def among(self, recipient: Recipient, key_ids: Collection[bytes]) -> set[bytes]:
-        """Those of the initiator's keys that the encryptor has got."""
-        return self._key_ids.among(recipient, key_ids)
-
-    def full(self, more: int) -> bool:
-        """True when `more` deliveries could not be remembered."""
+    def full(self, more: int, now: float) -> bool:
+        """True when `more` deliveries could not be remembered, beside those whose time is not out."""
+        if len(self._key_ids) + more <= MAX_REMEMBERED_DELIVERIES:
+            return False
+        self.forget_expired(now)
         return len(self) + more > MAX_REMEMBERED_DELIVERIES
 
     def add(self, recipient: Recipient, key_ids: Collection[bytes], now: float, for_s: float) -> None:
-        """Remember deliveries for at least so long, and forget those whose time is out.
-
-        None may be remembered already, or stand there twice.
-        """
-        self.forget_expired(now)
+        """Remember deliveries for at least so long; none may be remembered already, or stand there twice."""
         self._key_ids.add_many(recipient, key_ids, now, for_s)
 
     def forget_expired(self, now: float) -> None:

@@ -168,6 +168,11 @@ class Batch:
         """True when a hub's whole shares are here, or it has refused for good."""
         return x in self.columns or x in self.unusable or self.missing.get(x) in FINAL
 
+    @property
+    def untouched(self) -> bool:
+        """True while no hub has been asked."""
+        return not (self.asked or self.columns or self.missing or self.pieces or self.unusable)
+
     def may_be_asked(self, x: int) -> bool:
         """True when a hub has not answered yet, and no answer of it is outstanding."""
         return x not in self.asked and not self.has_answered(x)
@@ -185,19 +190,18 @@ class Batch:
                 return False
             piece = Piece(terms, code)
             self.pieces = {**self.pieces, x: piece}
-        piece.take(terms, offset, share, code)
+        if not piece.take(terms, offset, share, code):
+            self.contradicted |= {x}
         if not piece.whole:
             return False
         self.pieces = {other: its for other, its in self.pieces.items() if other != x}
-        if piece.contradicted:
-            self.contradicted |= {x}
         self.take(Column(x, piece.terms, self.key_ids, bytes(piece.share), piece.code))
         return True
 
     def take_unusable(self, x: int) -> None:
         """Shares that may not be tried; they count against their hub once the keys are known."""
         if x in self.pieces:
-            self.pieces[x].contradicted = True
+            self.contradicted |= {x}
         else:
             self.unusable |= {x}
 
@@ -251,13 +255,15 @@ class Batch:
         A share that has come in part only, of the right terms, says nothing: its hub may be slow, or cut off
         by the network.
         """
-        comparable = [x for x, column in self.columns.items() if column.terms == self.terms]
-        comparable = sorted({*comparable} - {*self.passed} - self.contradicted)
-        malformed = {*self.columns, *self.unusable} - {*self.passed, *comparable}
-        for x, piece in self.pieces.items():
-            if piece.contradicted or piece.terms != self.terms:
-                malformed.add(x)
-        return comparable, sorted(malformed)
+        others = sorted({*self.columns, *self.unusable, *self.pieces} - {*self.passed})
+        comparable, malformed = [], []
+        for x in others:
+            given = self.columns.get(x) or self.pieces.get(x)
+            if given is None or given.terms != self.terms or x in self.contradicted:
+                malformed.append(x)
+            elif x in self.columns:
+                comparable.append(x)
+        return comparable, malformed
 
 
 def usable_terms(terms: Terms | None, client: str, k: int) -> bool:

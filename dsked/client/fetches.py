@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from itertools import groupby
 
 from dsked.client.columns import Column
 from dsked.client.fetch import Batch, Fetch
@@ -52,15 +51,15 @@ class Fetches:
             fetches.append(fetch)
         if len(by_id) > before:
             self._of_callers.take(caller, len(by_id) - before)
-            self._sweep_later()
+            if not self._sweeping:
+                self._sweep_later()
         return fetches
 
     # --- shares ---
 
     def room(self, column: Column) -> int:
         """How many keys of a column may be kept: a hub may fill so much and no more."""
-        free = MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x]
-        return max(free // column.key_size, 0)
+        return max((MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x]) // column.key_size, 0)
 
     def take(self, batch: Batch, column: Column, offset: int, *, in_part: bool) -> bool:
         """What a hub has given of a batch; in part, from `offset` bytes on, of one key alone.
@@ -84,16 +83,21 @@ class Fetches:
 
     def drop(self, batch: Batch, fetches: Collection[Fetch]) -> None:
         """Forget these, which are of one batch."""
+        if not fetches:
+            return
         self._count_bytes(batch, -1)
         batch.drop(fetches)
         self._count_bytes(batch, 1)
         for fetch in fetches:
             del self._by_id[fetch.id]
-        for caller, of_caller in groupby([fetch.first_caller for fetch in fetches]):
-            self._of_callers.give_back(caller, len(list(of_caller)))
+        for caller, number in Counter([fetch.first_caller for fetch in fetches]).items():
+            self._of_callers.give_back(caller, number)
 
     def _count_bytes(self, batch: Batch, sign: int) -> None:
-        for x in batch.xs():
+        number = sign * len(batch.fetches)
+        for x, column in batch.columns.items():
+            self._held_bytes[x] += number * column.key_size
+        for x in batch.pieces:
             self._held_bytes[x] += sign * batch.held_bytes(x)
 
     # --- time ---

@@ -11,14 +11,12 @@ from dsked.sharing.terms import Terms
 
 
 def rebuild_batches(terms: Terms, batches: Iterable[Batch]) -> Iterator[Batch]:
-    """Try those that have got their first k shares under `terms`; gives all that were tried.
+    """Try those without keys that have got their first k shares under `terms`; gives all that were tried.
 
     A key that does not pass becomes a batch of its own, and is given as well.
     """
     alike: dict[tuple[int, ...], list[Batch]] = {}
     for batch in batches:
-        if batch.terms is not None or len(batch.columns) < terms.k:
-            continue
         group = batch.group(terms)
         if len(group) == terms.k:
             alike.setdefault(tuple([column.x for column in group]), []).append(batch)
@@ -44,12 +42,12 @@ def _rebuild(terms: Terms, xs: tuple[int, ...], batches: Sequence[Batch]) -> Ite
 
 def join_batches(batches: Sequence[Batch], xs: Iterable[int]) -> list[Column]:
     """What these hubs have given of all keys of `batches`, in their order."""
+    if len(batches) == 1:
+        return [(column.x, column.shares, column.codes) for column in map(batches[0].column, xs)]
     return [_join(x, [batch.column(x) for batch in batches]) for x in xs]
 
 
 def _join(x: int, parts: Sequence[HubColumn]) -> Column:
-    if len(parts) == 1:
-        return x, parts[0].shares, parts[0].codes
     return x, b"".join([part.shares for part in parts]), b"".join([part.codes for part in parts])
 
 

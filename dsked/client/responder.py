@@ -7,7 +7,7 @@ rebuilt and judged as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -85,24 +85,27 @@ class Responder:
         self, caller: str, initiator: Party, key_ids: Iterable[bytes], done: Done, now: float
     ) -> None:
         """Fetch the keys that `initiator` dealt for `caller`; the hubs are asked when the turn ends."""
-        ids = list(key_ids)
+        ids = list(dict.fromkeys(key_ids))
         refusal = self._refusal((initiator.client, caller), ids, now)
         if refusal is not None:
             done(refusal)
             return
         if self._round is None:
             self._round = Round(now + FETCH_DEADLINE_S, now + self._keep_s)
-        fresh = self._round.fresh_of(initiator.client)
+        fresh = self._round.fresh.get(initiator.client)
+        if fresh is None:
+            fresh = self._round.fresh[initiator.client] = Batch(initiator.client)
+        before = len(fresh.fetches)
         fetches = self._fetches.of(fresh, ids, caller, self._round.keep_until)
         self._nr_waiting.take(caller, len(fetches))
-        self._round.add(Request(caller, initiator, fetches, done))
+        known = len(fresh.fetches) - before < len(fetches)
+        self._round.add(Request(caller, initiator, fetches, done), known=known)
 
     def _refusal(self, recipient: Recipient, key_ids: Sequence[bytes], now: float) -> DskedError | None:
         if self._delivered.among(recipient, key_ids):
             return AlreadyDeliveredError("a key has been delivered to this encryptor before")
-        self._delivered.forget_expired(now)
         caller, number = recipient[1], len(key_ids)
-        if self._delivered.full(number) or not self._fetches.fits(caller, number):
+        if self._delivered.full(number, now) or not self._fetches.fits(caller, number):
             return LimitError("too many keys were fetched lately to remember more: ask again later")
         if not self._nr_waiting.fits(caller, number, MAX_FETCHES):
             return LimitError("too many keys are waited for: ask again later")
@@ -116,16 +119,16 @@ class Responder:
         if self._round is not None:
             this_round, self._round = self._round, None
             self._start(this_round, now)
-        self._look_at_changed(now)
+        if self._changed:
+            self._look_at_changed(now)
         for slices in self._slices:
             slices.turn_ends(now, busy=busy)
         self._judge.turn_ends()
-        self._look_at_changed(now)  # what has just been found
+        if self._changed:  # what has just been found
+            self._look_at_changed(now)
         self._kept_s = 0.0
 
     def _look_at_changed(self, now: float) -> None:
-        if not self._changed:
-            return
         changed, self._changed = self._changed, {}
         decided = [batch for batch in changed if batch.terms is not None or self._hopeless(batch)]
         if not decided:
@@ -145,11 +148,12 @@ class Responder:
 
     def _rebuild(self, terms: Terms, batches: list[Batch], now: float) -> None:
         """Try these, which have got whole shares: from the first k, and where that fails, by a search."""
-        for batch in rebuild_batches(terms, batches):
+        ready = [batch for batch in batches if batch.terms is None and len(batch.columns) >= terms.k]
+        for batch in rebuild_batches(terms, ready) if ready else ():
             self._changed[batch] = None
             if batch.terms is not None:
                 self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
-        for batch in batches:
+        for batch in ready:
             if batch.failed_check and needs_search(terms, batch):
                 self.searches.look(batch, terms)
 
@@ -159,6 +163,7 @@ class Responder:
             self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
 
     def _start(self, this_round: Round, now: float) -> None:
+        self._delivered.forget_expired(now)
         wanted = this_round.wanted()
         usable = len(self._hubs.usable())
         if wanted and usable < self._hubs.k:
@@ -185,50 +190,67 @@ class Responder:
 
     def _answer(self, requests: Iterable[Request], now: float) -> None:
         """Answer those that can be answered."""
+        complete: dict[tuple[Party, str], list[Request]] = {}
         for request in requests:
-            lacking = next((fetch for fetch in request.fetches if fetch.key is None), None)
-            if lacking is None:
-                self._hand_out(request, now)
+            lacking = dict.fromkeys([fetch.batch for fetch in request.fetches if fetch.key is None])
+            if not lacking:
+                complete.setdefault((request.initiator, request.caller), []).append(request)
                 continue
-            batches = dict.fromkeys([fetch.batch for fetch in request.fetches])
-            failed = next((batch for batch in batches if self._hopeless(batch)), None)
+            failed = next(filter(self._hopeless, lacking), None)
             if failed is not None:
                 self._finish(request, failure(failed))
+        for (initiator, caller), of_caller in complete.items():
+            self._grant((initiator.client, caller), of_caller, now)
 
     def _hopeless(self, batch: Batch) -> bool:
         return hopeless(batch, self._hubs.n, self._hubs.k)
 
-    def _hand_out(self, request: Request, now: float) -> None:
-        key_ids = [fetch.id[1] for fetch in request.fetches]
-        refusal = self._refusal_of(request, key_ids)
-        if refusal is not None:
-            self._finish(request, refusal)
-            return
-        keys = [Key(fetch.id[1], fetch.key) for fetch in request.fetches if fetch.key is not None]
-        assert len(keys) == len(request.fetches), "all keys or none"
-        recipient = request.initiator.client, request.caller
-        self._delivered.add(recipient, dict.fromkeys(key_ids), now, self._keep_s)
-        has_it = frozenset((request.caller,))
-        for fetch in request.fetches:
-            fetch.handed_to = fetch.handed_to | has_it if fetch.handed_to else has_it
-            self._changed[fetch.batch] = None
-        self._finish(request, keys)
+    def _grant(self, recipient: Recipient, requests: Sequence[Request], now: float) -> None:
+        """Hand out what one encryptor has asked for of one initiator; it is remembered before it leaves."""
+        asked = [fetch.id[1] for request in requests for fetch in request.fetches]
+        delivered = self._delivered.among(recipient, asked)
+        has_it = frozenset(recipient[1:])
+        checked: set[Batch] = set()
+        granted = []
+        for request in requests:
+            refusal = self._refusal_of(request, delivered, checked)
+            if refusal is not None:
+                self._finish(request, refusal)
+                continue
+            granted.append(request)
+            for fetch in request.fetches:
+                fetch.handed_to = fetch.handed_to | has_it if fetch.handed_to else has_it
+        key_ids = [fetch.id[1] for request in granted for fetch in request.fetches]
+        self._delivered.add(recipient, key_ids, now, self._keep_s)
+        for request in granted:
+            self._hand_out(request, now)
 
-    def _refusal_of(self, request: Request, key_ids: Sequence[bytes]) -> DskedError | None:
-        """The last check before keys leave, on what their secret tags have covered."""
-        delivered = self._delivered.among((request.initiator.client, request.caller), key_ids)
-        checked = None
+    def _refusal_of(
+        self, request: Request, delivered: Collection[bytes], checked: set[Batch]
+    ) -> DskedError | None:
+        """The last check before keys leave, on what their secret tags have covered.
+
+        `delivered`: those of the key IDs that the caller has got. `checked`: batches that it may have.
+        """
         for fetch in request.fetches:
-            if fetch.batch is not checked:
-                checked = fetch.batch
-                assert checked.terms is not None
-                if checked.terms.initiator != request.initiator:
+            if fetch.batch not in checked:
+                terms = fetch.batch.terms
+                assert terms is not None
+                if terms.initiator != request.initiator:
                     return UnknownKeyError("one or more keys specified are not found on KME")
-                if Party(self._client, request.caller) not in checked.terms.responders:
+                if Party(self._client, request.caller) not in terms.responders:
                     return NotNamedError("the initiator did not name the calling encryptor for the key")
+                checked.add(fetch.batch)
             if request.caller in fetch.handed_to or fetch.id[1] in delivered:
                 return AlreadyDeliveredError("a key has been delivered to this encryptor before")
         return None
+
+    def _hand_out(self, request: Request, now: float) -> None:
+        keys = [Key(fetch.id[1], fetch.key) for fetch in request.fetches if fetch.key is not None]
+        assert len(keys) == len(request.fetches), "all keys or none"
+        for fetch in request.fetches:
+            self._changed[fetch.batch] = None
+        self._finish(request, keys)
 
     def _finish(self, request: Request, outcome: list[Key] | DskedError) -> None:
         request.answered = True
@@ -244,7 +266,8 @@ class Responder:
 
     def _end(self, this_round: Round, error: DskedError | None, now: float) -> None:
         """The deadline: what has no key yet fails; what was asked and not answered is given up."""
-        self._look_at_changed(now)
+        if self._changed:
+            self._look_at_changed(now)
         self._answer([request for request in this_round.requests if not request.answered], now)
         for hub, request_id in this_round.asked:
             hub.forget(request_id, now)
@@ -253,11 +276,17 @@ class Responder:
                 without = next((fetch for fetch in request.fetches if fetch.key is None), None)
                 assert without is not None, "a request whose keys are all there has been answered"
                 self._finish(request, error or self._why(without.batch))
-        for batch in dict.fromkeys([fetch.batch for fetch in this_round.fetches]):
-            self._changed[batch] = None
-            if batch.terms is None and not batch.xs():  # there is nothing to remember of it
-                self._fetches.drop(batch, [fetch for fetch in batch.fetches.values() if not fetch.waiting])
-        self._look_at_changed(now)
+        for batch in this_round.batches():
+            if batch.fetches:
+                self._forget(batch)
+        if self._changed:
+            self._look_at_changed(now)
+
+    def _forget(self, batch: Batch) -> None:
+        """Forget keys that nobody waits for and of which nothing has come; look at the others again."""
+        self._changed[batch] = None
+        if batch.terms is None and not batch.xs():
+            self._fetches.drop(batch, [fetch for fetch in batch.fetches.values() if not fetch.waiting])
 
     def _why(self, batch: Batch) -> DskedError:
         usable = len(self._hubs.usable())

@@ -31,35 +31,32 @@ class Round:
     delay_s: float = RETRY_FIRST_S
     requests: list[Request] = field(default_factory=list)
     known: list[Request] = field(default_factory=list)  # those of them for keys of which somebody knew before
-    fetches: dict[Fetch, None] = field(default_factory=dict)
     fresh: dict[str, Batch] = field(default_factory=dict)  # by initiator: keys of which nobody knew before
     asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
 
-    def fresh_of(self, initiator: str) -> Batch:
-        """The batch for new keys of an initiator."""
-        batch = self.fresh.get(initiator)
-        if batch is None:
-            batch = self.fresh[initiator] = Batch(initiator)
-        return batch
-
-    def add(self, request: Request) -> None:
+    def add(self, request: Request, *, known: bool) -> None:
         """An encryptor waits for these keys."""
         self.requests.append(request)
-        fresh = self.fresh[request.initiator.client]
-        if any(fetch.batch is not fresh for fetch in request.fetches):
+        if known:
             self.known.append(request)
-        self.fetches.update(dict.fromkeys(request.fetches))
         waiting = (request,)
         for fetch in request.fetches:
             fetch.waiting = (*fetch.waiting, request) if fetch.waiting else waiting
 
-    def wanted(self) -> dict[Batch, list[Fetch]]:
-        """The keys that are not there yet and that somebody waits for, by their batches.
+    def wanted(self) -> dict[Batch, dict[Fetch, None]]:
+        """The keys that are not there yet and that its requests wait for, by their batches.
 
-        Nobody may wait any more where another key of the request is refused; then it may be forgotten.
+        None of a request that was answered: another key of it was refused, and these may be forgotten.
         """
-        by_batch: dict[Batch, list[Fetch]] = {}
-        for fetch in self.fetches:
-            if fetch.key is None and fetch.waiting:
-                by_batch.setdefault(fetch.batch, []).append(fetch)
+        by_batch: dict[Batch, dict[Fetch, None]] = {}
+        for request in self.requests:
+            for fetch in () if request.answered else request.fetches:
+                if fetch.key is None:
+                    if fetch.batch not in by_batch:
+                        by_batch[fetch.batch] = {}
+                    by_batch[fetch.batch][fetch] = None
         return by_batch
+
+    def batches(self) -> dict[Batch, None]:
+        """The batches of all its keys."""
+        return {fetch.batch: None for request in self.requests for fetch in request.fetches}

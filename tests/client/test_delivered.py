@@ -19,7 +19,7 @@ def test_a_delivery_is_remembered_until_its_time_is_out() -> None:
     assert memory.among(SUNNY, [KEY])
     memory.forget_expired(NOW + 60)
     assert not memory.among(SUNNY, [KEY])
-    assert not any(map(len, vars(memory).values())), "nothing is left of it"
+    assert not any(map(len, (memory._key_ids._known, memory._key_ids._batches))), "nothing is left of it"
 
 
 def test_deliveries_are_apart_per_encryptor_key_and_initiator() -> None:
@@ -30,10 +30,11 @@ def test_deliveries_are_apart_per_encryptor_key_and_initiator() -> None:
     assert not memory.among(("celia", "sunny"), [KEY])
 
 
-def test_adding_forgets_what_is_out() -> None:
+def test_what_is_out_may_be_added_again() -> None:
     memory = Delivered()
     memory.add(SUNNY, [KEY, OTHER], NOW, 60)
     memory.add(SUSAN, [KEY], NOW + 60, 60)
+    memory.forget_expired(NOW + 60)
     assert not memory.among(SUNNY, [KEY, OTHER])
     memory.add(SUNNY, [KEY], NOW + 61, 60)
     assert memory.among(SUNNY, [KEY])
@@ -54,8 +55,9 @@ def test_a_time_out_that_shrinks_forgets_later_never_earlier() -> None:
 def test_it_says_when_it_could_remember_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(delivered, "MAX_REMEMBERED_DELIVERIES", 2)
     memory = Delivered()
-    assert not memory.full(2)
-    assert memory.full(3)
+    assert not memory.full(2, NOW)
+    assert memory.full(3, NOW)
     memory.add(SUNNY, [KEY], NOW, 60)
-    assert not memory.full(1)
-    assert memory.full(2)
+    assert not memory.full(1, NOW)
+    assert memory.full(2, NOW + 59)
+    assert not memory.full(2, NOW + 60), "what is out makes room"
