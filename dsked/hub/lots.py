@@ -115,19 +115,13 @@ class Lot:
 
     # --- its columns ---
 
-    def _position(self, key_id: bytes) -> int:
-        """Where a key stands in the columns."""
-        at = self.key_ids.find(key_id)
-        while at % KEY_ID_BYTES:  # found across two key IDs
-            at = self.key_ids.find(key_id, at - at % KEY_ID_BYTES + KEY_ID_BYTES)
-        return at // KEY_ID_BYTES
-
     def columns(self, ids: Sequence[bytes]) -> tuple[bytes, bytes | bytearray, bytes]:
         """Key IDs, shares and codes of some of the keys, in this order."""
         if self.number == 1 == len(ids):
             return self.key_ids, self.shares, self.codes
-        key_ids, start = b"".join(ids), self._position(ids[0])
-        end, number = start + len(ids), self.number
+        key_ids, number = b"".join(ids), self.number
+        start = self.key_ids.find(ids[0]) // KEY_ID_BYTES  # perhaps across two others: then they differ
+        end = start + len(ids)
         share, code = len(self.shares) // number, len(self.codes) // number
         if self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES] == key_ids:
             return key_ids, self.shares[start * share : end * share], self.codes[start * code : end * code]
