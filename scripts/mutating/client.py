@@ -391,8 +391,8 @@ MUTANTS = (
     Mutant(
         "what a hub gives of shares has no limit",
         "dsked/client/fetches.py",
-        "        return max((MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x]) // column.key_size, 0)\n",
-        "        return column.number\n",
+        "        return max((MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x])",
+        "        return max(column.number * column.key_size",
         ("tests/attacks/test_hubs_against_a_client.py",),
     ),
     Mutant(
