@@ -109,7 +109,8 @@ class Flood:
     def _put(self, encryptor: str, number: int) -> tuple[PutShares, int]:
         rng = self._random
         kind = rng.randrange(4)
-        responders, ttl_ms = (Party("curtis", "sunny"),), 60_000
+        responders: tuple[Party, ...] = (Party("curtis", "sunny"),)
+        ttl_ms = 60_000
         if kind == 1:
             ttl_ms = 1
         elif kind == 2:

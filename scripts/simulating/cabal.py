@@ -92,12 +92,11 @@ class Cabal:
         known = self.shares.setdefault(share_id, {})
         if hub in known:
             return
-        if not row.offset:
+        share = self._pieces.get((hub, share_id))
+        if share is None and not row.offset:
             codes = cut(row.code, code_bytes(terms))
             of_client = dict(zip(responder_clients(terms), codes, strict=True))
-            share = self._pieces.setdefault((hub, share_id), Given(terms, of_client, b""))
-        else:
-            share = self._pieces.get((hub, share_id))
+            share = self._pieces[hub, share_id] = Given(terms, of_client, b"")
         if share is None or row.offset != len(share.share):
             return
         share.share += row.share
