@@ -182,6 +182,18 @@ def test_a_key_that_stands_twice_in_a_column_is_a_retry_or_a_conflict(store: Sha
     assert store.counts("carol") == (2, 128)
 
 
+def test_what_stays_for_want_of_a_tombstone_is_done_with_all_the_same(
+    store: ShareStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = numbered(3)
+    put_many(store, ids)
+    monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 1)
+    store.confirm(NOW, "curtis", "carol", b"".join(ids))
+    assert store.counts("carol") == (2, 2 * 64) and store.nr_tombstones == 1
+    assert put_many(store, ids) == [ErrorCode.DONE] * 3
+    assert [get(store, key_id=key_id) for key_id in ids] == [ErrorCode.DONE] * 3
+
+
 def test_what_is_new_in_a_column_is_stored_whatever_stands_beside_it(store: ShareStore) -> None:
     ids = numbered(4)
     put_many(store, ids[:1])

@@ -18,7 +18,7 @@ from dsked.wire.messages import cut_key_ids
 from tests.hub.one_by_one import Bounds, OneByOne
 
 TIMEOUT_S = 6.0
-BOUNDS = Bounds(shares=9, share_bytes=500, responder_bytes=6000, tombstones=12)
+BOUNDS = Bounds(shares=7, share_bytes=350, responder_bytes=5000, tombstones=8)
 CLIENTS = ("carol", "celia", "curtis")
 BOOTS = (b"b" * 16, b"o" * 16)
 #: Some stand across the border of two others.
