@@ -5,8 +5,8 @@ from __future__ import annotations
 from mutating.mutant import Mutant
 
 STORE, LOTS, DESK = "dsked/hub/share_store.py", "dsked/hub/lots.py", "dsked/hub/share_desk.py"
-OF_STORE = ("tests/hub/test_share_store.py", "tests/hub/test_share_store_model.py")
 OF_COLUMNS = ("tests/attacks/test_columns_against_a_hub.py",)
+OF_STORE = ("tests/hub/test_share_store.py", *OF_COLUMNS, "tests/hub/test_share_store_model.py")
 OF_DESK = (
     "tests/hub/test_get_shares.py",
     "tests/hub/test_sessions.py",
@@ -67,16 +67,16 @@ MUTANTS = (
     Mutant(
         "a key ID is found across two others",
         LOTS,
-        "        while at % KEY_ID_BYTES:  # found across two key IDs\n",
-        "        while False:  # found across two key IDs\n",
-        (*OF_STORE, *OF_COLUMNS),
+        "        if self.key_ids[start * KEY_ID_BYTES : end * KEY_ID_BYTES] == key_ids:\n",
+        "        if len(ids) == 1:\n",
+        OF_STORE,
     ),
     Mutant(
         "a batch is kept for the sake of one key",
         STORE,
         "        elif lot.left * 2 <= lot.number:\n",
         "        elif not lot.number:\n",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "a share is joined as often as its key is asked for in a frame",
@@ -111,21 +111,21 @@ MUTANTS = (
         STORE,
         "not offset and account.lots.keys().isdisjoint(ids) and len(set(ids)) == number:",
         "not offset and len(set(ids)) == number:",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "a key that stands twice in a batch is stored twice",
         STORE,
         "account.lots.keys().isdisjoint(ids) and len(set(ids)) == number:",
         "account.lots.keys().isdisjoint(ids):",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "a key that is done with is stored with its batch",
         STORE,
         "if not gone and not offset and",
         "if not offset and",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "other code shares are no conflict",
@@ -188,14 +188,14 @@ MUTANTS = (
         STORE,
         "            if lot is not None and responder_client not in lot.clients:\n",
         "            if lot is not None and not lot.clients:\n",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "whoever likes confirms the keys of a batch that has one of its own",
         STORE,
         "done = lot.confirmed_by_all(ids).intersection(",
         "done = set(cut_key_ids(lot.key_ids)).intersection(",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "a responder's tombstones have no limit",
@@ -370,14 +370,14 @@ MUTANTS = (
         STORE,
         "            limits.max_pending_shares_per_client - len(self.lots),\n",
         "",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "bytes of pending shares have no limit",
         STORE,
         "            bytes_left // lot.key_size,\n",
         "",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "tombstones of shares that timed out have no limit",
@@ -391,7 +391,7 @@ MUTANTS = (
         STORE,
         "        return max(0, min(room, lot.number))\n",
         "        return lot.number if room > 0 else 0\n",
-        (*OF_STORE, *OF_COLUMNS),
+        OF_STORE,
     ),
     Mutant(
         "shares that are gone go on counting",
