@@ -45,7 +45,7 @@ class Limits:
         limits.MAX_PENDING_SHARE_BYTES_PER_CLIENT, 1024, 2**40, HUB
     )
     max_requests_in_flight: int = _limit(limits.MAX_REQUESTS_IN_FLIGHT, 2, 1_000_000, CLIENT)
-    max_keys_per_request: int = _limit(limits.MAX_KEYS_PER_REQUEST, 1, limits.MAX_KEYS_PER_REQUEST, CLIENT)
+    max_keys_per_request: int = _limit(limits.MAX_KEYS_PER_REQUEST, 1, limits.MAX_KEYS_PER_FRAME, CLIENT)
     max_key_size_bits: int = _limit(
         limits.MAX_KEY_SIZE_BITS,
         limits.DEFAULT_KEY_SIZE_BITS,

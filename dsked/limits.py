@@ -105,7 +105,7 @@ DEFAULT_SHARE_TIMEOUT_S = 60
 DEFAULT_KEY_SIZE_BITS = 128
 MIN_KEY_SIZE_BITS = 32
 MAX_KEY_SIZE_BITS = 16_777_216  # 2 MiB of key: 8 pieces of 256 KiB per hub
-MAX_KEYS_PER_REQUEST = 128
+MAX_KEYS_PER_REQUEST = 128  # by default; at most MAX_KEYS_PER_FRAME
 #: number * size of one request, at most as much as one key of the largest size.
 MAX_REQUEST_KEY_BYTES = MAX_KEY_SIZE_BITS // 8
 #: Responders (encryptors) that one key may name.
@@ -270,7 +270,7 @@ STATUS_KEPT_TIMES = 20
 MAX_SOCKET_PATH_BYTES = 107  # sun_path of Linux, without its final zero
 
 # ETSI GS QKD 014.
-MAX_HTTP_BODY_BYTES = 64 * 1024  # some 1,200 key IDs of 52 bytes in JSON
+MAX_HTTP_BODY_BYTES = 128 * 1024  # 1,024 key IDs of 52 bytes in compact JSON, of 96 in indented
 MAX_HTTP_CONNECTIONS = 256
 HTTP_REQUEST_TIMEOUT_S = 10.0  # for the first request's head, and for any request's body
 HTTP_KEEPALIVE_S = 30.0

@@ -11,13 +11,15 @@ from __future__ import annotations
 import argparse
 import signal
 import sys
+from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 from benching.matrix import Matrix, steps
 from benching.records import Crowds, Document
-from benching.tables import Table, as_markdown, put_into, tables
+from benching.tables import Table, as_markdown, heading, put_into, tables
 from torturing.progress import progress
 
 #: The rows of a full run take three times as long, with their floors and all else: twelve minutes.
@@ -40,24 +42,54 @@ def main() -> int:
 
 
 def _run(options: argparse.Namespace) -> None:
+    draw = _drawing(options.plot)
+    page = _page(options.into)
+    file = None if options.json in (None, "-") else _opened(Path(options.json))
+    crowds = _read(options.clients, Crowds).crowds if options.clients else None
     found = _read(options.earlier, Document) if options.earlier else _measure(options)
-    if options.clients:
-        found.crowds = _read(options.clients, Crowds).crowds
-    if options.json == "-":
-        print(_json(found))
-    elif options.markdown:
-        print(as_markdown(found))
-    else:
-        _show(tables(found))
+    found.crowds = found.crowds if crowds is None else crowds
+    if file is not None:
+        file.write_text(_json(found) + "\n")
     if options.into:
-        _renew(options.into, found)
-    if options.json not in (None, "-"):
-        Path(options.json).write_text(_json(found) + "\n")
-    if options.plot:
-        from benching.plots import draw  # matplotlib: only those pay who want it
+        options.into.write_text(put_into(page, as_markdown(found)))
+    _show(found, options)
+    for path in draw(found):
+        print(f"wrote {path}", file=sys.stderr)
 
-        for path in draw(found, options.plot):
-            print(f"wrote {path}", file=sys.stderr)
+
+# What may be missing is looked for before anything is measured.
+
+
+def _drawing(directory: Path | None) -> Callable[[Document], Iterable[Path]]:
+    if directory is None:
+        return lambda found: ()
+    try:
+        from benching.plots import draw  # matplotlib: only those pay who want plots
+    except ModuleNotFoundError as error:
+        raise SystemExit(f"bench: {error.name} is missing: scripts/setup.sh --bench installs it") from None
+    return partial(draw, directory=directory)
+
+
+def _page(path: Path | None) -> str:
+    """The text of the page that gets tables."""
+    if path is None:
+        return ""
+    try:
+        page = path.read_text()
+        put_into(page, "")
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"bench: {path}: {error}") from None
+    return page
+
+
+def _opened(path: Path) -> Path:
+    """A file that can be written, in a directory that is made where it is missing."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.open("a").close()
+    except OSError as error:
+        raise SystemExit(f"bench: {path}: {error.strerror}") from None
+    return path
 
 
 def _options() -> argparse.Namespace:
@@ -97,23 +129,27 @@ def _read(path: Path, kind: type[_Result]) -> _Result:
         raise SystemExit(f"bench: {path} holds no result of a benchmark: {error}") from None
 
 
-def _renew(page: Path, found: Document) -> None:
-    try:
-        page.write_text(put_into(page.read_text(), found))
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"bench: {page}: {error}") from None
-
-
 def _json(found: Document) -> str:
     return msgspec.json.format(msgspec.json.encode(found), indent=1).decode()
 
 
-def _show(made: list[Table]) -> None:
+def _show(found: Document, options: argparse.Namespace) -> None:
+    if options.json == "-":
+        print(_json(found))
+    elif options.markdown:
+        print(as_markdown(found))
+    else:
+        _print(heading(found), tables(found))
+
+
+def _print(head: str, made: list[Table]) -> None:
     from rich.console import Console
     from rich.table import Table as RichTable
 
     console = Console(width=None if sys.stdout.isatty() else _FILE_WIDTH)
+    console.print(head, highlight=False)
     for one in made:
+        console.print()
         console.print(one.title, style="bold")
         shown = RichTable(box=None, pad_edge=False)
         for place, column in enumerate(one.columns):
@@ -121,7 +157,6 @@ def _show(made: list[Table]) -> None:
         for row in one.rows:
             shown.add_row(*row)
         console.print(shown)
-        console.print()
 
 
 if __name__ == "__main__":

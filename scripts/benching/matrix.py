@@ -44,6 +44,7 @@ class Matrix:
             date=datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%d"),
             machine=f"{os.cpu_count()} cores, Python {platform.python_version()}",
             cores=os.cpu_count() or 1,
+            load=os.getloadavg()[0],
             seconds=seconds,
             rows=[], sizes=[], memory=[], large=[],
         )  # fmt: skip
@@ -120,8 +121,8 @@ class Matrix:
         try:
             yield
         except (NothingServedError, subprocess.CalledProcessError, TimeoutError) as error:
+            self.document.left_out.append(f"{what}: {error}")
             what = f"{what}: left out: {error}"
-            self.document.left_out.append(what)
         self._done += 1
         self._shown.update(self._done)
         self._shown.tell(f"{time.strftime('%H:%M:%S')} {what}")

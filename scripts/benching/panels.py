@@ -33,11 +33,12 @@ class Line(NamedTuple):
 
 
 class Panel(NamedTuple):
-    """One pair of axes, both logarithmic."""
+    """One pair of axes, both logarithmic unless `from_zero`: then y begins there."""
 
     x: str
     y: str
     lines: Sequence[Line]
+    from_zero: bool = False
 
 
 def panels(found: Document) -> dict[str, list[Panel]]:
@@ -126,10 +127,10 @@ def _crowds(found: Document) -> list[Panel]:
         Panel(_CLIENTS, "KiB of the hub's memory for each", [
             Line(label, [(one.clients, one.bytes_each / 1024) for one in crowds])
             for label, crowds in (("with pads", with_pads), ("without", without))
-        ]),
+        ], from_zero=True),
         Panel(_CLIENTS, "until all are registered", [
             Line("s, all at once", [(one.clients, one.at_once.seconds) for one in with_pads]),
             Line("s, hub restarted", [(one.clients, one.restarted.seconds) for one in with_pads]),
             Line("CPU s, hub restarted", [(one.clients, one.restarted.hub_cpu_s) for one in with_pads]),
-        ]),
+        ], from_zero=True),
     ]  # fmt: skip

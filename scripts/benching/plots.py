@@ -69,7 +69,11 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
 
 
 def _scale(axes: Any, panel: Panel) -> None:
-    axes.set(xscale="log", yscale="log", xlabel=panel.x, ylabel=panel.y)
+    axes.set(xscale="log", xlabel=panel.x, ylabel=panel.y)
+    if panel.from_zero:
+        axes.set_ylim(bottom=0)
+    else:
+        axes.set_yscale("log")
     places = sorted({x for line in panel.lines for x, _ in line.points})
     axes.set_xticks(places, labels=[_tick(x) for x in places])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -190,11 +190,15 @@ class Alone(msgspec.Struct, frozen=True):
 
 
 class Document(msgspec.Struct):
-    """One run. `alone`: the bare exchanges that stand beside a request alone; `left_out`: parts, and why."""
+    """One run. `load`: the load average when it began; it is 0 on a quiet machine.
+
+    `alone`: the bare exchanges that stand beside a request alone; `left_out`: parts, and why.
+    """
 
     date: str
     machine: str
     cores: int
+    load: float
     seconds: float
     rows: list[Row]
     sizes: list[Row]

@@ -226,17 +226,22 @@ def markdown(table: Table) -> str:
 
 def as_markdown(found: Document) -> str:
     """What was measured when and on what, and all tables."""
-    head = f"Measured on {found.date} on {found.machine}; {found.seconds:g} s for each load."
-    return "\n\n".join([head, *map(markdown, tables(found))])
+    return "\n\n".join([heading(found), *map(markdown, tables(found))])
 
 
-def put_into(page: str, found: Document) -> str:
-    """A page with the tables between its two marks. Raises ValueError where it does not have them."""
+def heading(found: Document) -> str:
+    """When and where it was measured."""
+    busy = f"load average {found.load:.1f} when it began"
+    return f"Measured on {found.date} on {found.machine}, {busy}; {found.seconds:g} s for each load."
+
+
+def put_into(page: str, figures: str) -> str:
+    """A page with `figures` between its two marks. Raises ValueError where it does not have them."""
     before, begin, rest = page.partition(_BEGIN)
     _, end, after = rest.partition(_END)
     if not end:
         raise ValueError(f"the page has no lines {_BEGIN} and {_END}")
-    return f"{before}{begin}\n\n{as_markdown(found)}\n\n{end}{after}"
+    return f"{before}{begin}\n\n{figures}\n\n{end}{after}"
 
 
 def _count(value: float) -> str:

@@ -49,7 +49,7 @@ def document(**changes: Any) -> Document:
     """A run that found something of everything."""
     large = Large("media", 2**20, 4, 128, 0, 250.0, (10.0, 20.0), (11.0, 21.0), 40.0, FLOOR)
     found = Document(
-        date="2026-01-01", machine="2 cores", cores=2, seconds=1.0,
+        date="2026-01-01", machine="2 cores", cores=2, load=0.5, seconds=1.0,
         rows=[
             row(1, 1, get_key_ms=(0.2, 0.4)),
             row(),
@@ -246,18 +246,21 @@ def test_large_numbers_are_shown_short() -> None:
 
 def test_a_page_gets_new_tables_in_place_of_its_old() -> None:
     page = "# Page\n<!-- figures: begin -->\nold\n<!-- figures: end -->\nmore\n"
-    renewed = put_into(page, document())
-    assert renewed.startswith(
-        "# Page\n<!-- figures: begin -->\n\nMeasured on 2026-01-01 on 2 cores; 1 s for each load."
-    )
-    assert renewed.endswith("\n\n<!-- figures: end -->\nmore\n")
-    assert as_markdown(document()) in renewed and "old" not in renewed
-    assert put_into(renewed, document()) == renewed
+    renewed = "# Page\n<!-- figures: begin -->\n\nnew\n\n<!-- figures: end -->\nmore\n"
+    assert put_into(page, "new") == put_into(renewed, "new") == renewed
 
 
 def test_a_page_without_a_place_for_tables_is_left_alone() -> None:
     with pytest.raises(ValueError, match="figures: begin"):
-        put_into("# Page\n", document())
+        put_into("# Page\n", "new")
+
+
+def test_as_markdown_a_run_tells_when_and_where_it_was() -> None:
+    told = as_markdown(document())
+    assert told.startswith(
+        "Measured on 2026-01-01 on 2 cores, load average 0.5 when it began; 1 s for each load.\n\n### Targets"
+    )
+    assert all(markdown(table) in told for table in tables(document()))
 
 
 def test_a_run_survives_its_json() -> None:

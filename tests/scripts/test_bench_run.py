@@ -207,15 +207,27 @@ def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, str(BENCH), *arguments], capture_output=True, text=True)
 
 
-def test_an_earlier_run_is_shown_again(tmp_path: Path) -> None:
-    path = tmp_path / "run.json"
+def test_an_earlier_run_is_shown_kept_and_put_into_a_page(tmp_path: Path) -> None:
+    path, kept, page = tmp_path / "run.json", tmp_path / "figures" / "kept.json", tmp_path / "page.md"
     path.write_bytes(msgspec.json.encode(document()))
-    shown, as_markdown, as_json = (
-        bench("--from", str(path), *more) for more in ([], ["--markdown"], ["--json"])
-    )
-    assert "Targets" in shown.stdout and "64 x 1" in shown.stdout
-    assert "| 64 x 1 | 128 | 13,000 |" in as_markdown.stdout
-    assert json.loads(as_json.stdout) == json.loads(path.read_bytes())
+    page.write_text("<!-- figures: begin -->\n<!-- figures: end -->\n")
+    done = bench("--from", str(path), "--json", str(kept), "--into", str(page))
+    assert done.returncode == 0
+    assert "Targets" in done.stdout and "64 x 1" in done.stdout
+    assert "| 64 x 1 | 128 | 13,000 |" in page.read_text()
+    assert json.loads(kept.read_bytes()) == json.loads(path.read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "said"), [("--into", "none.md", "No such file"), ("--json", ".", "Is a directory")]
+)
+def test_what_cannot_be_written_is_told_before_anything_is_measured(
+    tmp_path: Path, option: str, name: str, said: str
+) -> None:
+    done = bench(option, str(tmp_path / name))
+    assert done.returncode == 1
+    assert done.stderr.startswith("bench: ") and said in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_interrupted_it_leaves_no_process_and_no_file() -> None:
