@@ -606,6 +606,18 @@ def test_what_is_stored_and_given_shows_no_secret(store: ShareStore) -> None:
     assert "secret" not in repr(lot) + repr(given)
 
 
+def test_every_pending_share_has_a_tombstone_in_reserve(
+    store: ShareStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 4)
+    first, *ids = numbered(5)
+    put(store, key_id=first, ttl_s=1.0)
+    store.expire(NOW + 1)
+    assert put_many(store, ids) == [ErrorCode.OK] * 3 + [ErrorCode.LIMIT]
+    store.expire(NOW + 30)
+    assert store.nr_tombstones == 4
+
+
 def test_shares_that_nobody_fetches_end_at_the_limit_of_their_initiators_tombstones(
     store: ShareStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
