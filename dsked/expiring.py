@@ -1,18 +1,18 @@
 """Key IDs remembered for a while, forgotten in batches: for millions of them at a time.
 
-One deadline serves a batch, and a batch holds bare key IDs by what they have in common: about 100
-bytes each. They are remembered a little longer than asked for, never shorter.
+One deadline serves a batch, and key IDs stand bare under what they have in common: about 100 bytes each.
+They are remembered a little longer than asked for, never shorter.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 
 #: What key IDs have in common, for instance (initiator client, responder client).
 Group = tuple[str, str]
-#: A look-up asks every batch, so there are few of them at a time.
+#: So much of the time asked for, in parts of it, they are remembered longer.
 _BATCHES = 12
 
 
@@ -20,13 +20,14 @@ _BATCHES = 12
 class _Batch:
     until: float
     closes_at: float  # later deadlines go to the next batch
-    key_ids: dict[Group, set[bytes]] = field(default_factory=dict)
+    key_ids: dict[Group, list[bytes]] = field(default_factory=dict)
 
 
 class ExpiringKeyIds:
     """A set of (group, key ID). Deadlines are in seconds of the caller's clock, and mostly rise."""
 
     def __init__(self) -> None:
+        self._known: dict[Group, set[bytes]] = {}
         self._batches: deque[_Batch] = deque()
         self._size = 0
 
@@ -35,21 +36,33 @@ class ExpiringKeyIds:
 
     def contains(self, group: Group, key_id: bytes) -> bool:
         """True while it is remembered."""
-        for batch in self._batches:  # a loop, since every share asks: `any` costs twice as much
-            key_ids = batch.key_ids.get(group)
-            if key_ids is not None and key_id in key_ids:
-                return True
-        return False
+        known = self._known.get(group)
+        return known is not None and key_id in known
+
+    def among(self, group: Group, key_ids: Collection[bytes]) -> set[bytes]:
+        """Those of `key_ids` that are remembered."""
+        known = self._known.get(group)
+        return set() if known is None else known.intersection(key_ids)
 
     def add(self, group: Group, key_id: bytes, now: float, for_s: float) -> None:
         """Remember it for at least `for_s` seconds; it must not be remembered already."""
+        self.add_many(group, (key_id,), now, for_s)
+
+    def add_many(self, group: Group, key_ids: Collection[bytes], now: float, for_s: float) -> None:
+        """Remember all for at least `for_s` seconds; none may be remembered already, or stand there twice."""
+        if not key_ids:
+            return
         until = now + for_s
         if not self._batches or until > self._batches[-1].closes_at:
             self._batches.append(_Batch(until, until + for_s / _BATCHES))
         batch = self._batches[-1]
         batch.until = max(batch.until, until)
-        batch.key_ids.setdefault(group, set()).add(key_id)
-        self._size += 1
+        batch.key_ids.setdefault(group, []).extend(key_ids)
+        known = self._known.setdefault(group, set())
+        size = len(known) + len(key_ids)
+        known.update(key_ids)
+        assert len(known) == size, "a key ID is remembered already: the earlier batch would take it along"
+        self._size += len(key_ids)
 
     def next_expiry(self) -> float | None:
         """When the next batch may be forgotten, or None."""
@@ -64,6 +77,14 @@ class ExpiringKeyIds:
             groups = self._batches[0].key_ids
             while groups:
                 group, key_ids = groups.popitem()
-                self._size -= len(key_ids)
+                self._forget(group, key_ids)
                 yield group, len(key_ids)
             self._batches.popleft()
+
+    def _forget(self, group: Group, key_ids: list[bytes]) -> None:
+        self._size -= len(key_ids)
+        known = self._known[group]
+        if len(known) == len(key_ids):
+            del self._known[group]  # all of them: at once
+        else:
+            known.difference_update(key_ids)

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 
 UUID_BYTES = 16
+# Version 4 in the high half of byte 6, variant 10 in the two high bits of byte 8 (RFC 9562, section 5.4).
+_KEPT = bytes.fromhex("ffffffffffff0fff3fffffffffffffff")
+_VERSION_4 = bytes.fromhex("00000000000040008000000000000000")
 
 
 def as_uuid4(random_bytes: bytes) -> bytes:
-    """16 random bytes as a version 4 UUID (RFC 9562, section 5.4): 122 of the bits stay random."""
-    value = bytearray(random_bytes)
-    value[6] = value[6] & 0x0F | 0x40
-    value[8] = value[8] & 0x3F | 0x80
-    return bytes(value)
+    """Random bytes, 16 for each, as version 4 UUIDs one behind the other: 122 bits of each stay random."""
+    kept, fixed = _masks(len(random_bytes) // UUID_BYTES)
+    return (int.from_bytes(random_bytes, "big") & kept | fixed).to_bytes(len(random_bytes), "big")
+
+
+@lru_cache(maxsize=256)
+def _masks(number: int) -> tuple[int, int]:
+    """The bits of so many UUIDs that stay random, and those that are set."""
+    return int.from_bytes(_KEPT * number, "big"), int.from_bytes(_VERSION_4 * number, "big")
 
 
 def uuid4(random: Callable[[int], bytes]) -> bytes:

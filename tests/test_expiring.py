@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,6 +21,34 @@ def test_what_is_added_is_there_for_its_group_alone() -> None:
     assert not memory.contains(CELIA, key_id(1))
     assert not memory.contains(CURTIS, key_id(2))
     assert len(memory) == 1
+
+
+def test_many_are_added_and_looked_up_at_once() -> None:
+    memory = ExpiringKeyIds()
+    memory.add_many(CURTIS, [key_id(1), key_id(2)], NOW, 60)
+    memory.add_many(CELIA, [], NOW, 1)
+    assert memory.among(CURTIS, [key_id(2), key_id(3), key_id(2)]) == {key_id(2)}
+    assert memory.among(CELIA, [key_id(1)]) == set()
+    assert (len(memory), memory.next_expiry()) == (2, NOW + 60)
+
+
+def test_what_a_later_batch_holds_stays_when_an_earlier_one_is_forgotten() -> None:
+    memory = ExpiringKeyIds()
+    memory.add_many(CURTIS, [key_id(1), key_id(2)], NOW, 60)
+    memory.add_many(CURTIS, [key_id(3)], NOW + 30, 60)
+    assert list(memory.forget_expired(NOW + 60)) == [(CURTIS, 2)]
+    assert memory.among(CURTIS, [key_id(number) for number in range(5)]) == {key_id(3)}
+    assert list(memory.forget_expired(NOW + 90)) == [(CURTIS, 1)]
+    assert not any(map(len, (memory, memory._known, memory._batches)))
+
+
+@pytest.mark.parametrize("again", [[key_id(1)], [key_id(2), key_id(2)]])
+def test_what_is_remembered_is_not_added_again(again: list[bytes]) -> None:
+    """The first batch would be forgotten in time, and with it what the second should keep."""
+    memory = ExpiringKeyIds()
+    memory.add(CURTIS, key_id(1), NOW, 60)
+    with pytest.raises(AssertionError, match="remembered already"):
+        memory.add_many(CURTIS, again, NOW + 30, 60)
 
 
 def test_what_is_forgotten_is_told_by_group() -> None:

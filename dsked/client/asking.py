@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
+from dsked.client.columns import Column
 from dsked.client.confirmations import Confirmations
 from dsked.client.evidence import Evidence
-from dsked.client.fetch import Fetch, FetchId, usable_terms
+from dsked.client.fetch import Batch, Fetch, Inquiry, usable_terms
 from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.rounds import Round
-from dsked.limits import MAX_KEYS_PER_FRAME
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
 from dsked.sharing.terms import Terms
-from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, Shares
-from dsked.wire.terms import share_terms
+from dsked.wire.messages import (
+    Confirmed,
+    GetGroup,
+    GetShares,
+    Message,
+    ShareGroup,
+    Shares,
+    cut_key_ids,
+)
+from dsked.wire.terms import columns_fit, share_terms
 
-Changed = Callable[[Fetch], None]
-Grown = Callable[[Terms, list[Fetch], float], None]
+#: With their names each may take some 10 KB.
+_MAX_REMEMBERED_TERMS = 256
+_Frame = tuple[list[Batch], list[GetGroup]]  # what one GET_SHARES asks for
+Changed = Callable[[Batch], None]
+Grown = Callable[[Terms, list[Batch], float], None]
 
 
 class Asking:
-    """Asks hubs, and puts what they give into the fetches.
+    """Asks hubs, and puts what they give into the batches.
 
-    `changed(fetch)` is called when a hub has answered for a fetch, or will not any more; `grown(terms,
-    fetches, now)` when one frame has brought whole shares under `terms`.
+    `changed(batch)` is called when a hub has answered for a batch, or will not any more; `grown(terms,
+    batches, now)` when one frame has brought whole shares under `terms`.
     """
 
     def __init__(
@@ -39,98 +51,174 @@ class Asking:
         self._confirmations = confirmations
         self._changed = changed
         self._grown = grown
+        self._usable: dict[tuple[object, ...], Terms] = {}  # by what groups say
 
-    def ask(self, this_round: Round, fetches: list[Fetch], now: float, *, spare_set_aside: bool) -> None:
-        """Ask every hub for those of `fetches` that it has not answered for; one GET_SHARES per hub.
+    # --- what is asked ---
+
+    def ask(
+        self, this_round: Round, wanted: dict[Batch, dict[Fetch, None]], now: float, *, spare_set_aside: bool
+    ) -> None:
+        """Ask every hub for those keys of `wanted` that it has not answered for; one GET_SHARES per hub.
 
         `spare_set_aside`: not the hubs that are set aside for their initiator, if there are enough others.
         """
-        initiators = {fetch.id[0] for fetch in fetches} if spare_set_aside else set()
-        spared = {initiator: self._spared(initiator, now) for initiator in initiators}
-        for hub in self._hubs.usable():
-            groups: dict[str, list[GetKey]] = {}
-            asked: list[Fetch] = []
-            for fetch in fetches:
-                if hub.x in fetch.asked or fetch.has_answered(hub.x):
-                    continue
-                if hub.x in spared.get(fetch.id[0], ()):
-                    continue
-                groups.setdefault(fetch.id[0], []).append(GetKey(fetch.id[1], fetch.offset(hub.x)))
-                asked.append(fetch)
-                if len(asked) == MAX_KEYS_PER_FRAME:
-                    self._send(this_round, hub, groups, asked, now)
-                    groups, asked = {}, []
-            if asked:
-                self._send(this_round, hub, groups, asked, now)
-
-    def _spared(self, initiator: str, now: float) -> set[int]:
-        """The xs of hubs that are set aside, where there are enough others."""
         usable = self._hubs.usable()
+        spared: dict[str, set[int]] = {}
+        if spare_set_aside and not self._evidence.nothing_known:
+            initiators = {batch.initiator for batch in wanted}
+            spared = {initiator: self._spared(initiator, usable, now) for initiator in initiators}
+        batches = [part for batch, fetches in wanted.items() for part in _parts(batch, list(fetches), usable)]
+        fresh = not spared and all(batch.untouched for batch in batches)
+        frames = [(frame, _groups(frame, 0)) for frame in _frames(batches)] if fresh else []
+        for hub in usable:
+            for frame, groups in frames if fresh else self._frames_for(hub.x, batches, spared):
+                self._send(this_round, hub, frame, groups, now)
+
+    @staticmethod
+    def _frames_for(x: int, batches: Sequence[Batch], spared: Mapping[str, set[int]]) -> list[_Frame]:
+        """What one hub is asked for, where it is not the same for all."""
+        asked = [
+            batch for batch in batches if batch.may_be_asked(x) and x not in spared.get(batch.initiator, ())
+        ]
+        return [(frame, _groups(frame, x)) for frame in _frames(asked)]
+
+    def _spared(self, initiator: str, usable: Sequence[HubPeer], now: float) -> set[int]:
+        """The xs of hubs that are set aside, where there are enough others."""
         aside = {hub.x for hub in usable if self._evidence.is_set_aside(initiator, hub.name, now)}
         return aside if len(usable) - len(aside) >= self._hubs.k else set()
 
     def _send(
-        self, this_round: Round, hub: HubPeer, groups: dict[str, list[GetKey]], asked: list[Fetch],
-        now: float,
-    ) -> None:  # fmt: skip
-        done, taken = hub.take_confirmations()
+        self, this_round: Round, hub: HubPeer, batches: Sequence[Batch], groups: list[GetGroup], now: float
+    ) -> None:
+        done = hub.take_confirmations()
         wait_ms = max(int((this_round.deadline - now) * 1000), 0)
-        message = GetShares([GetGroup(name, keys) for name, keys in groups.items()], wait_ms, done)
-        outstanding = {fetch.id: fetch for fetch in asked}
-        for fetch in asked:
-            fetch.asked.add(hub.x)
-            fetch.missing.pop(hub.x, None)
-        request_id = hub.request(message, partial(self._answered, hub, outstanding, taken))
+        inquiry, taken = Inquiry(batches), done[:]
+        for batch in batches:
+            batch.ask(hub.x, inquiry)
+        answered = partial(self._answered, hub, inquiry, taken)
+        request_id = hub.request(GetShares(groups, wait_ms, done), answered)
         if request_id is not None:
             this_round.asked.append((hub, request_id))
             return
-        for fetch in asked:  # as if it had not been asked
-            fetch.asked.discard(hub.x)
+        for batch in batches:  # as if it had not been asked
+            batch.answered(hub.x)
         self._confirmations.again(hub, taken, now)
 
+    # --- what is answered ---
+
     def _answered(
-        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], confirmed: list[FetchId],
-        message: Message | None, now: float,
-    ) -> bool:  # fmt: skip
+        self, hub: HubPeer, inquiry: Inquiry, confirmed: list[Confirmed], message: Message | None, now: float
+    ) -> bool:
         if not isinstance(message, Shares):  # the session is lost, or the hub answers nonsense
-            for fetch in outstanding.values():
-                self._answered_for(hub, fetch)
+            for batch in tuple(inquiry.batches):
+                self._answered_for(hub, batch)
             if message is None:
                 self._confirmations.again(hub, confirmed, now)
             confirmed.clear()
             return True
         confirmed.clear()
-        self._take_shares(hub, outstanding, message, now)
+        self._take_shares(hub, inquiry, message, now)
         for missing in message.missing:
-            unanswered = outstanding.pop((missing.initiator, missing.key_id), None)
-            if unanswered is not None:
-                unanswered.missing[hub.x] = missing.code
-                self._answered_for(hub, unanswered)
-        return not outstanding
+            for batch in self._batches_of(inquiry, missing.initiator, missing.key_ids):
+                batch.take_missing(hub.x, missing.code)
+                self._answered_for(hub, batch)
+        return not inquiry.batches
 
-    def _answered_for(self, hub: HubPeer, fetch: Fetch) -> None:
-        fetch.asked.discard(hub.x)
-        self._changed(fetch)
+    def _answered_for(self, hub: HubPeer, batch: Batch) -> None:
+        batch.answered(hub.x)
+        self._changed(batch)
 
-    def _take_shares(
-        self, hub: HubPeer, outstanding: dict[FetchId, Fetch], message: Shares, now: float
-    ) -> None:
-        grown: dict[Terms, list[Fetch]] = {}
+    def _take_shares(self, hub: HubPeer, inquiry: Inquiry, message: Shares, now: float) -> None:
+        grown: dict[Terms, list[Batch]] = {}
         for group in message.groups:
-            terms = share_terms(group)
-            for key in group.keys:
-                fetch = outstanding.get((group.initiator.client, key.key_id))
-                if fetch is None:
-                    continue
-                if terms is None or not usable_terms(terms, key.code, self._client, self._hubs.k):
-                    outstanding.pop(fetch.id)
-                    fetch.take_unusable(hub.x)
-                    self._answered_for(hub, fetch)
-                    continue
-                if self._fetches.take(fetch, hub.x, terms, key) is not None:
-                    grown.setdefault(terms, []).append(fetch)
-                if fetch.has_answered(hub.x):
-                    outstanding.pop(fetch.id)
-                    self._answered_for(hub, fetch)
-        for terms, fetches in grown.items():
-            self._grown(terms, fetches, now)
+            terms = self._terms_of(group)
+            if terms is None or not columns_fit(terms, group, 1):
+                for batch in self._batches_of(inquiry, group.initiator.client, group.key_ids):
+                    batch.take_unusable(hub.x)
+                    self._answered_for(hub, batch)
+                continue
+            whole = self._take_group(hub.x, inquiry, terms, group)
+            for batch in whole:
+                self._answered_for(hub, batch)
+            grown.setdefault(terms, []).extend(whole)
+        for terms, batches in grown.items():
+            self._grown(terms, batches, now)
+
+    def _terms_of(self, group: ShareGroup) -> Terms | None:
+        """The terms of a group, if its shares may be tried. What all hubs say alike is looked at once."""
+        parties = [
+            name for body in (group.initiator, *group.responders) for name in (body.client, body.encryptor)
+        ]
+        said = (group.n, group.k, group.key_bytes, *parties)
+        known = self._usable.get(said)
+        if known is not None:
+            return known
+        terms = share_terms(group)
+        if terms is None or not usable_terms(terms, self._client, self._hubs.k):
+            return None
+        if len(self._usable) >= _MAX_REMEMBERED_TERMS:
+            self._usable.clear()
+        self._usable[said] = terms
+        return terms
+
+    def _take_group(self, x: int, inquiry: Inquiry, terms: Terms, group: ShareGroup) -> list[Batch]:
+        """The batches of which whole shares are here now."""
+        column = Column(x, terms, group.key_ids, group.shares, group.codes)
+        room = self._fetches.room(column)
+        key_ids = group.key_ids if room >= group.number else group.key_ids[: room * KEY_ID_BYTES]
+        batches = self._batches_of(inquiry, group.initiator.client, key_ids)
+        in_part = len(group.shares) < terms.key_bytes
+        return [
+            batch
+            for batch in batches
+            if self._fetches.take(batch, column.of(batch.key_ids), group.offset, in_part=in_part)
+        ]
+
+    def _batches_of(self, inquiry: Inquiry, initiator: str, key_ids: bytes) -> list[Batch]:
+        """The batches of these keys and no others, as far as `inquiry` has not been answered for them."""
+        first = self._fetches.find(initiator, key_ids[:KEY_ID_BYTES])
+        if first is not None and first.batch.key_ids == key_ids:
+            return [first.batch] if first.batch in inquiry.batches else []
+        answered: dict[Batch, dict[Fetch, None]] = {}
+        for key_id in cut_key_ids(key_ids):
+            fetch = self._fetches.find(initiator, key_id)
+            if fetch is not None and fetch.batch in inquiry.batches:
+                answered.setdefault(fetch.batch, {})[fetch] = None
+        return [batch.split(fetches) for batch, fetches in answered.items()]
+
+
+def _parts(batch: Batch, fetches: Sequence[Fetch], usable: Iterable[HubPeer]) -> Iterator[Batch]:
+    """These of its keys alone, in batches that fit into one frame; itself where no hub is to be asked."""
+    if len(fetches) == len(batch.fetches) <= MAX_KEYS_PER_FRAME:
+        yield batch
+        return
+    if not any(batch.may_be_asked(hub.x) for hub in usable):
+        return
+    for start in range(0, len(fetches), MAX_KEYS_PER_FRAME):
+        yield batch.split(fetches[start : start + MAX_KEYS_PER_FRAME])
+
+
+def _frames(batches: Sequence[Batch]) -> Iterator[list[Batch]]:
+    """The batches that one frame asks for."""
+    frame: list[Batch] = []
+    number = 0
+    for batch in batches:
+        if number + len(batch.fetches) > MAX_KEYS_PER_FRAME:
+            yield frame
+            frame, number = [], 0
+        frame.append(batch)
+        number += len(batch.fetches)
+    if frame:
+        yield frame
+
+
+def _groups(batches: Sequence[Batch], x: int) -> list[GetGroup]:
+    """What a hub is asked for: by initiator, and apart what it has given a part of."""
+    whole: dict[str, list[bytes]] = {}
+    parts = []
+    for batch in batches:
+        if offset := batch.offset(x):
+            parts.append(GetGroup(batch.initiator, batch.key_ids, offset))
+        else:
+            whole.setdefault(batch.initiator, []).append(batch.key_ids)
+    return [GetGroup(initiator, b"".join(key_ids), 0) for initiator, key_ids in whole.items()] + parts

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dsked.client.hub_peer import Confirmation, HubPeer
+from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.limits import DONE_FLUSH_S
 from dsked.timers import Timers
+from dsked.wire.messages import Confirmed
 
 
 class Confirmations:
@@ -21,16 +22,17 @@ class Confirmations:
         self._timers = timers
         self._flushing = False
 
-    def rebuilt(self, confirmation: Confirmation, now: float) -> None:
-        """A key is there: every hub may forget its share, even one that has not been asked for it."""
+    def rebuilt(self, initiator: str, key_ids: bytes, now: float) -> None:
+        """Keys are there: every hub may forget its shares, even one that has not been asked for them."""
+        confirmed = Confirmed(initiator, key_ids)
         for hub in self._hubs:
-            hub.confirm(confirmation)
+            hub.confirm(confirmed)
         self._flush_later(now)
 
-    def again(self, hub: HubPeer, confirmations: Iterable[Confirmation], now: float) -> None:
+    def again(self, hub: HubPeer, confirmed: Iterable[Confirmed], now: float) -> None:
         """These did not reach `hub`."""
-        for confirmation in confirmations:
-            hub.confirm(confirmation)
+        for column in confirmed:
+            hub.confirm(column)
         self._flush_later(now)
 
     def _flush_later(self, now: float) -> None:

@@ -1,4 +1,7 @@
-"""One key request of the initiator on its way to the hubs: its shares, who has them, when to answer.
+"""Key requests of the initiator on their way to the hubs together: who has their shares, when to answer.
+
+What one turn asks for under the same terms is one dealing. Its shares travel together and are mostly
+acknowledged together, so hubs are counted for the dealing; what a hub refused is kept with the request.
 
 The acknowledgement rule (proto/keys.md, section 3): wait for min(k + floor((n - k) / 2),
 hubs counted), never fewer than k; once k are in, 50 ms more at most; 0.8 s in all.
@@ -17,9 +20,9 @@ from dsked.errors import (
     PoolExhaustedError,
     TooFewHubsError,
 )
-from dsked.keys import Done, Key
-from dsked.limits import ACK_GRACE_S
-from dsked.sharing.shares import HubShare
+from dsked.keys import Done, Key, Outcome
+from dsked.limits import ACK_GRACE_S, KEY_ID_BYTES
+from dsked.secrecy import no_pickle
 from dsked.sharing.terms import Terms
 from dsked.timers import Timer
 
@@ -32,7 +35,7 @@ _REFUSALS: dict[int, tuple[type[DskedError], str]] = {
 
 
 class SharedTimer:
-    """The time limit of requests that left together: cancelled when the last of them is answered.
+    """The time limit of dealings that left together: cancelled when the last of them is answered.
 
     A limit that ran on would keep their keys and shares in memory until its end.
     """
@@ -44,61 +47,95 @@ class SharedTimer:
             deal.limit = self
 
     def answered(self) -> None:
-        """One of the requests is answered."""
+        """All requests of one of the dealings are answered."""
         self._open -= 1
         if not self._open:
             self._timer.cancel()
 
 
+class KeyRequest:
+    """The keys of one request: `number` of them. `done` is called once, with the keys or with an error."""
+
+    __slots__ = ("done", "number", "refusals", "start")
+
+    def __init__(self, number: int, done: Done) -> None:
+        self.number = number
+        self.done: Done | None = done
+        self.start = 0  # its first key's place in the dealing
+        self.refusals: dict[int, int] | None = None  # hub index -> ErrorCode
+
+    def refused_by(self, hubs: set[int]) -> int:
+        """How many of these hubs have refused one of its keys."""
+        return sum(hub in hubs for hub in self.refusals) if self.refusals is not None else 0
+
+
 class Deal:
-    """The keys of one request. `done` is called once, with the keys or with an error."""
+    """A dealing: the keys of all `requests`, one behind the other, in the order of the requests."""
 
     __slots__ = (
-        "acked", "counted", "done", "expires_at", "failed", "k", "k_at", "keys", "limit", "needed",
-        "possible", "shares", "terms", "timer", "unacked",
+        "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at", "key_ids", "keys",
+        "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
     )  # fmt: skip
 
-    def __init__(self, terms: Terms, keys: list[Key], done: Done) -> None:
+    def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
         self.terms = terms
-        self.k = terms.k
+        self.requests = dict.fromkeys(requests)  # those that are not answered yet, in order
+        self.key_ids = key_ids
         self.keys = keys
-        self.done: Done | None = done
         self.expires_at = 0.0
-        self.shares: dict[int, list[HubShare]] = {}  # hub index -> shares not acknowledged yet
-        self.unacked: dict[int, int] = {}  # hub index -> keys not acknowledged yet
-        self.acked: set[int] = set()
-        self.failed: dict[int, int] = {}  # hub index -> ErrorCode
+        self.unanswered = dict.fromkeys(range(terms.n), len(key_ids) // KEY_ID_BYTES)  # by hub index
+        self.acked: set[int] = set()  # hubs that have answered for all keys, and taken some
+        self._taken: set[int] = set()  # hubs that have taken some
         self.counted: frozenset[int] = frozenset()
-        self.possible: set[int] = set()  # hubs with a session that have not refused
-        self.needed = self.k
+        self.possible: set[int] = set()  # hubs with a session
+        self.needed = terms.k
         self.k_at: float | None = None  # when the k-th acknowledgement came
+        self.grace_over = False
+        self.has_refusals = False
         self.timer: Timer | None = None  # of the grace
         self.limit: SharedTimer | None = None
+        start = 0
+        for request in requests:
+            request.start = start
+            start += request.number
+
+    __reduce__ = no_pickle
 
     def scattered(self, expires_at: float, possible: set[int], counted: frozenset[int]) -> None:
         """The shares leave now: the hubs counted set the acknowledgement rule's number."""
         self.expires_at, self.possible, self.counted = expires_at, possible, counted
-        comfortable = self.k + (self.terms.n - self.k) // 2
-        self.needed = max(self.k, min(comfortable, len(counted)))
+        k = self.terms.k
+        self.needed = max(k, min(k + (self.terms.n - k) // 2, len(counted)))
 
     @property
-    def answered(self) -> bool:
-        """True once `done` was called."""
-        return self.done is None
+    def number(self) -> int:
+        """How many keys."""
+        return len(self.key_ids) // KEY_ID_BYTES
 
     @property
     def abandoned(self) -> bool:
-        """True when the request failed: shares that have not left are not worth sending."""
-        return self.done is None and len(self.acked) < self.k
+        """True when all requests have failed: shares that have not left are not worth sending."""
+        return not self.requests and len(self.acked) < self.terms.k
 
-    def acknowledge(self, hub: int, now: float) -> bool:
-        """One key is at `hub`. True when all keys are, for the first time."""
-        left = self.unacked[hub] = self.unacked[hub] - 1
-        if left or hub in self.failed:
+    # --- what hubs say ---
+
+    def refuse(self, hub: int, code: int, first: int, number: int) -> None:
+        """`hub` refused, or cannot take, `number` keys from the one at `first` on."""
+        self.has_refusals = True
+        for request in self.requests:
+            if request.start < first + number and first < request.start + request.number:
+                request.refusals = request.refusals or {}
+                request.refusals.setdefault(hub, code)
+
+    def answered_by(self, hub: int, number: int, taken: int, now: float) -> bool:
+        """`hub` has taken so many of `number` further keys. True once it has answered for all."""
+        if taken:
+            self._taken.add(hub)
+        left = self.unanswered[hub] = self.unanswered[hub] - number
+        if left or hub not in self._taken:
             return False
         self.acked.add(hub)
-        self.shares.pop(hub, None)
-        if len(self.acked) == self.k:
+        if len(self.acked) == self.terms.k:
             self.k_at = now
         return True
 
@@ -106,29 +143,41 @@ class Deal:
         """True while an acknowledgement still comes in good time."""
         return self.k_at is None or now <= self.k_at + ACK_GRACE_S
 
-    def fail(self, hub: int, code: int) -> None:
-        """`hub` refused, or cannot take, the shares."""
-        self.failed[hub] = code
-        self.possible.discard(hub)
-        self.acked.discard(hub)
-        self.shares.pop(hub, None)
+    def nr_acked(self, request: KeyRequest) -> int:
+        """The hubs that have taken all keys of a request."""
+        return len(self.acked) - request.refused_by(self.acked)
 
-    def succeed(self) -> None:
+    def is_hopeless(self, request: KeyRequest) -> bool:
+        """True when fewer than k hubs are left that may take the keys of a request."""
+        return len(self.possible) - request.refused_by(self.possible) < self.terms.k
+
+    # --- the ends of requests ---
+
+    def succeed(self, request: KeyRequest) -> None:
         """Hand the keys to the caller; the shares of hubs that are not in yet stay."""
-        done, self.done = self.done, None
-        keys, self.keys = self.keys, []
-        self._stop_timers()
-        assert done is not None
-        done(keys)
+        ids = request.start * KEY_ID_BYTES
+        size = self.terms.key_bytes
+        keys = [
+            Key(
+                self.key_ids[ids + i * KEY_ID_BYTES : ids + (i + 1) * KEY_ID_BYTES],
+                self.keys[(request.start + i) * size : (request.start + i + 1) * size],
+            )
+            for i in range(request.number)
+        ]
+        self._end(request, keys)
 
-    def give_up(self, error: DskedError) -> None:
-        """Fail the request; no key of it ever leaves."""
-        done, self.done = self.done, None
-        self.keys = []
-        self.shares.clear()
-        self._stop_timers()
+    def give_up(self, request: KeyRequest, error: DskedError) -> None:
+        """Fail a request; no key of it ever leaves."""
+        self._end(request, error)
+
+    def _end(self, request: KeyRequest, outcome: Outcome) -> None:
+        del self.requests[request]
+        if not self.requests:
+            self.keys = b""
+            self._stop_timers()
+        done, request.done = request.done, None
         assert done is not None
-        done(error)
+        done(outcome)
 
     def _stop_timers(self) -> None:
         if self.timer is not None:
@@ -138,10 +187,11 @@ class Deal:
             self.limit.answered()
             self.limit = None
 
-    def refusal(self) -> DskedError:
+    def refusal(self, request: KeyRequest) -> DskedError:
         """Why too few hubs have taken the shares."""
-        codes = Counter(self.failed.values()).most_common(1)
-        text = f"{len(self.acked)} of {self.terms.n} hubs took the key's shares, {self.k} are needed"
+        codes = Counter((request.refusals or {}).values()).most_common(1)
+        acked, n, k = self.nr_acked(request), self.terms.n, self.terms.k
+        text = f"{acked} of {n} hubs took the key's shares, {k} are needed"
         if codes and codes[0][0] in _REFUSALS:
             kind, why = _REFUSALS[codes[0][0]]
             return kind(f"{text}: {codes[0][1]} hubs {why}")

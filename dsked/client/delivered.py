@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dsked.client.fetch import FetchId
+from collections.abc import Collection
+
 from dsked.expiring import ExpiringKeyIds
 from dsked.limits import MAX_REMEMBERED_DELIVERIES
 
-Delivery = tuple[FetchId, str]  # and the encryptor
+Recipient = tuple[str, str]  # (initiator client, encryptor)
 
 
 class Delivered:
@@ -14,25 +15,25 @@ class Delivered:
 
     def __init__(self) -> None:
         self._key_ids = ExpiringKeyIds()
+        self.among = self._key_ids.among  # of (recipient, key IDs): those that the encryptor has got
 
     def __len__(self) -> int:
         return len(self._key_ids)
 
-    def __contains__(self, delivery: Delivery) -> bool:
-        (initiator, key_id), encryptor = delivery
-        return self._key_ids.contains((initiator, encryptor), key_id)
-
-    def full(self, more: int) -> bool:
-        """True when `more` deliveries could not be remembered."""
+    def full(self, more: int, now: float) -> bool:
+        """True when `more` deliveries could not be remembered, beside those whose time is not out."""
+        if len(self._key_ids) + more <= MAX_REMEMBERED_DELIVERIES:
+            return False
+        self.forget_expired(now)
         return len(self) + more > MAX_REMEMBERED_DELIVERIES
 
-    def add(self, delivery: Delivery, now: float, for_s: float) -> None:
-        """Remember a delivery for at least so long, and forget those whose time is out."""
-        self.forget_expired(now)
-        (initiator, key_id), encryptor = delivery
-        self._key_ids.add((initiator, encryptor), key_id, now, for_s)
+    def add(self, recipient: Recipient, key_ids: Collection[bytes], now: float, for_s: float) -> None:
+        """Remember deliveries for at least so long; none may be remembered already, or stand there twice."""
+        self._key_ids.add_many(recipient, key_ids, now, for_s)
 
     def forget_expired(self, now: float) -> None:
         """Forget those whose time is out."""
-        for _ in self._key_ids.forget_expired(now):
-            pass
+        until = self._key_ids.next_expiry()
+        if until is not None and until <= now:
+            for _ in self._key_ids.forget_expired(now):
+                pass

@@ -71,6 +71,11 @@ class Evidence:
             record.set_aside_until = max(lately)
         return anew
 
+    @property
+    def nothing_known(self) -> bool:
+        """True while no hub was ever seen to differ."""
+        return not self._against
+
     def number(self, initiator: str, hub: str) -> int:
         """Mismatches of `hub` for keys of `initiator`."""
         entry = self._against.get(hub, _Record()).by_initiator.get(initiator)

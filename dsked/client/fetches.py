@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 
-from dsked.client.fetch import Fetch, FetchId
+from dsked.client.columns import Column
+from dsked.client.fetch import Batch, Fetch
 from dsked.fair_limit import FairLimit
 from dsked.limits import FETCH_DEADLINE_S, MAX_FETCHES, MAX_HELD_SHARE_BYTES_PER_HUB
-from dsked.sharing.terms import Terms
 from dsked.timers import Timers
-from dsked.wire.messages import ShareKey
 
 
 class Fetches:
@@ -18,7 +17,7 @@ class Fetches:
 
     def __init__(self, timers: Timers) -> None:
         self._timers = timers
-        self._by_id: dict[FetchId, Fetch] = {}
+        self._by_id: dict[tuple[str, bytes], Fetch] = {}
         self._held_bytes: Counter[int] = Counter()  # of shares, by x of the hub that gave them
         self._of_callers = FairLimit()
         self._sweeping = False
@@ -33,41 +32,75 @@ class Fetches:
         """True when an encryptor may ask for so many further keys."""
         return self._of_callers.fits(caller, number, MAX_FETCHES)
 
-    def of(self, fetch_id: FetchId, caller: str, now: float, keep_s: float) -> Fetch:
-        """The fetch of a key; a new one is on the account of the encryptor that asks first."""
-        fetch = self._by_id.get(fetch_id)
-        if fetch is None:
-            fetch = self._by_id[fetch_id] = Fetch(fetch_id, now + keep_s, caller)
-            self._of_callers.take(caller, 1)
-            self._sweep_later()
-        return fetch
+    def find(self, initiator: str, key_id: bytes) -> Fetch | None:
+        """The fetch of a key."""
+        return self._by_id.get((initiator, key_id))
 
-    def take(self, fetch: Fetch, x: int, terms: Terms, key: ShareKey) -> Terms | None:
-        """As Fetch.take; nothing is taken from a hub that has filled what it may fill."""
-        if self._by_id.get(fetch.id) is not fetch:
-            return None
-        if self._held_bytes[x] + len(key.share) > MAX_HELD_SHARE_BYTES_PER_HUB:
-            return None
-        before = fetch.held_bytes(x)
-        grown = fetch.take(x, terms, key.offset, key.share, key.code)
-        self._held_bytes[x] += fetch.held_bytes(x) - before
-        return grown
+    def of(self, fresh: Batch, key_ids: Iterable[bytes], caller: str, keep_until: float) -> list[Fetch]:
+        """The fetches of keys; new ones become part of `fresh`, a batch that has not been asked for yet.
 
-    def forget_shares(self, fetch: Fetch) -> None:
-        """The shares of a key that was rebuilt and judged are of no more use."""
-        if self._by_id.get(fetch.id) is fetch:
-            for x in fetch.xs():
-                self._held_bytes[x] -= fetch.held_bytes(x)
-        fetch.forget_shares()
+        These are on the account of the encryptor that asks first.
+        """
+        initiator, by_id, before = fresh.initiator, self._by_id, len(self._by_id)
+        fetches = []
+        for key_id in key_ids:
+            fetch_id = (initiator, key_id)
+            fetch = by_id.get(fetch_id)
+            if fetch is None:
+                fetch = by_id[fetch_id] = fresh.fetches[key_id] = Fetch(fetch_id, fresh, caller, keep_until)
+            fetches.append(fetch)
+        if len(by_id) > before:
+            self._of_callers.take(caller, len(by_id) - before)
+            if not self._sweeping:
+                self._sweep_later()
+        return fetches
 
-    def drop(self, fetch: Fetch) -> None:
-        """Forget a fetch."""
-        if self._by_id.get(fetch.id) is fetch:
-            for x in fetch.xs():
-                self._held_bytes[x] -= fetch.held_bytes(x)
+    # --- shares ---
+
+    def room(self, column: Column) -> int:
+        """How many keys of a column may be kept: a hub may fill so much and no more."""
+        return max((MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x]) // column.key_size, 0)
+
+    def take(self, batch: Batch, column: Column, offset: int, *, in_part: bool) -> bool:
+        """What a hub has given of a batch; in part, from `offset` bytes on, of one key alone.
+
+        True when whole shares are here by it.
+        """
+        x = column.x
+        if not in_part and x not in batch.pieces:
+            batch.take(column)
+            self._held_bytes[x] += len(column.shares) + len(column.codes)
+            return True
+        before = batch.held_bytes(x)
+        whole = batch.take_piece(x, column.terms, offset, column.shares, column.codes)
+        self._held_bytes[x] += batch.held_bytes(x) - before
+        return whole
+
+    def forget_shares(self, batch: Batch) -> None:
+        """The shares of keys that were rebuilt and judged are of no more use."""
+        self._count_bytes(batch, -1)
+        batch.forget_shares()
+
+    def drop(self, batch: Batch, fetches: Collection[Fetch]) -> None:
+        """Forget these, which are of one batch."""
+        if not fetches:
+            return
+        self._count_bytes(batch, -1)
+        batch.drop(fetches)
+        self._count_bytes(batch, 1)
+        for fetch in fetches:
             del self._by_id[fetch.id]
-            fetch.searches.clear()  # what is under way for it ends
-            self._of_callers.give_back(fetch.first_caller, 1)
+        for caller, number in Counter([fetch.first_caller for fetch in fetches]).items():
+            self._of_callers.give_back(caller, number)
+
+    def _count_bytes(self, batch: Batch, sign: int) -> None:
+        number = sign * len(batch.fetches)
+        for x, column in batch.columns.items():
+            self._held_bytes[x] += number * column.key_size
+        for x in batch.pieces:
+            self._held_bytes[x] += sign * batch.held_bytes(x)
+
+    # --- time ---
 
     def _sweep_later(self) -> None:
         if not self._sweeping and self._by_id:
@@ -85,5 +118,5 @@ class Fetches:
                 oldest.keep_until = now + FETCH_DEADLINE_S
                 self._by_id[oldest.id] = self._by_id.pop(oldest.id)
             else:
-                self.drop(oldest)
+                self.drop(oldest.batch, [oldest])
         self._sweep_later()

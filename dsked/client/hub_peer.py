@@ -31,7 +31,6 @@ from dsked.wire.messages import Confirmed, Message, Ping, PsrdBlock, PsrdRequest
 #: answer may come; the handler says True when the last one is there.
 OnAnswer = Callable[[Message | None, float], bool]
 _MAX_REQUEST_ID = 0xFFFF_FFFF
-Confirmation = tuple[str, bytes]  # (initiator client, key ID)
 NO_PSRD = "no PSRD of this hub yet: import a bundle (dskectl psrd import)"
 
 
@@ -56,11 +55,12 @@ class HubPeer:
         self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
         self.share_timeout_ms = 0
         self._refill_settings = refill
-        self._refills: dict[Side, Refill] = {}
+        self._own_refill, self._peer_refill = Refill(refill), Refill(refill)
         self._next_request_id = 0
         self._calls: dict[int, OnAnswer] = {}
         self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
-        self._done: deque[Confirmation] = deque(maxlen=MAX_REMEMBERED_DONE_PER_HUB)
+        self._done: deque[Confirmed] = deque()
+        self._nr_done = 0  # keys of them
 
     @property
     def trouble(self) -> str:
@@ -146,7 +146,7 @@ class HubPeer:
     def connected(self, connection: ClientConnection) -> None:
         """TCP is there; the handshake begins."""
         self.connection, self.changed, self.closing, self.alarmed = connection, True, "", False
-        self._refills = {side: Refill(self._refill_settings) for side in Side}
+        self._own_refill, self._peer_refill = Refill(self._refill_settings), Refill(self._refill_settings)
 
     def close(self, problem: str) -> None:
         """End the connection when the turn ends."""
@@ -187,25 +187,33 @@ class HubPeer:
     def ask_for_blocks(self, now: float) -> None:
         """Send the PSRD_REQUESTs that both pools need now."""
         connection = self.connection
-        streams = connection.streams if connection is not None else None
-        if connection is None or streams is None or not connection.delivers_blocks:
+        if connection is None or not connection.delivers_blocks:
+            return
+        streams, session = connection.streams, connection.session
+        if streams is None:
             return
         local, peer = streams.local, streams.peer
-        wanted = connection.session.pads_wanted if connection.session is not None else 0
-        self._ask(connection, Side.CLIENT, local.stream_id, in_memory(local.store).next_sequence,
-                  unused=local.unused, used=local.next, wanted=wanted, now=now)  # fmt: skip
-        self._ask(connection, Side.HUB, peer.stream_id, in_memory(peer.store).next_sequence,
-                  unused=peer.unused, used=peer.mark, wanted=0, now=now)  # fmt: skip
+        wanted = session.pads_wanted if session is not None else 0
+        self._ask(
+            connection, Side.CLIENT, local, unused=local.unused, used=local.next, wanted=wanted, now=now
+        )
+        self._ask(connection, Side.HUB, peer, unused=peer.unused, used=peer.mark, wanted=0, now=now)
 
     def _ask(
-        self, connection: ClientConnection, owner: Side, stream: bytes, next_sequence: int, *,
+        self, connection: ClientConnection, owner: Side, pool: OwnerPool | ReceiverPool, *,
         unused: int, used: int, wanted: int, now: float,
     ) -> None:  # fmt: skip
-        refill = self._refills[owner]
-        sequence = next_sequence + refill.nr_asked
-        for size in refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now):
-            connection.send_sealed(0, PsrdRequest(int(owner is Side.HUB), stream, sequence, size))
-            sequence += 1
+        refill = self._refill_of(owner)
+        nr_asked = refill.nr_asked
+        sizes = refill.sizes_to_ask(unused=unused, used=used, wanted=wanted, now=now)
+        if sizes:
+            first = in_memory(pool.store).next_sequence + nr_asked
+            for sequence, size in enumerate(sizes, start=first):
+                request = PsrdRequest(int(owner is Side.HUB), pool.stream_id, sequence, size)
+                connection.send_sealed(0, request)
+
+    def _refill_of(self, owner: Side) -> Refill:
+        return self._own_refill if owner is Side.CLIENT else self._peer_refill
 
     def take_block(self, block: PsrdBlock) -> bool:
         """Append a block. False where there is no place for it: the hub breaks the protocol."""
@@ -223,7 +231,7 @@ class HubPeer:
         store.append(block.uuid, block.data)
         if owner is Side.CLIENT:
             streams.local.peer_holds(store.end)
-        self._refills[owner].arrived()
+        self._refill_of(owner).arrived()
         return True
 
     def _may_grow(self, owner: Side, pool: OwnerPool | ReceiverPool) -> bool:
@@ -232,40 +240,52 @@ class HubPeer:
         The hub may push blocks of its own pool, beside those that were asked for.
         """
         if owner is Side.CLIENT:
-            return self._refills[owner].nr_asked > 0
+            return self._refill_of(owner).nr_asked > 0
         few = pool.store.nr_blocks < MAX_SIMULATED_BLOCKS
         return few and pool.unused <= 2 * MAX_SIMULATED_POOL_BYTES
 
     # --- confirmations ---
 
-    def confirm(self, confirmation: Confirmation) -> None:
-        """A key is rebuilt: tell the hub with the next GET_SHARES, or alone after a while."""
-        self._done.append(confirmation)
+    def confirm(self, confirmed: Confirmed) -> None:
+        """Keys are rebuilt: tell the hub with the next GET_SHARES, or alone after a while.
+
+        Of very many the oldest are forgotten: their shares time out.
+        """
+        self._done.append(confirmed)
+        self._nr_done += confirmed.number
+        while self._nr_done > MAX_REMEMBERED_DONE_PER_HUB:
+            self._nr_done -= self._done.popleft().number
 
     @property
     def has_confirmations(self) -> bool:
         """True while the hub has not been told of all rebuilt keys."""
         return bool(self._done)
 
-    def take_confirmations(self) -> tuple[list[Confirmed], list[Confirmation]]:
-        """What fits into one frame: as the message says it, and as `confirm` takes it back."""
-        taken = [self._done.popleft() for _ in range(min(len(self._done), MAX_KEYS_PER_FRAME))]
-        by_initiator: dict[str, list[bytes]] = {}
-        for initiator, key_id in taken:
-            by_initiator.setdefault(initiator, []).append(key_id)
-        return [Confirmed(initiator, ids) for initiator, ids in by_initiator.items()], taken
+    def take_confirmations(self) -> list[Confirmed]:
+        """What fits into one frame; `confirm` takes it back."""
+        columns: dict[str, list[bytes]] = {}
+        room = MAX_KEYS_PER_FRAME
+        while self._done and self._done[0].number <= room:
+            confirmed = self._done.popleft()
+            room -= confirmed.number
+            columns.setdefault(confirmed.initiator, []).append(confirmed.key_ids)
+        self._nr_done -= MAX_KEYS_PER_FRAME - room
+        return [Confirmed(initiator, b"".join(key_ids)) for initiator, key_ids in columns.items()]
 
     def send_confirmations(self) -> None:
         """A PING that carries them; repeated until acknowledged."""
         assert self.connection is not None and self.connection.session is not None
-        done, taken = self.take_confirmations()
         ping = self.connection.session.ping()
-        ping.done = done
+        ping.done = done = self.take_confirmations()
 
         def answered(message: Message | None, now: float) -> bool:
             if message is None:
-                self._done.extendleft(reversed(taken))
+                self._confirm_again(done)
             return isinstance(message, Ping)
 
         if self.request(ping, answered) is None:
-            self._done.extendleft(reversed(taken))
+            self._confirm_again(done)
+
+    def _confirm_again(self, done: list[Confirmed]) -> None:
+        for confirmed in done:
+            self.confirm(confirmed)

@@ -8,33 +8,39 @@ under new pad bytes, never dealt again.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
-from dsked.client.deal import Deal, SharedTimer
+from dsked.client.deal import Deal, KeyRequest, SharedTimer
 from dsked.client.evidence import Evidence
 from dsked.client.hub_peer import HubPeer
 from dsked.client.hubs import Hubs
 from dsked.client.put_frames import InFlight, PutItem, put_frames
-from dsked.errors import ErrorCode, LimitError, TooFewHubsError
+from dsked.errors import DskedError, ErrorCode, LimitError, TooFewHubsError
 from dsked.fair_limit import FairLimit
 from dsked.identifiers import as_uuid4
-from dsked.keys import Done, Key, Outcome
+from dsked.keys import Done, Outcome
 from dsked.limits import (
     ACK_GRACE_S,
     ACK_LIMIT_S,
     KEY_ID_BYTES,
+    MAX_FRAME_PAD_BYTES,
     MAX_KEY_BYTES_UNDER_WAY,
+    MAX_KEYS_PER_FRAME,
     MAX_UNSENT_SHARE_BYTES_PER_HUB,
     MAX_UNSENT_SHARES_PER_HUB,
     PROTOCOL_VERSION,
 )
-from dsked.sharing.dealing import deal
+from dsked.sharing.dealing import deal_columns
+from dsked.sharing.shares import PAIR_BYTES, HubColumns
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers
 from dsked.wire.messages import Message, PutSharesAck
 
 Random = Callable[[int], bytes]
+#: What requests that are dealt together have in common: encryptor, responders, bytes of a key.
+_About = tuple[str, tuple[Party, ...], int]
+_TAKEN = (ErrorCode.OK, ErrorCode.DONE)
 _SWEEP_S = 1.0  # what has expired is forgotten within this long
 
 
@@ -43,17 +49,21 @@ class _Unsent:
 
     def __init__(self) -> None:
         self.items: deque[PutItem] = deque()
-        self._bytes = 0
+        self._keys = self._bytes = 0
 
     def add(self, items: list[PutItem]) -> None:
         for item in items:
             self.items.append(item)
-            self._bytes += item.deal.terms.key_bytes
-        while len(self.items) > MAX_UNSENT_SHARES_PER_HUB or self._bytes > MAX_UNSENT_SHARE_BYTES_PER_HUB:
+            self._count(item, 1)
+        while self._keys > MAX_UNSENT_SHARES_PER_HUB or self._bytes > MAX_UNSENT_SHARE_BYTES_PER_HUB:
             self._drop_oldest()
 
+    def _count(self, item: PutItem, sign: int) -> None:
+        self._keys += sign * item.number
+        self._bytes += sign * item.number * item.deal.terms.key_bytes
+
     def _drop_oldest(self) -> None:
-        self._bytes -= self.items.popleft().deal.terms.key_bytes
+        self._count(self.items.popleft(), -1)
 
     def drop_expired(self, now: float) -> None:
         """No hub would store these any more."""
@@ -61,8 +71,9 @@ class _Unsent:
             self._drop_oldest()
 
     def take_all(self) -> list[PutItem]:
-        items, self._bytes = list(self.items), 0
+        items = list(self.items)
         self.items.clear()
+        self._keys = self._bytes = 0
         return items
 
 
@@ -79,7 +90,7 @@ class Initiator:
         self._timers = timers
         self._share_timeout_s = share_timeout_s
         self._random = random
-        self._turn: dict[Terms, list[Deal]] = {}
+        self._turn: dict[_About, list[KeyRequest]] = {}
         self._unsent = {hub.index: _Unsent() for hub in hubs}
         self._sweeping = False
         self._under_way = FairLimit()  # bytes of keys, by encryptor
@@ -98,18 +109,7 @@ class Initiator:
             self._under_way.give_back(encryptor, size)
             done(outcome)
 
-        initiator = Party(self._client, encryptor)
-        terms = Terms(PROTOCOL_VERSION, self._hubs.n, self._hubs.k, initiator, responders, key_bytes)
-        ids = self._random(number * KEY_ID_BYTES)
-        secrets = self._random(number * key_bytes)
-        keys = [
-            Key(
-                as_uuid4(ids[i * KEY_ID_BYTES : (i + 1) * KEY_ID_BYTES]),
-                secrets[i * key_bytes : (i + 1) * key_bytes],
-            )
-            for i in range(number)
-        ]
-        self._turn.setdefault(terms, []).append(Deal(terms, keys, finished))
+        self._turn.setdefault((encryptor, responders, key_bytes), []).append(KeyRequest(number, finished))
 
     def turn_ends(self, now: float) -> None:
         """Deal and scatter what this turn asked for."""
@@ -118,9 +118,7 @@ class Initiator:
         turn, self._turn = self._turn, {}
         usable = self._hubs.usable()
         if len(usable) < self._hubs.k:
-            for deals in turn.values():
-                for request in deals:
-                    request.give_up(self._hubs.too_few(len(usable)))
+            self._refuse_all(turn, self._hubs.too_few(len(usable)))
             return
         possible = {hub.index for hub in usable}
         counted = frozenset(
@@ -128,38 +126,41 @@ class Initiator:
             for hub in usable
             if not hub.late and not self._evidence.is_set_aside(None, hub.name, now)
         )
-        scattered: list[Deal] = []
-        for terms, deals in turn.items():
-            self._split(terms, deals)
-            for request in deals:
-                request.scattered(now + self._share_timeout_s, set(possible), counted)
-            scattered += deals
-        limit = self._timers.at(now + ACK_LIMIT_S, lambda now: self._time_is_up(scattered))
-        SharedTimer(limit, scattered)
-        self._scatter(scattered, now)
-
-    def _split(self, terms: Terms, deals: list[Deal]) -> None:
-        """Deal the keys of all requests under one set of terms as one batch."""
-        keys = [key for request in deals for key in request.keys]
-        for hub, shares in zip(self._hubs, deal(keys, terms, self._hubs.xs, self._random), strict=True):
-            start = 0
-            for request in deals:
-                end = start + len(request.keys)
-                request.shares[hub.index] = shares[start:end]
-                request.unacked[hub.index] = end - start
-                start = end
-
-    def _scatter(self, deals: list[Deal], now: float) -> None:
+        deals, columns = [], []
+        for about, requests in turn.items():
+            for some in _frame_by_frame(about, requests):
+                one, of_hubs = self._deal(about, some)
+                one.scattered(now + self._share_timeout_s, possible, counted)
+                deals.append(one)
+                columns.append(of_hubs)
+        limit = self._timers.at(now + ACK_LIMIT_S, lambda now: self._time_is_up(deals))
+        SharedTimer(limit, deals)
         for hub in self._hubs:
             items = [
-                PutItem(request, key.key_id, share)
-                for request in deals
-                if not request.abandoned  # for lack of pads, at the hubs before this one
-                for key, share in zip(request.keys, request.shares[hub.index], strict=True)
+                PutItem(one, of_hubs[hub.index], 0, one.number)
+                for one, of_hubs in zip(deals, columns, strict=True)
             ]
             self._send(hub, items, now)
-        for request in deals:
-            request.shares.clear()  # each is on its way, or waits for its hub
+
+    @staticmethod
+    def _refuse_all(turn: dict[_About, list[KeyRequest]], error: DskedError) -> None:
+        for requests in turn.values():
+            for request in requests:
+                assert request.done is not None
+                request.done(error)
+
+    def _deal(self, about: _About, requests: list[KeyRequest]) -> tuple[Deal, list[HubColumns]]:
+        """Make the keys of these requests, and deal them as one batch."""
+        encryptor, responders, key_bytes = about
+        initiator = Party(self._client, encryptor)
+        terms = Terms(PROTOCOL_VERSION, self._hubs.n, self._hubs.k, initiator, responders, key_bytes)
+        number = sum(request.number for request in requests)
+        drawn = self._random(number * (KEY_ID_BYTES + key_bytes))
+        key_ids, keys = as_uuid4(drawn[: number * KEY_ID_BYTES]), drawn[number * KEY_ID_BYTES :]
+        return (
+            Deal(terms, requests, key_ids, keys),
+            deal_columns(key_ids, keys, terms, self._hubs.xs, self._random),
+        )
 
     # --- to one hub ---
 
@@ -173,7 +174,7 @@ class Initiator:
         if not hub.registered or session is None:
             self._wait(hub, items, now)
             return
-        if not hub.pair.simulated and not self._pads_suffice(hub, items, session.pads_left):
+        if not hub.pair.simulated and not self._pads_suffice(hub, items, session.pads_left, now):
             return
         for message, in_flight in put_frames(items, session.max_pads, now):
             if hub.request(message, partial(self._answered, hub, in_flight)) is None:
@@ -196,63 +197,88 @@ class Initiator:
             self._sweeping = True
             self._timers.at(max(min(left), now) + _SWEEP_S, self._sweep)
 
-    def _pads_suffice(self, hub: HubPeer, items: list[PutItem], left: int) -> bool:
+    def _pads_suffice(self, hub: HubPeer, items: list[PutItem], left: int, now: float) -> bool:
         """A media pool that is exhausted fails its part of the requests at once, and clearly."""
         if sum(item.pad_bytes for item in items) <= left:
             return True
-        for request in {item.deal: None for item in items}:
-            self._refused(request, hub, ErrorCode.POOL_EXHAUSTED)
+        for item in items:
+            item.deal.refuse(hub.index, ErrorCode.POOL_EXHAUSTED, item.start, item.number)
+            self._answered_for(item, hub, 0, now)
         return False
 
     def _answered(self, hub: HubPeer, in_flight: InFlight, message: Message | None, now: float) -> bool:
         if message is None:
             self._send(hub, [item for item, last in in_flight if last], now)  # waits for the next session
             return True
-        codes = message.codes if isinstance(message, PutSharesAck) else []
-        if len(codes) != len(in_flight):
-            codes = [ErrorCode.BAD_REQUEST] * len(in_flight)
-        for (item, last), code in zip(in_flight, codes, strict=True):
-            if code in (ErrorCode.OK, ErrorCode.DONE):
-                if last:
-                    self._acknowledged(item.deal, hub, now)
-            elif code != ErrorCode.PARTIAL or last:
-                self._refused(item.deal, hub, code)
+        codes = message.codes if isinstance(message, PutSharesAck) else b""
+        number = sum(item.number for item, _ in in_flight)
+        if len(codes) != number:
+            codes = bytes([ErrorCode.BAD_REQUEST]) * number
+        start = 0
+        for item, last in in_flight:
+            self._take_codes(hub, item, codes[start : start + item.number], now, last=last)
+            start += item.number
         return True
+
+    def _take_codes(self, hub: HubPeer, item: PutItem, codes: bytes, now: float, *, last: bool) -> None:
+        taken = codes.count(ErrorCode.OK) + codes.count(ErrorCode.DONE)
+        if taken != len(codes):
+            for place, code in enumerate(codes, start=item.start):
+                if code not in _TAKEN and (last or code != ErrorCode.PARTIAL):
+                    item.deal.refuse(hub.index, code, place, 1)
+        if last:
+            self._answered_for(item, hub, taken, now)
 
     # --- the acknowledgement rule ---
 
-    def _acknowledged(self, request: Deal, hub: HubPeer, now: float) -> None:
-        if not request.acknowledge(hub.index, now):
-            return
-        if hub.late and request.within_grace(now):
+    def _answered_for(self, item: PutItem, hub: HubPeer, taken: int, now: float) -> None:
+        """`hub` has taken so many of these keys, and refused the others."""
+        one = item.deal
+        if one.answered_by(hub.index, item.number, taken, now) and hub.late and one.within_grace(now):
             hub.late = False
-        if request.answered:
+        self._settle(one, now)
+
+    def _settle(self, one: Deal, now: float) -> None:
+        """Answer the requests that can be answered, and wait for a grace once k hubs are in."""
+        k = self._hubs.k
+        if len(one.acked) < k and not one.has_refusals:
             return
-        if len(request.acked) >= request.needed:
-            request.succeed()
-        elif len(request.acked) == self._hubs.k:
-            request.timer = self._timers.at(now + ACK_GRACE_S, lambda now: self._grace_ends(request))
+        enough = k if one.grace_over else one.needed
+        for request in tuple(one.requests):
+            nr_acked = one.nr_acked(request)
+            if nr_acked >= enough:
+                one.succeed(request)
+            elif one.is_hopeless(request):
+                one.give_up(request, one.refusal(request))
+            elif nr_acked >= k and one.timer is None:
+                one.timer = self._timers.at(now + ACK_GRACE_S, lambda now: self._grace_ends(one, now))
 
-    def _grace_ends(self, request: Deal) -> None:
+    def _grace_ends(self, one: Deal, now: float) -> None:
         for hub in self._hubs:
-            if hub.index in request.counted and hub.index not in request.acked:
+            if hub.index in one.counted and hub.index not in one.acked:
                 hub.late = True
-        if not request.answered:
-            request.succeed()
-
-    def _refused(self, request: Deal, hub: HubPeer, code: int) -> None:
-        if hub.index not in request.failed:
-            request.fail(hub.index, code)
-            if not request.answered and len(request.possible) < self._hubs.k:
-                request.give_up(request.refusal())
+        one.grace_over = True
+        self._settle(one, now)
 
     def _time_is_up(self, deals: list[Deal]) -> None:
-        for request in deals:
-            if not request.answered:
-                waited = f"in {ACK_LIMIT_S} s"
-                request.give_up(
-                    TooFewHubsError(
-                        f"{len(request.acked)} of {self._hubs.n} hubs acknowledged {waited}, "
-                        f"{self._hubs.k} are needed"
-                    )
+        for one in deals:
+            for request in tuple(one.requests):
+                error = TooFewHubsError(
+                    f"{one.nr_acked(request)} of {self._hubs.n} hubs acknowledged in {ACK_LIMIT_S} s, "
+                    f"{self._hubs.k} are needed"
                 )
+                one.give_up(request, error)
+
+
+def _frame_by_frame(about: _About, requests: list[KeyRequest]) -> Iterator[list[KeyRequest]]:
+    """The requests in groups whose keys fit into one frame, so that none waits for many others' shares."""
+    per_key = about[2] + PAIR_BYTES * len(about[1])
+    some: list[KeyRequest] = []
+    room = most = min(MAX_KEYS_PER_FRAME, max(MAX_FRAME_PAD_BYTES // per_key, 1))
+    for request in requests:
+        if some and request.number > room:
+            yield some
+            some, room = [], most
+        some.append(request)
+        room -= request.number
+    yield some

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from functools import partial
 
 from dsked.client.evidence import Evidence
-from dsked.client.fetch import Fetch, FetchId
+from dsked.client.fetch import Batch, Fetch, FetchId
 from dsked.client.hubs import Hubs
+from dsked.client.rebuilder import join_batches
 from dsked.client.slices import Slices
-from dsked.sharing.proof import find_disagreeing, prove_wrong
+from dsked.sharing.proof import disagreeing_columns, prove_wrong
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms, hashes_key
 
@@ -34,25 +35,35 @@ class Judge:
         self._notice = notice
         self._to_tell: dict[tuple[str, str], bytes] = {}  # (initiator, hub) -> the first key that it is about
 
-    def judge(self, fetches: Iterable[Fetch]) -> None:
-        """Judge those of `fetches` that have a key and have not been judged yet."""
-        by_terms: dict[Terms, list[Fetch]] = {}
-        for fetch in fetches:
-            if not fetch.judged and fetch.terms is not None:
-                fetch.judged = True
-                by_terms.setdefault(fetch.terms, []).append(fetch)
-        for terms, judged in by_terms.items():
-            batch = [(fetch.passed, fetch.others()) for fetch in judged]
-            suspicious = range(len(batch)) if hashes_key(terms) else find_disagreeing(terms, batch)
-            for index in suspicious:
-                self._work_out(terms, judged[index].id, *batch[index])
+    def judge(self, batches: Iterable[Batch]) -> None:
+        """Judge those of `batches` that have their keys and have not been judged yet."""
+        alike: dict[tuple[Terms, tuple[int, ...]], list[Batch]] = {}
+        for batch in batches:
+            if batch.judged or batch.terms is None:
+                continue
+            batch.judged = True
+            comparable, malformed = batch.others()
+            if malformed or (comparable and hashes_key(batch.terms)):
+                for fetch in batch.fetches.values():
+                    self._work_out(fetch)
+            elif comparable:
+                alike.setdefault((batch.terms, (*batch.passed, *comparable)), []).append(batch)
+        for (terms, xs), of_xs in alike.items():
+            disagreeing = disagreeing_columns(terms, join_batches(of_xs, xs))
+            if disagreeing:
+                fetches = [fetch for batch in of_xs for fetch in batch.fetches.values()]
+                for index in disagreeing:
+                    self._work_out(fetches[index])
 
-    def _work_out(
-        self, terms: Terms, fetch_id: FetchId, passed: list[KeyShare], others: list[KeyShare]
-    ) -> None:
+    def _work_out(self, fetch: Fetch) -> None:
+        batch, key_id = fetch.batch, fetch.id[1]
+        assert batch.terms is not None
+        comparable, malformed = batch.others()
+        passed = batch.rows(key_id, batch.passed)
+        others = batch.rows(key_id, comparable) + [KeyShare(x, b"", b"") for x in malformed]
         size = sum(len(share.share) for share in (*passed, *others))
-        work = prove_wrong(terms, passed, others)
-        self._slices.add(fetch_id[0], size, work, partial(self._proven, fetch_id))
+        work = prove_wrong(batch.terms, passed, others)
+        self._slices.add(batch.initiator, size, work, partial(self._proven, fetch.id))
 
     def _proven(self, fetch_id: FetchId, wrong: tuple[int, ...], now: float) -> None:
         for x in wrong:

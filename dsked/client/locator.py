@@ -12,6 +12,7 @@ from dsked.client.requests import check_encryptor_name
 from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
 from dsked.limits import (
     ACK_LIMIT_S,
+    DIRECTORY_RETRY_S,
     DIRECTORY_TTL_S,
     MAX_CACHED_ENCRYPTORS,
     MAX_KEYS_PER_FRAME,
@@ -32,6 +33,15 @@ class _Question:
     answered: set[int] = field(default_factory=set)
 
 
+@dataclass(slots=True)
+class _Entry:
+    """Where an encryptor is, as k hubs said. From `ask_again_at` on they are asked anew, if it is wanted."""
+
+    client: str
+    expires_at: float
+    ask_again_at: float
+
+
 class Locator:
     """The directory of one client. Its own encryptors need no hub."""
 
@@ -39,17 +49,33 @@ class Locator:
         self._own = dict.fromkeys(encryptors, client)
         self._hubs = hubs
         self._timers = timers
-        self._known: dict[str, tuple[float, str]] = {}
+        self._known: dict[str, _Entry] = {}
         self._questions: dict[str, _Question] = {}
         self._turn: list[_Question] = []
 
     def known(self, encryptor: str, now: float) -> str | None:
-        """The client, if no hub has to be asked."""
+        """The client, if no hub has to be asked first.
+
+        What is in use is asked anew before it expires, so that no request waits for the answer.
+        """
         own = self._own.get(encryptor)
         if own is not None:
             return own
-        expires_at, client = self._known.get(encryptor, (now, ""))
-        return client if now < expires_at else None
+        entry = self._known.get(encryptor)
+        if entry is None or now >= entry.expires_at:
+            return None
+        if now >= entry.ask_again_at:
+            entry.ask_again_at = now + DIRECTORY_RETRY_S
+            self._question(encryptor)
+        return entry.client
+
+    def _question(self, encryptor: str) -> _Question:
+        """The question that is under way, or one that is asked when the turn ends."""
+        question = self._questions.get(encryptor)
+        if question is None:
+            question = self._questions[encryptor] = _Question(encryptor)
+            self._turn.append(question)
+        return question
 
     def locate(self, encryptor: str, now: float, answer: Answer) -> None:
         """Call `answer` with the client's name, UnknownEncryptorError or TooFewHubsError."""
@@ -62,11 +88,7 @@ class Locator:
         except UnknownEncryptorError as error:
             answer(error, now)
             return
-        question = self._questions.get(encryptor)
-        if question is None:
-            question = self._questions[encryptor] = _Question(encryptor)
-            self._turn.append(question)
-        question.waiting.append(answer)
+        self._question(encryptor).waiting.append(answer)
 
     def turn_ends(self, now: float) -> None:
         """Ask all hubs at once what this turn wants to know."""
@@ -137,9 +159,9 @@ class Locator:
         )
 
     def _remember(self, encryptor: str, client: str, now: float) -> None:
-        if len(self._known) >= MAX_CACHED_ENCRYPTORS:
+        if encryptor not in self._known and len(self._known) >= MAX_CACHED_ENCRYPTORS:
             del self._known[next(iter(self._known))]
-        self._known[encryptor] = (now + DIRECTORY_TTL_S, client)
+        self._known[encryptor] = _Entry(client, now + DIRECTORY_TTL_S, now + DIRECTORY_TTL_S / 2)
 
     def _answer(self, question: _Question, answer: str | DskedError, now: float) -> None:
         del self._questions[question.encryptor]

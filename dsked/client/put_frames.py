@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import NamedTuple, NoReturn
 
 from dsked.client.deal import Deal
-from dsked.limits import MASK_BYTES
-from dsked.sharing.shares import HubShare
-from dsked.sharing.terms import Terms
-from dsked.wire.messages import PartyBody, PutGroup, PutKey, PutShares
+from dsked.limits import KEY_ID_BYTES, MASK_BYTES
+from dsked.secrecy import no_pickle
+from dsked.sharing.shares import HubColumns
+from dsked.wire.messages import PartyBody, PutGroup, PutShares
 from dsked.wire.packing import FrameBudget, parties_bytes
 
 
 class PutItem(NamedTuple):
-    """One key's share for one hub."""
+    """One hub's shares of `number` keys of a dealing, from the one at `start` on."""
 
     deal: Deal
-    key_id: bytes
-    share: HubShare
+    columns: HubColumns  # of all keys of the dealing
+    start: int
+    number: int
+
+    def __repr__(self) -> str:
+        return f"PutItem({self.number} keys from {self.start} on)"
+
+    def __reduce__(self) -> NoReturn:
+        no_pickle(self)
 
     @property
     def code_bytes(self) -> int:
-        """Secret bytes beside the share."""
-        return sum(map(len, self.share.codes))
+        """Secret bytes of one key beside its share."""
+        return len(self.columns.codes) * KEY_ID_BYTES // len(self.deal.key_ids)
 
     @property
     def pad_bytes(self) -> int:
         """Pad bytes that it takes to send, in a frame of its own."""
-        return MASK_BYTES + self.code_bytes + len(self.share.share)
+        return MASK_BYTES + self.number * (self.code_bytes + self.deal.terms.key_bytes)
+
+    def cut(self, number: int) -> tuple[PutItem, PutItem]:
+        """The first so many keys, and the others."""
+        first = PutItem(self.deal, self.columns, self.start, number)
+        return first, PutItem(self.deal, self.columns, self.start + number, self.number - number)
 
 
-#: What a frame carries, in order: the item, and whether this is its last piece.
+#: What a frame carries, in order: the item, and whether all of it has come with this frame.
 InFlight = list[tuple[PutItem, bool]]
 
 
@@ -39,51 +51,65 @@ def put_frames(items: Iterable[PutItem], max_pads: int, now: float) -> Iterator[
     """As many PUT_SHARES as it takes, each within `max_pads` bytes of secrets."""
     frame = _Frame(max_pads, now)
     for item in items:
-        offset, size = 0, len(item.share.share)
-        while offset < size:
-            piece = frame.add(item, offset)
-            if piece:
-                offset += piece
-            else:  # it is full
+        rest = item
+        while rest.number:
+            taken = frame.add(rest)
+            if taken:
+                rest = rest.cut(taken)[1]
+            elif frame.in_flight:  # it is full
                 yield frame.message(), frame.in_flight
                 frame = _Frame(max_pads, now)
+            else:
+                large, rest = rest.cut(1)
+                yield from _pieces(large, max_pads, now)
     if frame.in_flight:
         yield frame.message(), frame.in_flight
+
+
+def _pieces(item: PutItem, max_pads: int, now: float) -> Iterator[tuple[PutShares, InFlight]]:
+    """The share of one key that is too large for a frame: a piece in each, the codes with the first."""
+    size = item.deal.terms.key_bytes
+    first, codes = item.start * size, item.code_bytes
+    offset, room = 0, max_pads - codes
+    while offset < size:
+        end = min(offset + room, size)
+        of_codes = item.columns.codes[item.start * codes : (item.start + 1) * codes] if not offset else b""
+        group = _group(item, now, offset, item.columns.shares[first + offset : first + end], of_codes)
+        yield PutShares([group]), [(item, end == size)]
+        offset, room = end, max_pads
 
 
 class _Frame:
     def __init__(self, max_pads: int, now: float) -> None:
         self.in_flight: InFlight = []
         self._groups: list[PutGroup] = []
-        self._last: tuple[Terms, float] | None = None  # what the last group is about
         self._budget = FrameBudget(max_pads)
         self._now = now
 
-    def add(self, item: PutItem, offset: int) -> int:
-        """Bytes of the share that went in from `offset` on; 0 when the frame is full."""
-        terms = item.deal.terms
-        about = (terms, item.deal.expires_at)
-        codes = item.share.codes if offset == 0 else ()
-        code_bytes = item.code_bytes if offset == 0 else 0
-        whole = code_bytes + len(item.share.share) - offset
-        pads = min(whole, self._budget.pads)
-        new = 0 if about == self._last else parties_bytes((terms.initiator, *terms.responders))
-        if pads <= code_bytes or not self._budget.fits(pads, new, bins=1 + len(codes)):
-            return 0
-        if new:
-            self._groups.append(self._new_group(*about))
-            self._last = about
-        piece = item.share.share[offset : offset + pads - code_bytes]
-        self._groups[-1].keys.append(PutKey(item.key_id, offset, piece, list(codes)))
-        self.in_flight.append((item, pads == whole))
-        return len(piece)
-
-    def _new_group(self, terms: Terms, expires_at: float) -> PutGroup:
-        return PutGroup(
-            terms.initiator.encryptor,
-            [PartyBody(*party) for party in terms.responders],
-            terms.n, terms.k, max(int((expires_at - self._now) * 1000), 0), terms.key_bytes, [],
-        )  # fmt: skip
+    def add(self, item: PutItem) -> int:
+        """How many of its keys went in."""
+        terms, codes = item.deal.terms, item.code_bytes
+        metadata = parties_bytes((terms.initiator, *terms.responders))
+        number = self._budget.take(item.number, codes + terms.key_bytes, metadata)
+        if number:
+            start, end = item.start, item.start + number
+            shares = item.columns.shares[start * terms.key_bytes : end * terms.key_bytes]
+            taken = item if number == item.number else item.cut(number)[0]
+            of_codes = item.columns.codes[start * codes : end * codes]
+            self._groups.append(_group(taken, self._now, 0, shares, of_codes))
+            self.in_flight.append((taken, True))
+        return number
 
     def message(self) -> PutShares:
         return PutShares(self._groups)
+
+
+def _group(item: PutItem, now: float, offset: int, shares: bytes, codes: bytes) -> PutGroup:
+    deal, terms = item.deal, item.deal.terms
+    ids = deal.key_ids[item.start * KEY_ID_BYTES : (item.start + item.number) * KEY_ID_BYTES]
+    return PutGroup(
+        terms.initiator.encryptor,
+        [PartyBody(*party) for party in terms.responders],
+        terms.n, terms.k, max(int((deal.expires_at - now) * 1000), 0), terms.key_bytes,
+        ids, offset, shares, codes,
+    )  # fmt: skip

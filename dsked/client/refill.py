@@ -7,8 +7,8 @@ that needs more than the pool holds asks for what it needs.
 
 from __future__ import annotations
 
+import math
 from collections import deque
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from dsked.limits import MAX_SIMULATED_BLOCK_BYTES, MAX_SIMULATED_POOL_BYTES, REFILL_LOOKBACK_S
@@ -33,6 +33,7 @@ class Refill:
         self._asked: deque[int] = deque()  # sizes of blocks asked for and not here yet
         self._asked_bytes = 0
         self._samples: deque[tuple[float, int]] = deque()  # (time, bytes used up to then)
+        self._sample_at = -math.inf
 
     @property
     def nr_asked(self) -> int:
@@ -44,32 +45,35 @@ class Refill:
         if self._asked:
             self._asked_bytes -= self._asked.popleft()
 
-    def sizes_to_ask(self, *, unused: int, used: int, wanted: int, now: float) -> Iterator[int]:
-        """Sizes of the blocks to ask for now.
+    def sizes_to_ask(self, *, unused: int, used: int, wanted: int, now: float) -> list[int]:
+        """Sizes of the blocks to ask for now: none in nearly every turn.
 
         `unused`: bytes left in the pool; `used`: bytes used since it began; `wanted`: bytes that
         waiting messages need.
         """
-        ahead = self._used_lately(used, now)
+        if now >= self._sample_at:
+            self._sample(used, now)
+        ahead = used - self._samples[0][1]
         held = unused + self._asked_bytes
-        if held >= max(self._settings.start, ahead) + wanted:
-            return
+        if held >= self._settings.start + wanted and held >= ahead + wanted:
+            return []
         goal = min(max(self._settings.stop, 2 * ahead) + wanted, MAX_SIMULATED_POOL_BYTES)
+        sizes = []
         while held <= goal:
-            size = self._block_size(goal - held)
-            self._asked.append(size)
-            self._asked_bytes += size
-            held += size
-            yield size
+            sizes.append(self._block_size(goal - held))
+            held += sizes[-1]
+        self._asked.extend(sizes)
+        self._asked_bytes += sum(sizes)
+        return sizes
 
     def _block_size(self, missing: int) -> int:
         ordinary = missing <= self._settings.stop
         return self._settings.block if ordinary else min(missing, MAX_SIMULATED_BLOCK_BYTES)
 
-    def _used_lately(self, used: int, now: float) -> int:
+    def _sample(self, used: int, now: float) -> None:
+        """Note how much was used up to now, and forget what lies too far back."""
         samples = self._samples
-        if not samples or now - samples[-1][0] >= REFILL_LOOKBACK_S / _SAMPLES:
-            samples.append((now, used))
+        samples.append((now, used))
         while samples[0][0] < now - REFILL_LOOKBACK_S and len(samples) > 1:
             samples.popleft()
-        return used - samples[0][1]
+        self._sample_at = now + REFILL_LOOKBACK_S / _SAMPLES

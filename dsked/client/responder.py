@@ -1,24 +1,26 @@
 """The responder: asks all hubs at once, rebuilds from the first k good shares, hands out once.
 
 One fetch is one (initiator client, key ID). Requests of one event-loop turn are one round (`rounds.py`):
-they travel in one GET_SHARES per hub (`asking.py`). Keys that become complete with one frame are rebuilt
-together.
+they travel in one GET_SHARES per hub (`asking.py`). Keys with the same history are one batch (`fetch.py`),
+rebuilt and judged as one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
+from itertools import chain
 
 from dsked.client.asking import Asking
 from dsked.client.confirmations import Confirmations
-from dsked.client.delivered import Delivered
+from dsked.client.delivered import Delivered, Recipient
 from dsked.client.evidence import Evidence
-from dsked.client.fetch import Fetch, FetchId
+from dsked.client.fetch import Batch
 from dsked.client.fetches import Fetches
 from dsked.client.hubs import Hubs
 from dsked.client.judge import Judge, Notice
-from dsked.client.rebuilder import needs_search, rebuild_fetches
+from dsked.client.outlook import failure, hopeless
+from dsked.client.rebuilder import needs_search, rebuild_batches
 from dsked.client.rounds import Request, Round
 from dsked.client.searches import Searches
 from dsked.client.slices import Slices
@@ -59,7 +61,8 @@ class Responder:
         self._delivered = Delivered()
         self._nr_waiting = FairLimit()  # keys that are waited for, by caller
         self._round: Round | None = None
-        self._changed: dict[Fetch, None] = {}
+        self._changed: dict[Batch, None] = {}
+        self._kept_s = 0.0  # _keep_s as it is in this turn, once it has been asked for
         self._confirmations = Confirmations(hubs, timers)
         self._asking = Asking(
             client, hubs, evidence, self._fetches, self._confirmations, self._has_changed, self._rebuild
@@ -71,8 +74,10 @@ class Responder:
 
         Fewer than k could lie, and have the client refuse new keys rather than forget old ones.
         """
-        told = sorted((hub.share_timeout_ms for hub in self._hubs), reverse=True)
-        return max(told[self._hubs.k - 1] / 1000, self._share_timeout_s) + FETCH_DEADLINE_S
+        if not self._kept_s:
+            told = sorted([hub.share_timeout_ms for hub in self._hubs], reverse=True)
+            self._kept_s = max(told[self._hubs.k - 1] / 1000, self._share_timeout_s) + FETCH_DEADLINE_S
+        return self._kept_s
 
     # --- requests ---
 
@@ -80,28 +85,29 @@ class Responder:
         self, caller: str, initiator: Party, key_ids: Iterable[bytes], done: Done, now: float
     ) -> None:
         """Fetch the keys that `initiator` dealt for `caller`; the hubs are asked when the turn ends."""
-        ids = [(initiator.client, key_id) for key_id in key_ids]
-        refusal = self._refusal(caller, ids, now)
+        ids = list(dict.fromkeys(key_ids))
+        refusal = self._refusal((initiator.client, caller), ids, now)
         if refusal is not None:
             done(refusal)
             return
         if self._round is None:
-            self._round = Round(now + FETCH_DEADLINE_S)
-        fetches = [self._fetches.of(fetch_id, caller, now, self._keep_s) for fetch_id in ids]
-        request = Request(caller, initiator, fetches, done)
+            self._round = Round(now + FETCH_DEADLINE_S, now + self._keep_s)
+        fresh = self._round.fresh.get(initiator.client)
+        if fresh is None:
+            fresh = self._round.fresh[initiator.client] = Batch(initiator.client)
+        before = len(fresh.fetches)
+        fetches = self._fetches.of(fresh, ids, caller, self._round.keep_until)
         self._nr_waiting.take(caller, len(fetches))
-        self._round.requests.append(request)
-        for fetch in fetches:
-            self._round.fetches[fetch.id] = fetch
-            fetch.waiting[request] = None
+        known = len(fresh.fetches) - before < len(fetches)
+        self._round.add(Request(caller, initiator, fetches, done), known=known)
 
-    def _refusal(self, caller: str, ids: list[FetchId], now: float) -> DskedError | None:
-        if any((fetch_id, caller) in self._delivered for fetch_id in ids):
+    def _refusal(self, recipient: Recipient, key_ids: Sequence[bytes], now: float) -> DskedError | None:
+        if self._delivered.among(recipient, key_ids):
             return AlreadyDeliveredError("a key has been delivered to this encryptor before")
-        self._delivered.forget_expired(now)
-        if self._delivered.full(len(ids)) or not self._fetches.fits(caller, len(ids)):
+        caller, number = recipient[1], len(key_ids)
+        if self._delivered.full(number, now) or not self._fetches.fits(caller, number):
             return LimitError("too many keys were fetched lately to remember more: ask again later")
-        if not self._nr_waiting.fits(caller, len(ids), MAX_FETCHES):
+        if not self._nr_waiting.fits(caller, number, MAX_FETCHES):
             return LimitError("too many keys are waited for: ask again later")
         return None
 
@@ -113,47 +119,61 @@ class Responder:
         if self._round is not None:
             this_round, self._round = self._round, None
             self._start(this_round, now)
-        self._look_at_changed(now)
+        if self._changed:
+            self._look_at_changed(now)
         for slices in self._slices:
             slices.turn_ends(now, busy=busy)
         self._judge.turn_ends()
-        self._look_at_changed(now)  # what has just been found
+        if self._changed:  # what has just been found
+            self._look_at_changed(now)
+        self._kept_s = 0.0
 
     def _look_at_changed(self, now: float) -> None:
-        if self._changed:
-            changed, self._changed = self._changed, {}
-            self._answer_waiting(changed, now)
-            settled = [fetch for fetch in changed if fetch.key is not None and fetch.settled]
-            self._judge.judge(settled)
-            for fetch in settled:
-                self._drop_if_finished(fetch)
+        changed, self._changed = self._changed, {}
+        decided = [batch for batch in changed if batch.terms is not None or self._hopeless(batch)]
+        if not decided:
+            return
+        waiting = [fetch.waiting for batch in decided for fetch in batch.fetches.values() if fetch.waiting]
+        if waiting:
+            self._answer(dict.fromkeys(chain.from_iterable(waiting)), now)
+            changed |= self._changed  # and what has just been handed out
+            self._changed = {}
+        settled = [batch for batch in changed if batch.terms is not None and batch.settled]
+        self._judge.judge(settled)
+        for batch in settled:
+            self._drop_what_all_have(batch)
 
-    def _has_changed(self, fetch: Fetch) -> None:
-        self._changed[fetch] = None
+    def _has_changed(self, batch: Batch) -> None:
+        self._changed[batch] = None
 
-    def _rebuild(self, terms: Terms, fetches: list[Fetch], now: float) -> None:
+    def _rebuild(self, terms: Terms, batches: list[Batch], now: float) -> None:
         """Try these, which have got whole shares: from the first k, and where that fails, by a search."""
-        for fetch in rebuild_fetches(terms, fetches):
-            self._changed[fetch] = None
-            self._confirmations.rebuilt(fetch.id, now)
-        for fetch in fetches:
-            if needs_search(terms, fetch):
-                self.searches.look(fetch, terms)
+        ready = [batch for batch in batches if batch.terms is None and len(batch.columns) >= terms.k]
+        for batch in rebuild_batches(terms, ready) if ready else ():
+            self._changed[batch] = None
+            if batch.terms is not None:
+                self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
+        for batch in ready:
+            if batch.failed_check and needs_search(terms, batch):
+                self.searches.look(batch, terms)
 
-    def _search_ended(self, fetch: Fetch, now: float) -> None:
-        self._changed[fetch] = None
-        if fetch.key is not None:
-            self._confirmations.rebuilt(fetch.id, now)
+    def _search_ended(self, batch: Batch, now: float) -> None:
+        self._changed[batch] = None
+        if batch.terms is not None:
+            self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
 
     def _start(self, this_round: Round, now: float) -> None:
-        wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
-        usable = self._hubs.usable()
-        if wanted and len(usable) < self._hubs.k:
-            self._end(this_round, self._hubs.too_few(len(usable)), now)
+        self._delivered.forget_expired(now)
+        wanted = this_round.wanted()
+        usable = len(self._hubs.usable())
+        if wanted and usable < self._hubs.k:
+            self._end(this_round, self._hubs.too_few(usable), now)
             return
-        for fetch in wanted:
-            self.searches.look_again(fetch)
-        self._answer_waiting(this_round.fetches.values(), now)  # rebuilt before, or refused before
+        for batch in wanted:
+            if batch.searches:
+                self.searches.look_again(batch)
+        known = [request for request in this_round.known if not request.answered]
+        self._answer(known, now)  # what was rebuilt before, or refused before
         self._asking.ask(this_round, wanted, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 
@@ -161,94 +181,122 @@ class Responder:
         if now >= this_round.deadline or all(request.answered for request in this_round.requests):
             self._end(this_round, None, now)
             return
-        wanted = [fetch for fetch in this_round.fetches.values() if fetch.key is None]
-        self._asking.ask(this_round, wanted, now, spare_set_aside=False)
+        self._asking.ask(this_round, this_round.wanted(), now, spare_set_aside=False)
         this_round.delay_s = min(2 * this_round.delay_s, RETRY_MAX_S)
         next_try = min(now + this_round.delay_s, this_round.deadline)
         self._timers.at(next_try, partial(self._retry, this_round))
 
     # --- handing out ---
 
-    def _answer_waiting(self, fetches: Iterable[Fetch], now: float) -> None:
-        """Answer the requests for these keys that can be answered; each is looked at once."""
-        for request in {request: None for fetch in fetches for request in fetch.waiting}:
-            if all(fetch.key is not None for fetch in request.fetches):
-                self._hand_out(request, now)
-            else:
-                failed = next((fetch for fetch in request.fetches if self._hopeless(fetch)), None)
-                if failed is not None:
-                    self._finish(request, failed.failure())
+    def _answer(self, requests: Iterable[Request], now: float) -> None:
+        """Answer those that can be answered."""
+        complete: dict[tuple[Party, str], list[Request]] = {}
+        for request in requests:
+            lacking = dict.fromkeys([fetch.batch for fetch in request.fetches if fetch.key is None])
+            if not lacking:
+                complete.setdefault((request.initiator, request.caller), []).append(request)
+                continue
+            failed = next(filter(self._hopeless, lacking), None)
+            if failed is not None:
+                self._finish(request, failure(failed))
+        for (initiator, caller), of_caller in complete.items():
+            self._grant((initiator.client, caller), of_caller, now)
 
-    def _hopeless(self, fetch: Fetch) -> bool:
-        return fetch.impossible(self._hubs.n, self._hubs.k) or fetch.exhausted(self._hubs.n)
+    def _hopeless(self, batch: Batch) -> bool:
+        return hopeless(batch, self._hubs.n, self._hubs.k)
+
+    def _grant(self, recipient: Recipient, requests: Sequence[Request], now: float) -> None:
+        """Hand out what one encryptor has asked for of one initiator; it is remembered before it leaves."""
+        asked = [fetch.id[1] for request in requests for fetch in request.fetches]
+        delivered = self._delivered.among(recipient, asked)
+        has_it = frozenset(recipient[1:])
+        checked: set[Batch] = set()
+        granted = []
+        for request in requests:
+            refusal = self._refusal_of(request, delivered, checked)
+            if refusal is not None:
+                self._finish(request, refusal)
+                continue
+            granted.append(request)
+            for fetch in request.fetches:
+                fetch.handed_to = fetch.handed_to | has_it if fetch.handed_to else has_it
+        key_ids = [fetch.id[1] for request in granted for fetch in request.fetches]
+        self._delivered.add(recipient, key_ids, now, self._keep_s)
+        for request in granted:
+            self._hand_out(request, now)
+
+    def _refusal_of(
+        self, request: Request, delivered: Collection[bytes], checked: set[Batch]
+    ) -> DskedError | None:
+        """The last check before keys leave, on what their secret tags have covered.
+
+        `delivered`: those of the key IDs that the caller has got. `checked`: batches that it may have.
+        """
+        for fetch in request.fetches:
+            if fetch.batch not in checked:
+                terms = fetch.batch.terms
+                assert terms is not None
+                if terms.initiator != request.initiator:
+                    return UnknownKeyError("one or more keys specified are not found on KME")
+                if Party(self._client, request.caller) not in terms.responders:
+                    return NotNamedError("the initiator did not name the calling encryptor for the key")
+                checked.add(fetch.batch)
+            if request.caller in fetch.handed_to or fetch.id[1] in delivered:
+                return AlreadyDeliveredError("a key has been delivered to this encryptor before")
+        return None
 
     def _hand_out(self, request: Request, now: float) -> None:
-        refusal = next(filter(None, (self._refusal_of(request, fetch) for fetch in request.fetches)), None)
-        if refusal is not None:
-            self._finish(request, refusal)
-            return
-        keys = []
+        keys = [Key(fetch.id[1], fetch.key) for fetch in request.fetches if fetch.key is not None]
+        assert len(keys) == len(request.fetches), "all keys or none"
         for fetch in request.fetches:
-            assert fetch.key is not None
-            keys.append(Key(fetch.id[1], fetch.key))
-            self._delivered.add((fetch.id, request.caller), now, self._keep_s)
-            fetch.handed_to.add(request.caller)
+            self._changed[fetch.batch] = None
         self._finish(request, keys)
-        for fetch in request.fetches:
-            self._drop_if_finished(fetch)
-
-    def _refusal_of(self, request: Request, fetch: Fetch) -> DskedError | None:
-        """The last check before a key leaves, on what its secret tag has covered."""
-        assert fetch.terms is not None
-        if fetch.terms.initiator != request.initiator:
-            return UnknownKeyError("one or more keys specified are not found on KME")
-        if Party(self._client, request.caller) not in fetch.terms.responders:
-            return NotNamedError("the initiator did not name the calling encryptor for the key")
-        if request.caller in fetch.handed_to or (fetch.id, request.caller) in self._delivered:
-            return AlreadyDeliveredError("a key has been delivered to this encryptor before")
-        return None
 
     def _finish(self, request: Request, outcome: list[Key] | DskedError) -> None:
         request.answered = True
         self._nr_waiting.give_back(request.caller, len(request.fetches))
         for fetch in request.fetches:
-            fetch.waiting.pop(request, None)
+            if len(fetch.waiting) == 1:
+                fetch.waiting = ()
+            else:
+                fetch.waiting = tuple([other for other in fetch.waiting if other is not request])
         request.done(outcome)
 
     # --- ends ---
 
     def _end(self, this_round: Round, error: DskedError | None, now: float) -> None:
         """The deadline: what has no key yet fails; what was asked and not answered is given up."""
-        self._answer_waiting(this_round.fetches.values(), now)
+        if self._changed:
+            self._look_at_changed(now)
+        self._answer([request for request in this_round.requests if not request.answered], now)
         for hub, request_id in this_round.asked:
             hub.forget(request_id, now)
         for request in this_round.requests:
             if not request.answered:
                 without = next((fetch for fetch in request.fetches if fetch.key is None), None)
                 assert without is not None, "a request whose keys are all there has been answered"
-                self._finish(request, error or self._why(without))
-        self._judge.judge(this_round.fetches.values())
-        for fetch in this_round.fetches.values():
-            self._drop_if_finished(fetch)
+                self._finish(request, error or self._why(without.batch))
+        for batch in this_round.batches():
+            if batch.fetches:
+                self._forget(batch)
+        if self._changed:
+            self._look_at_changed(now)
 
-    def _why(self, fetch: Fetch) -> DskedError:
-        error = fetch.failure()
+    def _forget(self, batch: Batch) -> None:
+        """Forget keys that nobody waits for and of which nothing has come; look at the others again."""
+        self._changed[batch] = None
+        if batch.terms is None and not batch.xs():
+            self._fetches.drop(batch, [fetch for fetch in batch.fetches.values() if not fetch.waiting])
+
+    def _why(self, batch: Batch) -> DskedError:
         usable = len(self._hubs.usable())
-        return self._hubs.too_few(usable) if usable < self._hubs.k else error
+        return self._hubs.too_few(usable) if usable < self._hubs.k else failure(batch)
 
-    def _drop_if_finished(self, fetch: Fetch) -> None:
-        """Forget a key that all its encryptors here have, once no more evidence is expected.
-
-        And one of which nothing has come: there is nothing to remember of it.
-        """
-        if fetch.key is None or fetch.terms is None:
-            if not fetch.waiting and not fetch.xs():
-                self._fetches.drop(fetch)
-            return
-        if not fetch.settled:
-            return
-        named = {party.encryptor for party in fetch.terms.responders if party.client == self._client}
-        if named <= fetch.handed_to:
-            self._fetches.drop(fetch)
-        elif fetch.judged:
-            self._fetches.forget_shares(fetch)
+    def _drop_what_all_have(self, batch: Batch) -> None:
+        """Forget keys that all their encryptors here have, and the shares of the others."""
+        assert batch.terms is not None
+        named = {party.encryptor for party in batch.terms.responders if party.client == self._client}
+        fetches = [fetch for fetch in batch.fetches.values() if named <= fetch.handed_to]
+        self._fetches.drop(batch, fetches)
+        if batch.fetches:
+            self._fetches.forget_shares(batch)

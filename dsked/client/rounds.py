@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from dsked.client.fetch import Fetch, FetchId
+from dsked.client.fetch import Batch, Fetch
 from dsked.client.hub_peer import HubPeer
 from dsked.keys import Done
 from dsked.limits import RETRY_FIRST_S
@@ -27,7 +27,36 @@ class Round:
     """The requests of one turn: asked together, asked again together, ended together."""
 
     deadline: float
+    keep_until: float  # for keys of which nobody knew before
     delay_s: float = RETRY_FIRST_S
     requests: list[Request] = field(default_factory=list)
-    fetches: dict[FetchId, Fetch] = field(default_factory=dict)
+    known: list[Request] = field(default_factory=list)  # those of them for keys of which somebody knew before
+    fresh: dict[str, Batch] = field(default_factory=dict)  # by initiator: keys of which nobody knew before
     asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
+
+    def add(self, request: Request, *, known: bool) -> None:
+        """An encryptor waits for these keys."""
+        self.requests.append(request)
+        if known:
+            self.known.append(request)
+        waiting = (request,)
+        for fetch in request.fetches:
+            fetch.waiting = (*fetch.waiting, request) if fetch.waiting else waiting
+
+    def wanted(self) -> dict[Batch, dict[Fetch, None]]:
+        """The keys that are not there yet and that its requests wait for, by their batches.
+
+        None of a request that was answered: another key of it was refused, and these may be forgotten.
+        """
+        by_batch: dict[Batch, dict[Fetch, None]] = {}
+        for request in self.requests:
+            for fetch in () if request.answered else request.fetches:
+                if fetch.key is None:
+                    if fetch.batch not in by_batch:
+                        by_batch[fetch.batch] = {}
+                    by_batch[fetch.batch][fetch] = None
+        return by_batch
+
+    def batches(self) -> dict[Batch, None]:
+        """The batches of all its keys."""
+        return {fetch.batch: None for request in self.requests for fetch in request.fetches}

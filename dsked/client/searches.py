@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from dsked.client.fetch import Fetch
+from dsked.client.fetch import Batch, Fetch
 from dsked.client.slices import Slices
 from dsked.limits import MAX_EVIDENCE_INITIATORS
 from dsked.sharing.search import LastPassed, Search, Work
@@ -16,9 +16,9 @@ _OVERHEAD_BYTES = 4096
 
 
 class Searches:
-    """Begins searches; `ended(fetch, now)` is called when one has the key or nothing left to try."""
+    """Begins searches; `ended(batch, now)` is called when one has the key or nothing left to try."""
 
-    def __init__(self, slices: Slices, ended: Callable[[Fetch, float], None]) -> None:
+    def __init__(self, slices: Slices, ended: Callable[[Batch, float], None]) -> None:
         self._slices = slices
         self._ended = ended
         self._last_passed: dict[str, LastPassed] = {}  # by initiator, the latest at the end
@@ -27,28 +27,31 @@ class Searches:
         self.failed = 0
         self.put_off = 0
 
-    def look(self, fetch: Fetch, terms: Terms) -> None:
-        """Look for k good shares among all that `fetch` holds under `terms`: a search goes on with new ones.
+    def look(self, batch: Batch, terms: Terms) -> None:
+        """Look for k good shares among all that `batch`, which is of one key, holds under `terms`.
 
-        Where too much is under way `fetch.search_put_off` is set; ask again later.
+        A search goes on with new ones. Where too much is under way `batch.search_put_off` is set; ask again
+        later.
         """
-        search = fetch.searches.get(terms)
+        [fetch] = batch.fetches.values()
+        search = batch.searches.get(terms)
         if search is None:
-            search = fetch.searches[terms] = Search(terms, fetch.id[1], self._last_of(fetch.id[0]))
-        search.add(fetch.group(terms))
-        if terms in fetch.searching or search.exhausted:
+            search = Search(terms, fetch.id[1], self._last_of(batch.initiator))
+            batch.searches = {**batch.searches, terms: search}
+        search.add(batch.rows(fetch.id[1], [column.x for column in batch.group(terms)]))
+        if terms in batch.searching or search.exhausted:
             return
-        if fetch.search_failed:  # one more share gives it another chance
-            self.failed, fetch.search_failed = self.failed - 1, False
+        if batch.search_failed:  # one more share gives it another chance
+            self.failed, batch.search_failed = self.failed - 1, False
         size = terms.n * terms.key_bytes + _OVERHEAD_BYTES
-        finished = partial(self._finished, fetch, terms, search)
-        work = _while_wanted(fetch, terms, search)
-        task = self._slices.add(fetch.id[0], size, work, finished, lambda: bool(fetch.waiting))
-        fetch.search_put_off = task is None
+        finished = partial(self._finished, batch, fetch, terms, search)
+        work = _while_wanted(batch, terms, search)
+        task = self._slices.add(batch.initiator, size, work, finished, lambda: bool(fetch.waiting))
+        batch.search_put_off = task is None
         if task is None:
             self.put_off += 1
         else:
-            fetch.searching[terms] = task
+            batch.searching = {**batch.searching, terms: task}
             self.under_way += 1
 
     def _last_of(self, initiator: str) -> LastPassed:
@@ -59,25 +62,28 @@ class Searches:
             del self._last_passed[next(iter(self._last_passed))]
         return last
 
-    def look_again(self, fetch: Fetch) -> None:
+    def look_again(self, batch: Batch) -> None:
         """Somebody waits for the key again: go on with what is under way, and try again what was put off."""
-        for task in fetch.searching.values():
+        for task in batch.searching.values():
             self._slices.await_again(task)
-        if fetch.search_put_off:
-            for terms in list(fetch.searches):
-                self.look(fetch, terms)
+        if batch.search_put_off:
+            for terms in batch.searches:
+                self.look(batch, terms)
 
-    def _finished(self, fetch: Fetch, terms: Terms, search: Search, result: None, now: float) -> None:
+    def _finished(
+        self, batch: Batch, fetch: Fetch, terms: Terms, search: Search, result: None, now: float
+    ) -> None:
         self.under_way -= 1
-        del fetch.searching[terms]
-        if not _is_wanted(fetch, terms, search):
+        batch.searching = {other: task for other, task in batch.searching.items() if other != terms}
+        if not _is_wanted(batch, terms, search):
             return
         if search.key is None:
-            self.failed, fetch.search_failed = self.failed + 1, True
+            self.failed, batch.search_failed = self.failed + 1, True
         else:
             self.succeeded += 1
-            fetch.succeed(terms, search.key, list(search.passed))
-        self._ended(fetch, now)
+            fetch.key = search.key
+            batch.succeed(terms, tuple([share.x for share in search.passed]))
+        self._ended(batch, now)
 
     def report(self) -> dict[str, int]:
         """What status tells: numbers of keys since the start, but for those under way."""
@@ -89,13 +95,13 @@ class Searches:
         }
 
 
-def _while_wanted(fetch: Fetch, terms: Terms, search: Search) -> Work:
+def _while_wanted(batch: Batch, terms: Terms, search: Search) -> Work:
     """The search's work, until the key is there by other means or has been dropped."""
     for cost in search.work():
         yield cost
-        if not _is_wanted(fetch, terms, search):
+        if not _is_wanted(batch, terms, search):
             return
 
 
-def _is_wanted(fetch: Fetch, terms: Terms, search: Search) -> bool:
-    return fetch.key is None and fetch.searches.get(terms) is search
+def _is_wanted(batch: Batch, terms: Terms, search: Search) -> bool:
+    return batch.terms is None and batch.searches.get(terms) is search

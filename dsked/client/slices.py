@@ -149,6 +149,8 @@ class Slices:
 
         `busy`: this turn has other things to say, which should not wait for a slice.
         """
+        if not self._accounts:
+            return
         if busy and self._turns_without < MAX_TURNS_WITHOUT_SLICE:
             self._turns_without += 1
         else:

@@ -1,96 +1,147 @@
-"""SHARES frames out of stored shares: grouped by their metadata, cut to what a frame may hold."""
+"""SHARES frames out of stored shares: grouped by their terms, cut to what a frame may hold."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 from dsked.errors import ErrorCode
-from dsked.hub.share_store import StoredShare
+from dsked.hub.lots import Given
+from dsked.limits import KEY_ID_BYTES
 from dsked.sharing.terms import Terms
-from dsked.wire.messages import Missing, PartyBody, ShareGroup, ShareKey, Shares
+from dsked.wire.messages import Missing, PartyBody, ShareGroup, Shares
 from dsked.wire.packing import FrameBudget, parties_bytes
 
 
-class Found(NamedTuple):
-    """A share to give, from byte `offset` on."""
+class Answer:
+    """What one GET_SHARES is told at once: shares, and key IDs by (initiator client, ErrorCode)."""
 
-    key_id: bytes
-    offset: int
-    stored: StoredShare
+    def __init__(self) -> None:
+        self.given: list[Given] = []
+        self.missing: dict[tuple[str, int], list[bytes]] = {}
 
+    def miss(self, initiator: str, code: ErrorCode, key_ids: bytes) -> None:
+        """For these keys there is no share to give."""
+        if key_ids:
+            self.missing.setdefault((initiator, int(code)), []).append(key_ids)
 
-def what_fits(found: Iterable[Found], room: int) -> tuple[list[Found], list[Missing]]:
-    """What can be given now, within `room` bytes, and what the client should ask for again (LIMIT)."""
-    given: list[Found] = []
-    later: list[Missing] = []
-    for item in found:
-        size = item.stored.size - item.offset
-        if size <= room:
-            room -= size
-            given.append(item)
-        else:
-            later.append(Missing(item.stored.terms.initiator.client, item.key_id, int(ErrorCode.LIMIT)))
-    return given, later
+    def keep_within(self, room: int) -> None:
+        """What does not fit `room` bytes the client should ask for again (LIMIT)."""
+        if sum([len(given.shares) + len(given.codes) for given in self.given]) <= room:
+            return
+        offered, self.given = self.given, []
+        for given in offered:
+            fitting = max(0, min(given.number, room // given.key_secrets))
+            room -= fitting * given.key_secrets
+            if fitting:
+                self.given.append(given.cut(0, fitting))
+            self.miss(given.terms.initiator.client, ErrorCode.LIMIT, given.key_ids[fitting * KEY_ID_BYTES :])
 
+    def messages(self, max_pads: int) -> Iterator[Shares]:
+        """As many SHARES as it takes, each within `max_pads` bytes of secrets; what is missing comes last.
 
-def shares_messages(
-    client: str, found: Iterable[Found], missing: list[Missing], max_pads: int
-) -> Iterator[Shares]:
-    """As many SHARES as it takes, each within `max_pads` bytes of secrets; `missing` in the last ones."""
-    frame = _Frame(max_pads)
-    for item in found:
-        code = item.stored.codes[client] if item.offset == 0 else b""
-        offset, end = item.offset, len(item.stored.share)
-        while offset < end or code:
-            room = frame.room(item.stored.terms, len(code), end - offset)
-            if room < len(code) or (room == len(code) and offset < end):
-                yield frame.message()
-                frame = _Frame(max_pads)
+        A share that is too large for a frame travels in pieces, each in a frame of its own, and so does what
+        was asked for from an offset on.
+        """
+        if self._is_one_group(max_pads):
+            yield Shares([_group(self.given[0])], [])
+            return
+        frame = _Frame(max_pads)
+        for given in _joined(self.given):
+            if given.offset or given.key_secrets > max_pads:
+                yield from _pieces(given, max_pads)
                 continue
-            piece = bytes(item.stored.share[offset : offset + room - len(code)])
-            frame.add(item.stored.terms, ShareKey(item.key_id, offset, piece, code))
-            offset, code = offset + len(piece), b""
-    for one in missing:
-        if not frame.add_missing(one):
+            rest = given
+            while rest.number:
+                rest = rest.cut(frame.add(rest), rest.number)
+                if rest.number:  # it is full
+                    yield frame.message()
+                    frame = _Frame(max_pads)
+        for (initiator, code), columns in self.missing.items():
+            key_ids = b"".join(columns)
+            while key_ids:
+                taken = frame.add_missing(initiator, code, key_ids)
+                key_ids = key_ids[taken * KEY_ID_BYTES :]
+                if key_ids:
+                    yield frame.message()
+                    frame = _Frame(max_pads)
+        if not frame.is_empty:
             yield frame.message()
-            frame = _Frame(max_pads)
-            frame.add_missing(one)
-    if frame.groups or frame.missing:
-        yield frame.message()
+
+    def _is_one_group(self, max_pads: int) -> bool:
+        """What is usual: keys of one lot, which are fewer than a frame may carry."""
+        if len(self.given) != 1 or self.missing:
+            return False
+        given = self.given[0]
+        return not given.offset and len(given.shares) + len(given.codes) <= max_pads
+
+
+def _joined(given: list[Given]) -> list[Given]:
+    """All that have their terms in common as one, but for those that begin at an offset."""
+    if len(given) < 2:
+        return given
+    whole: dict[Terms, list[Given]] = {}
+    for one in given:
+        if not one.offset:
+            whole.setdefault(one.terms, []).append(one)
+    return [
+        *(
+            Given(
+                terms,
+                b"".join([one.key_ids for one in same]),
+                0,
+                b"".join([one.shares for one in same]),
+                b"".join([one.codes for one in same]),
+            )
+            for terms, same in whole.items()
+        ),
+        *(one for one in given if one.offset),
+    ]
+
+
+def _pieces(given: Given, max_pads: int) -> Iterator[Shares]:
+    for number in range(given.number):
+        one = given.cut(number, number + 1)
+        at, room = 0, max_pads - len(one.codes)
+        while at < len(one.shares):
+            codes = b"" if at else one.codes
+            piece = one._replace(offset=given.offset + at, shares=one.shares[at : at + room], codes=codes)
+            yield Shares([_group(piece)], [])
+            at, room = at + room, max_pads
 
 
 class _Frame:
     def __init__(self, max_pads: int) -> None:
-        self.groups: dict[Terms, ShareGroup] = {}
-        self.missing: list[Missing] = []
+        self._groups: list[ShareGroup] = []
+        self._missing: list[Missing] = []
         self._budget = FrameBudget(max_pads)
 
-    def room(self, terms: Terms, code_bytes: int, share_bytes: int) -> int:
-        """Secret bytes that one more key may bring: all of it, or what is left of the frame.
+    def add(self, given: Given) -> int:
+        """How many of these keys still go in, with whole shares."""
+        metadata = parties_bytes((given.terms.initiator, *given.terms.responders))
+        taken = self._budget.take(given.number, given.key_secrets, metadata)
+        if taken:
+            self._groups.append(_group(given.cut(0, taken)))
+        return taken
 
-        0 where not even the code and one byte fit.
-        """
-        new = 0 if terms in self.groups else parties_bytes((terms.initiator, *terms.responders))
-        pads = min(code_bytes + share_bytes, self._budget.pads)
-        return pads if pads > code_bytes and self._budget.fits(pads, new) else 0
+    def add_missing(self, initiator: str, code: int, key_ids: bytes) -> int:
+        """How many of these keys still go in."""
+        metadata = parties_bytes(()) + 4 * len(initiator)
+        taken = self._budget.take(len(key_ids) // KEY_ID_BYTES, 0, metadata)
+        if taken:
+            self._missing.append(Missing(initiator, code, key_ids[: taken * KEY_ID_BYTES]))
+        return taken
 
-    def add(self, terms: Terms, key: ShareKey) -> None:
-        group = self.groups.get(terms)
-        if group is None:
-            group = self.groups[terms] = ShareGroup(
-                PartyBody(*terms.initiator),
-                [PartyBody(*party) for party in terms.responders],
-                terms.n, terms.k, terms.key_bytes, [],
-            )  # fmt: skip
-        group.keys.append(key)
-
-    def add_missing(self, missing: Missing) -> bool:
-        """False where it does not fit beside what is there already."""
-        fits = self._budget.fits(0, 4 * len(missing.initiator))
-        if fits:
-            self.missing.append(missing)
-        return fits
+    @property
+    def is_empty(self) -> bool:
+        return not self._groups and not self._missing
 
     def message(self) -> Shares:
-        return Shares(list(self.groups.values()), self.missing)
+        return Shares(self._groups, self._missing)
+
+
+def _group(given: Given) -> ShareGroup:
+    terms = given.terms
+    return ShareGroup(
+        PartyBody(*terms.initiator), [PartyBody(*party) for party in terms.responders],
+        terms.n, terms.k, terms.key_bytes, given.key_ids, given.offset, given.shares, given.codes,
+    )  # fmt: skip

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from dsked.errors import ErrorCode, LimitError, PeerError
-from dsked.hub.answers import Found, shares_messages, what_fits
+from dsked.hub.answers import Answer
 from dsked.hub.encryptors import EncryptorDirectory
-from dsked.hub.parking import Parked, ParkingLot
-from dsked.hub.share_store import ShareStore, StoredShare
-from dsked.limits import MAX_KEYS_PER_FRAME, MAX_OUTBOX_BYTES, MAX_PARK_S
+from dsked.hub.parking import Parked, ParkingLot, Wanted
+from dsked.hub.share_store import ShareStore
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME, MAX_OUTBOX_BYTES, MAX_PARK_S
 from dsked.sharing.terms import responder_clients
 from dsked.timers import Timers
 from dsked.wire.connection import HubConnection, Stage
-from dsked.wire.messages import Confirmed, GetShares, Missing, PutGroup, PutShares, PutSharesAck, Shares
-from dsked.wire.terms import put_codes_fit, put_terms
+from dsked.wire.messages import (
+    Confirmed,
+    GetShares,
+    Keys,
+    PutGroup,
+    PutShares,
+    PutSharesAck,
+    Shares,
+    cut_key_ids,
+)
+from dsked.wire.terms import columns_fit, put_terms
 
 
-def _check_number(nr_keys: Iterable[int]) -> None:
+def _check_number(groups: Sequence[Keys]) -> None:
     """A frame carries so many keys at most, in however many groups. Raises PeerError."""
-    number = sum(nr_keys)
+    number = sum([len(group.key_ids) for group in groups]) // KEY_ID_BYTES
     if number > MAX_KEYS_PER_FRAME:
         raise PeerError(f"{number} keys in a frame; {MAX_KEYS_PER_FRAME} are allowed")
 
@@ -57,81 +66,82 @@ class ShareDesk:
 
     def put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
         """Stores shares, and answers with a code for each. Raises PeerError, LimitError."""
-        _check_number(len(group.keys) for group in message.groups)
-        codes: list[int] = []
-        for group in message.groups:
-            codes.extend(self._put_group(connection.client, group, now))
-        connection.send(request_id, PutSharesAck(codes))
+        _check_number(message.groups)
+        codes = [self._put_group(connection.client, group, now) for group in message.groups]
+        connection.send(request_id, PutSharesAck(b"".join(codes)))
 
-    def _put_group(self, client: str, group: PutGroup, now: float) -> list[int]:
+    def _put_group(self, client: str, group: PutGroup, now: float) -> bytes:
         terms = put_terms(client, group)
         if terms is None:
-            return [ErrorCode.BAD_REQUEST] * len(group.keys)
+            return bytes([ErrorCode.BAD_REQUEST]) * group.number
         if group.initiator not in self._directory.registered(client):
-            return [ErrorCode.NOT_OWNER] * len(group.keys)
-        ttl_s = group.ttl_ms / 1000
-        names = responder_clients(terms)
-        codes: list[int] = []
-        for key in group.keys:
-            if not put_codes_fit(terms, key):
-                codes.append(ErrorCode.BAD_REQUEST)
-                continue
-            of_client = dict(zip(names, key.codes, strict=False))
-            code = self._shares.put(now, terms, key.key_id, key.offset, key.share, of_client, ttl_s)
-            codes.append(code)
-            if code == ErrorCode.OK:
-                self._parking.arrived((client, key.key_id))
+            return bytes([ErrorCode.NOT_OWNER]) * group.number
+        if not columns_fit(terms, group, len(responder_clients(terms))):
+            return bytes([ErrorCode.BAD_REQUEST]) * group.number
+        codes = self._shares.put(
+            now, terms, group.key_ids, group.offset, group.shares, group.codes, group.ttl_ms / 1000
+        )
+        if ErrorCode.OK in codes:
+            self._parking.arrived(client, _marked(group.key_ids, codes, ErrorCode.OK))
         return codes
 
     def get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
         """Gives what is there; what is not may be waited for. Raises PeerError, LimitError."""
-        _check_number(len(group.keys) for group in message.groups)
+        _check_number(message.groups)
         self.confirm(connection.client, message.done, now)
-        found: list[Found] = []
-        missing: list[Missing] = []
-        parked = Parked(connection, request_id)
+        answer = Answer()
+        unknown: list[Wanted] = []
         for group in message.groups:
-            for key in group.keys:
-                stored = self._get(connection, group.initiator, key.key_id)
-                if isinstance(stored, StoredShare) and key.offset >= len(stored.share):
-                    missing.append(Missing(group.initiator, key.key_id, int(ErrorCode.BAD_REQUEST)))
-                elif isinstance(stored, StoredShare):
-                    found.append(Found(key.key_id, key.offset, stored))
-                elif stored != ErrorCode.UNKNOWN_KEY or not self._parking.park(
-                    parked, (group.initiator, key.key_id), key.offset, limited=bool(message.wait_ms)
-                ):
-                    missing.append(Missing(group.initiator, key.key_id, int(stored)))
+            absent = self._get(connection, answer, group.initiator, group.key_ids, group.offset)
+            if absent:
+                unknown.append(Wanted(group.initiator, absent, group.offset))
         if not message.groups:  # it came for its confirmations: they have arrived
             connection.send(request_id, Shares([], []))
-        if parked.keys:
-            deadline = now + min(message.wait_ms / 1000, MAX_PARK_S)
-            parked.timer = self._timers.at(deadline, lambda now: self._park_ends(parked))
-        self._send_shares(connection, request_id, found, missing)
+        if unknown:
+            wait_s = min(message.wait_ms / 1000, MAX_PARK_S)
+            self._park(Parked(connection, request_id), answer, unknown, wait_s, now)
+        if answer.given or answer.missing:
+            self._send(connection, request_id, answer)
 
-    def _get(self, connection: HubConnection, initiator: str, key_id: bytes) -> StoredShare | ErrorCode:
-        return self._shares.get(connection.client, connection.boot_id, initiator, key_id)
+    def _get(
+        self, connection: HubConnection, answer: Answer, initiator: str, key_ids: bytes, offset: int
+    ) -> bytes:
+        """Puts what is there into `answer`, and returns the keys that are not there yet."""
+        if offset and len(key_ids) > KEY_ID_BYTES:
+            answer.miss(initiator, ErrorCode.BAD_REQUEST, key_ids)
+            return b""
+        given, refused = self._shares.get(connection.client, connection.boot_id, initiator, key_ids, offset)
+        answer.given.extend(given)
+        absent = []
+        for code, of_code in refused:
+            if code is ErrorCode.UNKNOWN_KEY:
+                absent.append(of_code)
+            else:
+                answer.miss(initiator, code, of_code)
+        return b"".join(absent)
+
+    def _park(self, parked: Parked, answer: Answer, unknown: list[Wanted], wait_s: float, now: float) -> None:
+        for wanted in unknown:
+            left = self._parking.park(parked, wanted) if wait_s else wanted.key_ids
+            answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, left)
+        if parked.keys:
+            parked.timer = self._timers.at(now + wait_s, lambda now: self._park_ends(parked))
 
     def _answer_parked(self, parked: Parked) -> None:
-        found: list[Found] = []
-        missing: list[Missing] = []
-        for (initiator, key_id), offset in self._parking.take_arrived(parked):
-            stored = self._get(parked.connection, initiator, key_id)
-            if isinstance(stored, StoredShare):
-                found.append(Found(key_id, offset, stored))
-            else:
-                missing.append(Missing(initiator, key_id, int(stored)))
-        self._send_shares(parked.connection, parked.request_id, found, missing)
+        answer = Answer()
+        for wanted in self._parking.take_arrived(parked):
+            absent = self._get(parked.connection, answer, *wanted)
+            answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, absent)
+        self._send(parked.connection, parked.request_id, answer)
 
     def _park_ends(self, parked: Parked) -> None:
-        missing = [
-            Missing(initiator, key_id, int(ErrorCode.UNKNOWN_KEY)) for initiator, key_id in parked.keys
-        ]
+        answer = Answer()
+        for initiator, offsets in parked.keys.items():
+            answer.miss(initiator, ErrorCode.UNKNOWN_KEY, b"".join(offsets))
         self._parking.remove(parked)
-        self._send_shares(parked.connection, parked.request_id, [], missing)
+        self._send(parked.connection, parked.request_id, answer)
 
-    def _send_shares(
-        self, connection: HubConnection, request_id: int, found: list[Found], missing: list[Missing]
-    ) -> None:
+    def _send(self, connection: HubConnection, request_id: int, answer: Answer) -> None:
         session = connection.session
         if session is None or connection.stage is not Stage.OPEN:
             return
@@ -139,16 +149,22 @@ class ShareDesk:
         room = MAX_OUTBOX_BYTES - session.outbox_bytes
         if not connection.delivers_blocks:  # which would come along with the answer
             room = min(room, session.pads_left)
-        given, later = what_fits(found, room)
+        answer.keep_within(room)
         try:
-            for answer in shares_messages(connection.client, given, missing + later, session.max_pads):
-                session.send(request_id, answer)
+            for message in answer.messages(session.max_pads):
+                session.send(request_id, message)
         except LimitError as error:  # it asks and does not read
             self._stuck(connection, error)
 
     def confirm(self, client: str, done: list[Confirmed], now: float) -> None:
         """The client has rebuilt these keys: their shares are done with. Raises PeerError."""
-        _check_number(len(confirmed.key_ids) for confirmed in done)
+        _check_number(done)
         for confirmed in done:
-            for key_id in confirmed.key_ids:
-                self._shares.confirm(now, client, confirmed.initiator, key_id)
+            self._shares.confirm(now, client, confirmed.initiator, confirmed.key_ids)
+
+
+def _marked(key_ids: bytes, codes: bytes, code: ErrorCode) -> bytes:
+    """The keys that have this code."""
+    if codes.count(code) == len(codes):
+        return key_ids
+    return b"".join([key_id for key_id, its in zip(cut_key_ids(key_ids), codes, strict=True) if its == code])

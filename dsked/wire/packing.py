@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Protocol
 
-from dsked.limits import MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
+from dsked.limits import KEY_ID_BYTES, MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
 
-#: msgpack heads, key ID and numbers of one key; generous.
-_KEY_BYTES = 48
+#: Heads and numbers of one group; generous.
 _GROUP_BYTES = 64
 _NAME_HEAD_BYTES = 4
 _MAX_METADATA_BYTES = MAX_FRAME_BYTES - MAX_FRAME_PAD_BYTES - 1024
@@ -39,12 +38,17 @@ class FrameBudget:
         self._keys = MAX_KEYS_PER_FRAME
         self._metadata = _MAX_METADATA_BYTES
 
-    def fits(self, pads: int, group_bytes: int = 0, bins: int = 2) -> bool:
-        """True when a key with `pads` secret bytes fits; then it is taken off the budget."""
-        metadata = _KEY_BYTES + group_bytes + 5 * bins
-        if pads > self.pads or not self._keys or metadata > self._metadata:
-            return False
-        self.pads -= pads
-        self._keys -= 1
-        self._metadata -= metadata
-        return True
+    def take(self, number: int, pads: int, group_bytes: int) -> int:
+        """How many of `number` keys with `pads` secret bytes each fit as one group; they are taken off.
+
+        `group_bytes`: what the group takes beside its keys, which is nothing where it is there already.
+        """
+        fitting = min(number, self._keys, (self._metadata - group_bytes) // KEY_ID_BYTES)
+        if pads:
+            fitting = min(fitting, self.pads // pads)
+        if fitting <= 0:
+            return 0
+        self.pads -= fitting * pads
+        self._keys -= fitting
+        self._metadata -= fitting * KEY_ID_BYTES + group_bytes
+        return fitting

@@ -13,7 +13,7 @@ from typing import NamedTuple, NoReturn
 
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag, verify_one_time_tag
-from dsked.errors import FrameError, LimitError
+from dsked.errors import FrameError, LimitError, PoolExhaustedError
 from dsked.limits import MASK_BYTES, MAX_FRAME_PAD_BYTES, MAX_OUTBOX_BYTES, MAX_OUTBOX_MESSAGES, TAG_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.secrecy import no_pickle, no_secrets
@@ -22,12 +22,12 @@ from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import Message, Ping, Unknown, decode_body, encode_body
 
 
-def _cut(data: bytes, bins: list[bytes]) -> Iterator[bytes]:
-    """`data` cut into pieces as long as `bins`."""
-    start = 0
+def _padded(bins: list[bytes], pad: bytes) -> Iterator[bytes]:
+    """Each of `bins` XORed with its part of `pad`, which begins behind the mask."""
+    start = MASK_BYTES
     for piece in bins:
         end = start + len(piece)
-        yield data[start:end]
+        yield apply_pad(piece, pad[start:end])
         start = end
 
 
@@ -123,15 +123,15 @@ class Session:
     def _seal(
         self, request_id: int, message: Message, bins: list[bytes], pads: int, *, urgent: bool = False
     ) -> bytes | None:
-        pool = self.streams.local
-        if pool.available(urgent=urgent) < MASK_BYTES + pads:
+        try:
+            taken = self.streams.local.allocate(MASK_BYTES + pads, urgent=urgent)
+        except PoolExhaustedError:  # there may be more soon
             return None
-        taken = pool.allocate(MASK_BYTES + pads, urgent=urgent)
         if taken is None:
             return None
         position, pad = taken
         if pads:
-            message.replace_secrets(_cut(apply_pad(b"".join(bins), pad[MASK_BYTES:]), bins))
+            message.replace_secrets(_padded(bins, pad))
         header = Header(int(message.type), request_id, position, pads, self.streams.peer.tell())
         untagged = encode_untagged(header, encode_body(message))
         key = self._send_hash_key + pad[:MASK_BYTES]
@@ -160,9 +160,9 @@ class Session:
         if isinstance(message, Unknown):
             return header.request_id, message  # its pads, if it has any, are burned
         bins = list(message.secrets())
-        data = b"".join(bins)
-        if len(data) != header.pads:
-            raise FrameError(f"{len(data)} secret bytes under {header.pads} pads")
-        if data:
-            message.replace_secrets(_cut(apply_pad(data, pad[MASK_BYTES:]), bins))
+        secret_bytes = sum(map(len, bins))
+        if secret_bytes != header.pads:
+            raise FrameError(f"{secret_bytes} secret bytes under {header.pads} pads")
+        if secret_bytes:
+            message.replace_secrets(_padded(bins, pad))
         return header.request_id, message

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES, MAX_NODE_NAME_BYTES, PROTOCOL_VERSION
 from dsked.sharing.shares import code_bytes
-from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
-from dsked.wire.messages import PartyBody, PutGroup, PutKey, ShareGroup, name_fits
+from dsked.sharing.terms import Party, Terms, sort_parties
+from dsked.wire.messages import PartyBody, PutGroup, ShareGroup, name_fits
 
 
 def put_terms(client: str, group: PutGroup) -> Terms | None:
@@ -35,14 +35,14 @@ def _fits(party: Party) -> bool:
     )
 
 
-def put_codes_fit(terms: Terms, key: PutKey) -> bool:
-    """True when a key of PUT_SHARES has the codes and the length that its terms demand.
+def columns_fit(terms: Terms, group: PutGroup | ShareGroup, codes_per_key: int) -> bool:
+    """True when the columns of a group have the lengths that its terms and its number of keys demand.
 
-    Codes come with the first piece: one for each responder client.
+    A piece of a share (of one key alone) ends within the share. Codes come with the first piece.
     """
-    if not key.share or key.offset + len(key.share) > terms.key_bytes:
-        return False
-    if key.offset:
-        return not key.codes
-    size = code_bytes(terms)
-    return len(key.codes) == len(responder_clients(terms)) and all(len(code) == size for code in key.codes)
+    if group.number > 1 or len(group.shares) == terms.key_bytes:
+        shares_fit = not group.offset and len(group.shares) == group.number * terms.key_bytes
+    else:
+        shares_fit = 0 < len(group.shares) <= terms.key_bytes - group.offset
+    codes = 0 if group.offset else group.number * codes_per_key * code_bytes(terms)
+    return shares_fit and len(group.codes) == codes

@@ -14,14 +14,16 @@ import msgspec.inspect
 from fuzzing.mutation import mutate
 from fuzzing.target import Target
 
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
 from dsked.wire.handshake import Part
-from dsked.wire.messages import MESSAGES, SEALED_TYPES, Message, encode_body
+from dsked.wire.messages import MESSAGES, SEALED_TYPES, Message, PutGroup, ShareGroup, encode_body
 
 NAMES = ["carol", "curtis", "mallory", "sam", "sunny", "mark", "x" * 64, "\U0001f511" * 16]
 KEY_IDS = [bytes([number]) * 16 for number in range(8)]
 _NUMBERS = [0, 1, 2, 3, 5, 16, 32, 48, 255, 1000, 2**16, 2**31, 2**32 - 1, 2**63]
 _SIZES = [0, 1, 16, 31, 32, 33, 48]
 _MOST_IN_A_LIST = 3
+_ODD_COLUMNS = 0.3  # the part of groups whose columns have any length
 #: What the mutations of scripts/fuzzing are told of a body.
 _BODY = Target(name="body", what="a body", declared=(), seeds=list, msgpack_at=0)
 _PADDED = [message for message in MESSAGES if message.type not in SEALED_TYPES]
@@ -57,14 +59,26 @@ def value(kind: msgspec.inspect.Type, rng: random.Random) -> Any:
         case msgspec.inspect.DictType(key_type=key, value_type=inner):
             return {value(key, rng): value(inner, rng) for _ in range(rng.randrange(3))}
         case msgspec.inspect.StructType(cls=cls, fields=fields):
-            return cls(*[value(field.type, rng) for field in fields])
+            drawn = cls(*[value(field.type, rng) for field in fields])
+            return with_columns(drawn, rng) if isinstance(drawn, PutGroup | ShareGroup) else drawn
     raise AssertionError(f"no values for {kind}")
 
 
 def _bin(low: int, high: int | None, rng: random.Random) -> bytes:
-    if low == high == 16:
+    if low == high == KEY_ID_BYTES:
         return rng.choice(KEY_IDS)
+    if (low, high) == (KEY_ID_BYTES, KEY_ID_BYTES * MAX_KEYS_PER_FRAME):
+        return b"".join(rng.choices(KEY_IDS, k=rng.randint(1, _MOST_IN_A_LIST)))
     return rng.randbytes(rng.choice([size for size in _SIZES if size >= low and size <= (high or size)]))
+
+
+def with_columns(group: PutGroup | ShareGroup, rng: random.Random) -> PutGroup | ShareGroup:
+    """A group of which the columns mostly fit, as long as the shares are short."""
+    if rng.random() < _ODD_COLUMNS or group.key_bytes > max(_SIZES):
+        return group
+    clients = len({party.client for party in group.responders}) if isinstance(group, PutGroup) else 1
+    shares, codes = rng.randbytes(group.number * group.key_bytes), rng.randbytes(32 * clients * group.number)
+    return msgspec.structs.replace(group, offset=0, shares=shares, codes=codes)
 
 
 def changed(body: bytes, rng: random.Random, others: list[bytes]) -> bytes:

@@ -10,8 +10,11 @@ from __future__ import annotations
 import random
 from collections import Counter
 
+from simulating.rows import Row, put_under
+
 from dsked.errors import ErrorCode
 from dsked.limits import (
+    KEY_ID_BYTES,
     MAX_ENCRYPTOR_NAME_BYTES,
     MAX_NODE_NAME_BYTES,
     MAX_PENDING_RESPONDER_BYTES_PER_CLIENT,
@@ -19,14 +22,11 @@ from dsked.limits import (
     MAX_RESPONDERS,
     MAX_TOMBSTONES_PER_CLIENT,
 )
+from dsked.sharing.terms import Party, Terms
 from dsked.wire.messages import (
     GetGroup,
-    GetKey,
     GetShares,
     Message,
-    PartyBody,
-    PutGroup,
-    PutKey,
     PutShares,
     PutSharesAck,
 )
@@ -103,27 +103,29 @@ class Flood:
 
     def _get(self) -> GetShares:
         """Keys that do not exist, of somebody else."""
-        keys = [GetKey(self._random.randbytes(16), 0) for _ in range(KEYS_PER_FRAME)]
-        return GetShares([GetGroup("carol", keys)], self._random.choice((0, 1000)), [])
+        ids = self._random.randbytes(KEYS_PER_FRAME * KEY_ID_BYTES)
+        return GetShares([GetGroup("carol", ids, 0)], self._random.choice((0, 1000)), [])
 
     def _put(self, encryptor: str, number: int) -> tuple[PutShares, int]:
         rng = self._random
         kind = rng.randrange(4)
-        responders, ttl_ms = [PartyBody("curtis", "sunny")], 60_000
+        responders: tuple[Party, ...] = (Party("curtis", "sunny"),)
+        ttl_ms = 60_000
         if kind == 1:
             ttl_ms = 1
         elif kind == 2:
             number = min(number, 64)
-            responders = [self._invented(index) for index in range(MAX_RESPONDERS)]
-        ids = [rng.randbytes(16) for _ in range(number)]
+            responders = tuple(self._invented(index) for index in range(MAX_RESPONDERS))
+        ids = [rng.randbytes(KEY_ID_BYTES) for _ in range(number)]
         if kind == 3:  # the same again with other content
             ids = [bytes(14) + (index % 16).to_bytes(2, "big") for index in range(number)]
-        keys = [PutKey(key_id, 0, rng.randbytes(1), [rng.randbytes(32)] * len(responders)) for key_id in ids]
-        return PutShares([PutGroup(encryptor, responders, 3, 2, ttl_ms, 1, keys)]), number
+        terms = Terms(1, 3, 2, Party(MALLORY, encryptor), responders, 1)
+        rows = [Row(key_id, 0, rng.randbytes(1), rng.randbytes(32) * len(responders)) for key_id in ids]
+        return PutShares(put_under(terms, rows, ttl_ms)), number
 
-    def _invented(self, index: int) -> PartyBody:
+    def _invented(self, index: int) -> Party:
         client, name = f"{index:02}-{self._random.randrange(10**9)}", f"{index:02}"
-        return PartyBody(client.ljust(MAX_NODE_NAME_BYTES, "x"), name.ljust(MAX_ENCRYPTOR_NAME_BYTES, "x"))
+        return Party(client.ljust(MAX_NODE_NAME_BYTES, "x"), name.ljust(MAX_ENCRYPTOR_NAME_BYTES, "x"))
 
 
 class ShareFlood:

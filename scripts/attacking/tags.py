@@ -28,7 +28,6 @@ from dsked.wire.messages import (
     Confirmed,
     Error,
     GetGroup,
-    GetKey,
     GetShares,
     Locate,
     Located,
@@ -39,13 +38,11 @@ from dsked.wire.messages import (
     PsrdBlock,
     PsrdRequest,
     PutGroup,
-    PutKey,
     PutShares,
     PutSharesAck,
     Register,
     Registered,
     ShareGroup,
-    ShareKey,
     Shares,
     Unregister,
 )
@@ -61,15 +58,15 @@ POLY1305_CLAMP = 0x0FFFFFFC_0FFFFFFC_0FFFFFFC_0FFFFFFF
 #: One message of every type that the client sends, and one of every type that the hub sends.
 MESSAGES: dict[Side, list[Message]] = {
     Side.CLIENT: [
-        Register(["sam", "serena"]), Ping(False, 1, 2, [Confirmed("carol", [KEY_ID])]), Error(9, "no"),
-        PutShares([PutGroup("sam", [PARTY], 5, 3, 60_000, 16, [PutKey(KEY_ID, 0, bytes(16), [bytes(32)])])]),
-        GetShares([GetGroup("curtis", [GetKey(KEY_ID, 0)])], 1000, []), Locate(["sunny"]), Unregister(),
+        Register(["sam", "serena"]), Ping(False, 1, 2, [Confirmed("carol", KEY_ID)]), Error(9, "no"),
+        PutShares([PutGroup("sam", [PARTY], 5, 3, 60_000, 16, 2 * KEY_ID, 0, bytes(32), bytes(64))]),
+        GetShares([GetGroup("curtis", KEY_ID, 0)], 1000, []), Locate(["sunny"]), Unregister(),
     ],
     Side.HUB: [
-        Registered(0, [], 60_000), Ping(True, 1, 2, []), Error(9, "no"), PutSharesAck([0]),
+        Registered(0, [], 60_000), Ping(True, 1, 2, []), Error(9, "no"), PutSharesAck(b"\0"),
         Located(["curtis"]),
-        Shares([ShareGroup(PARTY, [PARTY], 5, 3, 16, [ShareKey(KEY_ID, 0, bytes(16), bytes(32))])],
-               [Missing("carol", KEY_ID, 6)]),
+        Shares([ShareGroup(PARTY, [PARTY], 5, 3, 16, 2 * KEY_ID, 0, bytes(32), bytes(64))],
+               [Missing("carol", 6, 2 * KEY_ID)]),
     ],
 }  # fmt: skip
 SEALED: dict[Side, Message] = {

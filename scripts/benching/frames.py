@@ -14,16 +14,13 @@ from dsked.wire.frame import OVERHEAD_BYTES
 from dsked.wire.messages import (
     Confirmed,
     GetGroup,
-    GetKey,
     GetShares,
     Message,
     PartyBody,
     PutGroup,
-    PutKey,
     PutShares,
     PutSharesAck,
     ShareGroup,
-    ShareKey,
     Shares,
     encode_body,
 )
@@ -61,14 +58,12 @@ def of_turn(shape: Shape) -> Frames:
 
 def _messages(shape: Shape, keys: int, share_bytes: int) -> tuple[Message, Message, Message, Message]:
     """The four messages for so many keys, or pieces of `share_bytes` of them. A GET confirms as many."""
-    share, code = bytes(share_bytes), bytes(code_bytes(shape.terms))
+    ids, shares, codes = _KEY_ID * keys, bytes(keys * share_bytes), bytes(keys * code_bytes(shape.terms))
+    columns = ids, 0, shares, codes
     responders, n, k, key_bytes = [_RESPONDER], shape.hubs, shape.k, shape.key_bytes
-    puts = [PutKey(_KEY_ID, 0, share, [code])] * keys
-    shares = [ShareKey(_KEY_ID, 0, share, code)] * keys
-    confirmed = [Confirmed(_INITIATOR.client, [_KEY_ID] * keys)]
     return (
-        PutShares([PutGroup(_INITIATOR.encryptor, responders, n, k, _SHARE_TIMEOUT_MS, key_bytes, puts)]),
-        PutSharesAck([0] * keys),
-        GetShares([GetGroup(_INITIATOR.client, [GetKey(_KEY_ID, 0)] * keys)], _WAIT_MS, confirmed),
-        Shares([ShareGroup(_INITIATOR, responders, n, k, key_bytes, shares)], []),
+        PutShares([PutGroup(_INITIATOR.encryptor, responders, n, k, _SHARE_TIMEOUT_MS, key_bytes, *columns)]),
+        PutSharesAck(bytes(keys)),
+        GetShares([GetGroup(_INITIATOR.client, ids, 0)], _WAIT_MS, [Confirmed(_INITIATOR.client, ids)]),
+        Shares([ShareGroup(_INITIATOR, responders, n, k, key_bytes, *columns)], []),
     )

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from dsked.errors import FrameError
-from dsked.limits import MAX_HANDSHAKE_BYTES, TAG_BYTES
+from dsked.limits import KEY_ID_BYTES, MAX_HANDSHAKE_BYTES, TAG_BYTES
+from dsked.sharing.terms import Terms, responder_clients
 from dsked.wire import handshake, messages, terms
 from dsked.wire.frame import (
     LENGTH_BYTES,
@@ -17,7 +18,7 @@ from dsked.wire.frame import (
     encode_untagged,
 )
 from dsked.wire.handshake import M0, M1, M2, M3, M4, Part
-from dsked.wire.messages import Message, MessageType, PutShares, Shares, Unknown
+from dsked.wire.messages import Message, MessageType, PutGroup, PutShares, ShareGroup, Shares, Unknown
 
 from . import examples
 from .target import Given, Target
@@ -57,12 +58,26 @@ def _decode_body(kind: int, body: bytes) -> Message:
     if isinstance(message, PutShares):
         for group in message.groups:
             found = terms.put_terms("carol", group)
-            if found is not None:
-                all(terms.put_codes_fit(found, key) for key in group.keys)
+            _look_at(group, found, len(responder_clients(found)) if found is not None else 0)
     elif isinstance(message, Shares):
         for shared in message.groups:
-            terms.share_terms(shared)
+            _look_at(shared, terms.share_terms(shared), 1)
     return message
+
+
+def _look_at(group: PutGroup | ShareGroup, found: Terms | None, codes_per_key: int) -> None:
+    """Columns that fit can be cut into their keys, and nothing is left over."""
+    ids = messages.cut_key_ids(group.key_ids)
+    assert {len(key_id) for key_id in ids} == {KEY_ID_BYTES}
+    assert len(ids) == group.number
+    if found is None or not terms.columns_fit(found, group, codes_per_key):
+        return
+    if group.number > 1:
+        assert not group.offset
+        assert len(group.shares) == group.number * found.key_bytes
+    assert group.offset + len(group.shares) <= group.number * found.key_bytes
+    assert not len(group.codes) % group.number
+    assert not (group.offset and group.codes)
 
 
 def _encode_body(value: object) -> bytes:

@@ -23,16 +23,41 @@ MUTANTS = (
     ),
     Mutant(
         "a stored share's text tells the share",
-        "dsked/hub/share_store.py",
-        'share: bytes | bytearray = field(default=b"", repr=False)',
-        'share: bytes | bytearray = field(default=b"")',
+        "dsked/hub/lots.py",
+        "shares: bytes | bytearray = field(repr=False)",
+        "shares: bytes | bytearray",
+        OBJECTS,
+    ),
+    Mutant(
+        "a batch's text tells its keys",
+        "dsked/client/fetch.py",
+        "        self.waiting: tuple[Any, ...] = ()  # requests, in order\n"
+        "        self.handed_to: frozenset[str] = _NOBODY  # encryptors\n\n"
+        "    __repr__ = no_secrets\n",
+        "        self.waiting: tuple[Any, ...] = ()  # requests, in order\n"
+        "        self.handed_to: frozenset[str] = _NOBODY  # encryptors\n\n"
+        '    def __repr__(self) -> str:\n        return f"{self.key!r}"\n',
+        OBJECTS,
+    ),
+    Mutant(
+        "a column's text tells its shares",
+        "dsked/client/columns.py",
+        "    __repr__ = no_secrets\n",
+        '    def __repr__(self) -> str:\n        return f"{self.shares!r}"\n',
         OBJECTS,
     ),
     Mutant(
         "a message's text tells its shares",
         "dsked/wire/messages.py",
-        "    code: Secret\n\n    __repr__ = no_secrets\n",
-        "    code: Secret\n\n",
+        "    codes: Secret\n\n    __repr__ = no_secrets\n    __reduce__ = no_pickle\n\n\nclass PutShares(",
+        "    codes: Secret\n\n    __reduce__ = no_pickle\n\n\nclass PutShares(",
+        OBJECTS,
+    ),
+    Mutant(
+        "an answer's text tells its shares",
+        "dsked/wire/messages.py",
+        "    codes: Secret\n\n    __repr__ = no_secrets\n    __reduce__ = no_pickle\n\n\nclass Missing(",
+        "    codes: Secret\n\n    __reduce__ = no_pickle\n\n\nclass Missing(",
         OBJECTS,
     ),
     Mutant(

@@ -8,6 +8,7 @@ SESSION = ("tests/wire/test_session.py",)
 FRAME = ("tests/wire/test_frame.py",)
 CONNECTION = ("tests/wire/test_connection.py",)
 GATE = ("tests/wire/test_gate.py",)
+TERMS = ("tests/wire/test_terms.py", "tests/attacks/test_columns_against_a_hub.py")
 VERIFY = "        verify_one_time_tag(key, self._receive_prefix + frame[:-TAG_BYTES], frame[-TAG_BYTES:])\n"
 ADVANCE = "        pool.advance(header.position + length)\n"
 
@@ -70,30 +71,38 @@ MUTANTS = (
     Mutant(
         "a frame may take more pads than its secrets need",
         "dsked/wire/session.py",
-        "if len(data) != header.pads:",
-        "if len(data) > header.pads:",
+        "if secret_bytes != header.pads:",
+        "if secret_bytes > header.pads:",
         SESSION,
     ),
     Mutant(
         "secrets leave without their pad",
         "dsked/wire/session.py",
-        '            message.replace_secrets(_cut(apply_pad(b"".join(bins), pad[MASK_BYTES:]), bins))\n',
-        "            pass\n",
+        "        if pads:\n            message.replace_secrets(_padded(bins, pad))\n",
+        "",
         ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
-        more=(
-            (
-                "            message.replace_secrets(_cut(apply_pad(data, pad[MASK_BYTES:]), bins))\n",
-                "            pass\n",
-            ),
-        ),
+        more=(("        if secret_bytes:\n            message.replace_secrets(_padded(bins, pad))\n", ""),),
     ),
     Mutant(
         "the mask of a tag is the pad of a secret as well",
         "dsked/wire/session.py",
-        'apply_pad(b"".join(bins), pad[MASK_BYTES:])',
-        'apply_pad(b"".join(bins), pad[:pads])',
+        "    start = MASK_BYTES\n    for piece in bins:\n",
+        "    start = 0\n    for piece in bins:\n",
         ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
-        more=(("apply_pad(data, pad[MASK_BYTES:])", "apply_pad(data, pad[:header.pads])"),),
+    ),
+    Mutant(
+        "all secrets of a frame are under the same part of its pads",
+        "dsked/wire/session.py",
+        "        yield apply_pad(piece, pad[start:end])\n        start = end\n",
+        "        yield apply_pad(piece, pad[start:end])\n",
+        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+    ),
+    Mutant(
+        "a column of no whole key IDs",
+        "dsked/wire/messages.py",
+        "        if len(self.key_ids) % KEY_ID_BYTES:\n",
+        "        if not self.key_ids:\n",
+        ("tests/wire/test_messages.py", "tests/attacks/test_columns_against_a_hub.py"),
     ),
     Mutant(
         "what waits for a peer that does not read has no end",
@@ -223,15 +232,50 @@ MUTANTS = (
     Mutant(
         "code shares of any length and number",
         "dsked/wire/terms.py",
-        "len(key.codes) == len(responder_clients(terms)) and all(len(code) == size for code in key.codes)",
-        "size > 0",
-        ("tests/wire/test_terms.py",),
+        "return shares_fit and len(group.codes) == codes",
+        "return shares_fit",
+        TERMS,
+    ),
+    Mutant(
+        "code shares behind the first piece",
+        "dsked/wire/terms.py",
+        "codes = 0 if group.offset else group.number",
+        "codes = 0 if group.offset and not group.codes else group.number",
+        TERMS,
+    ),
+    Mutant(
+        "fewer shares than key IDs",
+        "dsked/wire/terms.py",
+        "not group.offset and len(group.shares) == group.number * terms.key_bytes",
+        "not group.offset and len(group.shares) <= group.number * terms.key_bytes",
+        TERMS,
+    ),
+    Mutant(
+        "whole shares from an offset on",
+        "dsked/wire/terms.py",
+        "shares_fit = not group.offset and len(group.shares)",
+        "shares_fit = len(group.shares)",
+        TERMS,
+    ),
+    Mutant(
+        "pieces of many shares in one column",
+        "dsked/wire/terms.py",
+        "    if group.number > 1 or len(group.shares) == terms.key_bytes:\n",
+        "    if len(group.shares) >= terms.key_bytes:\n",
+        TERMS,
     ),
     Mutant(
         "a piece beyond the end of its share",
         "dsked/wire/terms.py",
-        "    if not key.share or key.offset + len(key.share) > terms.key_bytes:\n",
-        "    if not key.share:\n",
-        ("tests/wire/test_terms.py",),
+        "shares_fit = 0 < len(group.shares) <= terms.key_bytes - group.offset",
+        "shares_fit = 0 < len(group.shares) <= terms.key_bytes",
+        TERMS,
+    ),
+    Mutant(
+        "pieces of no bytes",
+        "dsked/wire/terms.py",
+        "shares_fit = 0 < len(group.shares) <=",
+        "shares_fit = len(group.shares) <=",
+        TERMS,
     ),
 )

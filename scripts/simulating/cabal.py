@@ -9,13 +9,16 @@ from __future__ import annotations
 import random
 from collections import Counter, deque
 from collections.abc import Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar, cast
 
-from dsked.hub.share_store import ShareId, StoredShare
 from dsked.sharing import gfp, shamir
-from dsked.sharing.terms import Party, Terms
+from dsked.sharing.shares import code_bytes, cut
+from dsked.sharing.terms import Party, Terms, responder_clients
+from simulating.rows import Row
 
 T = TypeVar("T")
+ShareId = tuple[str, bytes]  # (initiator client, key ID)
 #: Key IDs and baits that are kept: the newest ones.
 MAX_LEAKED = 4096
 
@@ -36,6 +39,20 @@ class Bait(NamedTuple):
     key_id: bytes
 
 
+@dataclass(slots=True)
+class Given:
+    """A share that a member was given. `codes`: by responder client."""
+
+    terms: Terms
+    codes: dict[str, bytes]
+    share: bytes
+
+    @property
+    def whole(self) -> bool:
+        """True when all pieces of it have come."""
+        return len(self.share) == self.terms.key_bytes
+
+
 class Cabal:
     """`xs`: x-coordinates of all hubs by name; `k`: as the clients have it."""
 
@@ -47,12 +64,13 @@ class Cabal:
         self.clients: set[str] = set()  # hostile ones
         self.leaked: deque[Leak] = deque(maxlen=MAX_LEAKED)
         self.bait: deque[Bait] = deque(maxlen=MAX_LEAKED)
-        self.shares: dict[ShareId, dict[str, StoredShare]] = {}  # all that members were ever given
+        self.shares: dict[ShareId, dict[str, Given]] = {}  # all that members were ever given, by hub
         self.keys: dict[ShareId, bytes] = {}
         self.lies: Counter[str] = Counter()  # told, by name of the hub
         self.misdeeds: Counter[str] = Counter()  # done, by name of the client
         self._known: set[tuple[Party, bytes]] = set()
         self._agreed: dict[Hashable, Any] = {}
+        self._pieces: dict[tuple[str, ShareId], Given] = {}  # of shares that are not whole yet
 
     def join(self, hub: str, what: str) -> None:
         """A hub becomes a member; one that starts again stays what it was."""
@@ -68,9 +86,22 @@ class Cabal:
             self._known.add((found.initiator, found.key_id))
             self.leaked.append(found)
 
-    def given(self, hub: str, key_id: bytes, stored: StoredShare) -> None:
-        """A member was given a whole share."""
-        self.shares.setdefault((stored.terms.initiator.client, key_id), {})[hub] = stored
+    def given(self, hub: str, terms: Terms, row: Row) -> None:
+        """A member was given a share or a piece of it. What it was given first stands."""
+        share_id = (terms.initiator.client, row.key_id)
+        known = self.shares.setdefault(share_id, {})
+        if hub in known:
+            return
+        share = self._pieces.get((hub, share_id))
+        if share is None and not row.offset:
+            codes = cut(row.code, code_bytes(terms))
+            of_client = dict(zip(responder_clients(terms), codes, strict=True))
+            share = self._pieces[hub, share_id] = Given(terms, of_client, b"")
+        if share is None or row.offset != len(share.share):
+            return
+        share.share += row.share
+        if share.whole:
+            known[hub] = self._pieces.pop((hub, share_id))
 
     def agreed(self, about: Hashable, make: Callable[[], T]) -> T:
         """What the first member that thought `about` it has made, the same for all others."""

@@ -114,7 +114,7 @@ class Calm:
     def _fetch(self, one: str, other: str, key: Key) -> None:
         """At once where enough hubs had acknowledged, else within the time that shares live."""
         world, topology = self._world, self._world.topology
-        acked = len(world.oracle.dealt[topology.client_of[one], key.key_id].deal.acked)
+        acked = len(world.oracle.dealt[topology.client_of[one], key.key_id].acked)
         at_once = acked >= topology.k + len(topology.liars)
         end = self._events.now + min(_FETCH_S, topology.share_timeout_s / 2)
         while True:

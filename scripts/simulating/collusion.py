@@ -7,7 +7,7 @@ them, and the others look like liars).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 from dsked.sharing import amd, gf256, gfp
@@ -15,10 +15,11 @@ from dsked.sharing.dealing import deal
 from dsked.sharing.shares import PAIR_BYTES, HubShare, code_bytes, tag_message
 from dsked.sharing.terms import Party, Terms, hashes_key, responder_clients, sort_parties
 from dsked.wire.connection import HubConnection
-from dsked.wire.messages import GetShares, Message, PartyBody, ShareGroup, ShareKey, Shares
+from dsked.wire.messages import GetShares, Message, ShareGroup, Shares, cut_key_ids
 from dsked.wire.terms import share_terms
 from simulating.cabal import Cabal, Differences, secret_bytes
-from simulating.lying import Lie, Said, ShareLie, add_elements, replaced
+from simulating.lying import Lie, Said, ShareLie, add_elements
+from simulating.rows import Row, replaced, told_under
 
 #: The key that colluders would have everyone take.
 WANTED = b"\x66"
@@ -27,7 +28,7 @@ WANTED = b"\x66"
 class Adds(ShareLie):
     """Adds what all of its kind have agreed to add for one key and one responder client."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         terms = share_terms(group)
         if terms is None:
             return key
@@ -137,13 +138,13 @@ class MisleadsDecoding(Adds):
 class Deals(ShareLie):
     """Gives shares of a dealing that the colluders have made between them, under the key's ID."""
 
-    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
         terms = share_terms(group)
-        if terms is None or to.client not in responder_clients(terms):
-            return group
+        if group.offset or terms is None or to.client not in responder_clients(terms):
+            return [group]
         other = self.other(terms, to.client)
-        keys = [invented(self, other, to.client, key.key_id) for key in group.keys if not key.offset]
-        return told(other, keys) if keys else group
+        ids = cut_key_ids(group.key_ids)
+        return told_under(other, [invented(self, other, to.client, key_id) for key_id in ids])
 
     def other(self, terms: Terms, client: str) -> Terms:
         """The terms of their dealing."""
@@ -175,9 +176,9 @@ class DealsWhatNeverWas(Lie):
     def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
         if isinstance(message, GetShares):
             for group in message.groups:
-                for key in group.keys:
-                    if (group.initiator, key.key_id) not in self.cabal.keys:
-                        self._give(to, request_id, group.initiator, key.key_id)
+                for key_id in cut_key_ids(group.key_ids):
+                    if (group.initiator, key_id) not in self.cabal.keys:
+                        self._give(to, request_id, group.initiator, key_id)
         return message
 
     def _give(self, to: HubConnection, request_id: int, initiator: str, key_id: bytes) -> None:
@@ -186,18 +187,18 @@ class DealsWhatNeverWas(Lie):
             return
         responders = tuple(Party(to.client, name) for name in ours)
         terms = Terms(1, len(self.cabal.xs), self.cabal.k, Party(initiator, theirs[0]), responders, 32)
-        group = told(terms, [invented(self, terms, to.client, key_id)])
+        groups = told_under(terms, [invented(self, terms, to.client, key_id)])
         self.hub.lied()
-        self.hub.say(to, Said(Shares([group], []), request_id))
+        self.hub.say(to, Said(Shares(groups, []), request_id))
 
 
-def invented(liar: Lie, terms: Terms, client: str, key_id: bytes) -> ShareKey:
+def invented(liar: Lie, terms: Terms, client: str, key_id: bytes) -> Row:
     """One liar's share of the colluders' own dealing."""
     shares = liar.cabal.agreed(
         ("dealing", terms, key_id), lambda: dealing_of(liar.cabal, terms, key_id, WANTED * terms.key_bytes)
     )
     mine = shares[liar.x]
-    return ShareKey(key_id, 0, mine.share, mine.codes[responder_clients(terms).index(client)])
+    return Row(key_id, 0, mine.share, mine.codes[responder_clients(terms).index(client)])
 
 
 def dealing_of(cabal: Cabal, terms: Terms, key_id: bytes, key: bytes) -> dict[int, HubShare]:
@@ -208,18 +209,12 @@ def dealing_of(cabal: Cabal, terms: Terms, key_id: bytes, key: bytes) -> dict[in
     return {x: shares[0] for x, shares in zip(xs, hubs, strict=True)}
 
 
-def told(terms: Terms, keys: Iterable[ShareKey]) -> ShareGroup:
-    """Shares under `terms`, as a hub tells them."""
-    responders = [PartyBody(*party) for party in terms.responders]
-    return ShareGroup(PartyBody(*terms.initiator), responders, terms.n, terms.k, terms.key_bytes, list(keys))
-
-
 class DealsAround(Deals):
     """Their own dealing at first, and at once the true one."""
 
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, Shares) and message.groups:
-            yield Said(Shares([self.group(to, group) for group in message.groups], []), request_id)
+            yield Said(replaced(self.altered(to, message), missing=[]), request_id)
         yield Said(message, request_id)
 
 

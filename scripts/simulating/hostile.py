@@ -6,21 +6,19 @@ from typing import ClassVar
 
 from dsked.errors import ErrorCode
 from dsked.keys import Outcome
-from dsked.limits import MAX_KEYS_PER_FRAME
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
+from dsked.sharing.shares import code_bytes
+from dsked.sharing.terms import Party, Terms
 from dsked.wire.messages import (
     Confirmed,
     Error,
     GetGroup,
-    GetKey,
     GetShares,
     Locate,
     Located,
     Message,
-    PartyBody,
     Ping,
     PsrdRequest,
-    PutGroup,
-    PutKey,
     PutShares,
     PutSharesAck,
     Register,
@@ -30,8 +28,10 @@ from dsked.wire.messages import (
 )
 from simulating.cabal import Leak
 from simulating.hostile_client import Deed, HostileClient, client_that
+from simulating.hostile_columns import IN_COLUMNS
 from simulating.hostile_deals import DEALERS
 from simulating.lies_answers import OfNoVersion
+from simulating.rows import Row, put_under
 
 _LONG_MS = 2**32 - 1
 
@@ -62,14 +62,11 @@ class SquatsKeyIds(Deed):
                 )
 
     def _put(self, leak: Leak, initiator: str) -> PutShares:
-        key = PutKey(leak.key_id, 0, self.dice.randbytes(32), [bytes(32)] * _nr_clients(leak))
-        parties = [PartyBody(*party) for party in leak.responders]
-        nr_hubs = len(self.cabal.xs)
-        return PutShares([PutGroup(initiator, parties, nr_hubs, self.cabal.k, 60_000, 32, [key])])
-
-
-def _nr_clients(leak: Leak) -> int:
-    return len({party.client for party in leak.responders})
+        nr_clients = len({party.client for party in leak.responders})
+        row = Row(leak.key_id, 0, self.dice.randbytes(32), bytes(32) * nr_clients)
+        party, responders = Party(self.me.name, initiator), leak.responders
+        terms = Terms(1, len(self.cabal.xs), self.cabal.k, party, responders, 32)
+        return PutShares(put_under(terms, [row]))
 
 
 class FloodsShares(Deed):
@@ -80,13 +77,13 @@ class FloodsShares(Deed):
     def misbehave(self, now: float) -> None:
         hub = self.me.some_hub()
         if hub is not None:
-            responders = [PartyBody("nobody", "nothing")]
+            initiator = Party(self.me.name, self.me.encryptors[0])
             key_bytes = self.dice.choice([1, 32, 2**21])
-            code = bytes(48 if key_bytes > 1024 else 32)
+            terms = Terms(1, 5, 3, initiator, (Party("nobody", "nothing"),), key_bytes)
+            code = bytes(code_bytes(terms))
             number = min(self.keys_each, self.me.room(hub) // (1 + len(code)))
-            keys = [PutKey(self.dice.randbytes(16), 0, b"x", [code]) for _ in range(number)]
-            group = PutGroup(self.me.encryptors[0], responders, 5, 3, _LONG_MS, key_bytes, keys)
-            self.me.say(hub, PutShares([group]))
+            rows = [Row(self.dice.randbytes(16), 0, b"x", code) for _ in range(number)]
+            self.me.say(hub, PutShares(put_under(terms, rows, _LONG_MS)))
 
 
 class AsksForOthersKeys(Deed):
@@ -105,8 +102,8 @@ class ConfirmsOthersKeys(Deed):
 
     def misbehave(self, now: float) -> None:
         leaks = self.me.some_leaks(16)
-        done = [Confirmed(leak.initiator.client, [leak.key_id] * 2) for leak in leaks]
-        done.append(Confirmed(self.me.someone(), [self.dice.randbytes(16) for _ in range(100)]))
+        done = [Confirmed(leak.initiator.client, leak.key_id * 2) for leak in leaks]
+        done.append(Confirmed(self.me.someone(), self.dice.randbytes(100 * KEY_ID_BYTES)))
         for hub in self.me.sessions():
             if self.dice.random() < 0.5:
                 self.me.say(hub, Ping(False, 0, 0, done))
@@ -120,11 +117,11 @@ class AsksWithoutEnd(Deed):
     def misbehave(self, now: float) -> None:
         hub = self.me.some_hub()
         if hub is not None:
-            keys = [GetKey(self.dice.randbytes(16), self.dice.choice([0, 0, 2**32 - 1])) for _ in range(1024)]
-            wait_ms = self.dice.choice([0, 1000, _LONG_MS])
-            self.me.say(
-                hub, GetShares([GetGroup(self.dice.choice(["carol", self.me.name]), keys)], wait_ms, [])
-            )
+            initiator = self.dice.choice(["carol", self.me.name])
+            ids = [self.dice.randbytes(KEY_ID_BYTES) for _ in range(MAX_KEYS_PER_FRAME)]
+            alone = [GetGroup(initiator, key_id, 2**32 - 1) for key_id in ids[: len(ids) // 3]]
+            together = GetGroup(initiator, b"".join(ids[len(alone) :]), 0)
+            self.me.say(hub, GetShares([*alone, together], self.dice.choice([0, 1000, _LONG_MS]), []))
 
 
 class KeysOfEverySize(Deed):
@@ -149,9 +146,8 @@ class OneRequestId(Deed):
         if hub is not None:
             request_id = self.dice.choice([0, 1, 2**32 - 1])
             for _ in range(5):
-                asked = GetShares(
-                    [GetGroup(self.me.someone(), [GetKey(bytes(16), 0)])], self.dice.choice([0, 500]), []
-                )
+                group = GetGroup(self.me.someone(), bytes(KEY_ID_BYTES), 0)
+                asked = GetShares([group], self.dice.choice([0, 500]), [])
                 self.me.say(hub, asked, request_id)
                 self.me.say(hub, Locate(["sam"]), request_id)
                 self.me.say(hub, Register(list(self.me.encryptors)), request_id)
@@ -163,7 +159,7 @@ class SaysWhatHubsSay(Deed):
     def misbehave(self, now: float) -> None:
         said: list[Message] = [
             OfNoVersion([1]), Error(int(ErrorCode.INTERNAL), "\n" * 256), Located([self.me.someone()]),
-            Shares([], []), PutSharesAck([0]), Registered(0, [], 0), Ping(True, 2**64 - 1, 2**64 - 1, []),
+            Shares([], []), PutSharesAck(b"\0"), Registered(0, [], 0), Ping(True, 2**64 - 1, 2**64 - 1, []),
         ]  # fmt: skip
         for hub in self.me.sessions():
             self.me.say(hub, self.dice.choice(said), self.dice.randrange(2**32))
@@ -181,7 +177,7 @@ class BreaksRules(Deed):
             hub.changed = True
             hub.connection.send_sealed(0, PsrdRequest(1, self.dice.randbytes(16), 2**32 - 1, 2**32 - 1))
             return
-        many = GetGroup(self.me.someone(), [GetKey(bytes(16), 0)] * MAX_KEYS_PER_FRAME)
+        many = GetGroup(self.me.someone(), bytes(KEY_ID_BYTES * MAX_KEYS_PER_FRAME), 0)
         broken: list[Message] = [
             GetShares([many, many], 0, []), Register([""]), Locate([]), GetShares([], -1, []),
             PutShares([]),
@@ -204,7 +200,7 @@ class NeverProves(Deed):
 
 _SIMPLE: tuple[type[Deed], ...] = (
     ClaimsEncryptors, SquatsKeyIds, FloodsShares, AsksForOthersKeys, ConfirmsOthersKeys, AsksWithoutEnd,
-    KeysOfEverySize, OneRequestId, SaysWhatHubsSay, BreaksRules, NeverProves, *DEALERS,
+    KeysOfEverySize, OneRequestId, SaysWhatHubsSay, BreaksRules, NeverProves, *IN_COLUMNS, *DEALERS,
 )  # fmt: skip
 
 

@@ -13,13 +13,13 @@ from typing import Any, ClassVar
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.errors import DskedError, LimitError
-from dsked.hub.share_store import ShareId
 from dsked.keys import Key
 from dsked.sharing import shamir
 from dsked.wire.connection import ClientConnection, Stage
-from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, Shares
-from simulating.cabal import Cabal, Leak
+from dsked.wire.messages import GetGroup, GetShares, Message, Shares
+from simulating.cabal import Cabal, Leak, ShareId
 from simulating.lying import kebab
+from simulating.rows import rows_of
 
 Stolen = tuple[str, bytes, bytes]  # (initiator client, key ID, key)
 
@@ -113,7 +113,7 @@ class HostileClient(ClientEngine):
 
     def ask_for(self, hub: HubPeer, leaks: Sequence[Leak], wait_ms: int = 0) -> None:
         """Ask for keys of others, by the true initiator's name."""
-        groups = [GetGroup(leak.initiator.client, [GetKey(leak.key_id, 0)]) for leak in leaks]
+        groups = [GetGroup(leak.initiator.client, leak.key_id, 0) for leak in leaks]
         if groups:
             self.say(hub, GetShares(groups, wait_ms, []))
 
@@ -135,7 +135,7 @@ class HostileClient(ClientEngine):
         if not isinstance(answer, Shares):
             return True
         for group in answer.groups:
-            for key in group.keys:
+            for key in rows_of(group):
                 loot = self._loot.setdefault((group.initiator.client, key.key_id), {})
                 if hub.name not in self.cabal.hubs and len(key.share) == group.key_bytes:
                     loot[hub.x] = key.share
@@ -146,7 +146,7 @@ class HostileClient(ClientEngine):
         """k shares are the key: no tag keeps them from being joined."""
         shares = dict(self._loot[share_id])
         for name, stored in self.cabal.shares.get(share_id, {}).items():
-            shares.setdefault(self.cabal.xs[name], bytes(stored.share))
+            shares.setdefault(self.cabal.xs[name], stored.share)
         if share_id[0] in self.cabal.clients or len(shares) < self.cabal.k:
             return
         key = shamir.join(sorted(shares.items())[: self.cabal.k])

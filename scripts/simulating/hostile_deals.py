@@ -12,10 +12,11 @@ from dsked.sharing import gfp
 from dsked.sharing.dealing import deal
 from dsked.sharing.shares import HubShare
 from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
-from dsked.wire.messages import PartyBody, PutGroup, PutKey, PutShares
+from dsked.wire.messages import PutShares
 from simulating.cabal import Bait
 from simulating.hostile_client import Deed
 from simulating.lying import add
+from simulating.rows import Row, put_under
 
 
 class Dealer(Deed):
@@ -64,12 +65,10 @@ class Dealer(Deed):
         )
 
 
-def put(key_id: bytes, terms: Terms, share: HubShare, offset: int = 0) -> PutShares:
+def put(key_id: bytes, terms: Terms, share: HubShare) -> PutShares:
     """One key's share in one message."""
-    parties = [PartyBody(*party) for party in terms.responders]
-    key = PutKey(key_id, offset, share.share, list(share.codes))
-    group = PutGroup(terms.initiator.encryptor, parties, terms.n, terms.k, 60_000, terms.key_bytes, [key])
-    return PutShares([group])
+    row = Row(key_id, 0, share.share, b"".join(share.codes))
+    return PutShares(put_under(terms, [row]))
 
 
 class FramesAHub(Dealer):

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from simulating.collusion import COLLUSION
 from simulating.lies_answers import IN_ANSWERS
+from simulating.lies_columns import IN_COLUMNS
 from simulating.lies_deeds import IN_DEEDS
 from simulating.lies_in_time import IN_TIME, LiesToOne, Moody, Turncoat
 from simulating.lies_shares import ABOUT_SHARES
 from simulating.lying import Lie, LyingHub, hub_that
 
-_SIMPLE: tuple[type[Lie], ...] = (*ABOUT_SHARES, *IN_ANSWERS, *IN_DEEDS, *IN_TIME, *COLLUSION)
+_SIMPLE: tuple[type[Lie], ...] = (
+    *ABOUT_SHARES, *IN_COLUMNS, *IN_ANSWERS, *IN_DEEDS, *IN_TIME, *COLLUSION,
+)  # fmt: skip
 
 
 class MoodyLiar(Moody):

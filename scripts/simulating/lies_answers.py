@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
 from dsked.errors import ErrorCode
-from dsked.limits import MAX_KEYS_PER_FRAME
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
 from dsked.wire.connection import HubConnection
 from dsked.wire.messages import (
     Error,
@@ -20,9 +20,12 @@ from dsked.wire.messages import (
     PutSharesAck,
     Register,
     Registered,
+    ShareGroup,
     Shares,
+    cut_key_ids,
 )
-from simulating.lying import Lie, Said, copied, replaced
+from simulating.lying import Lie, Said, copied
+from simulating.rows import replaced
 
 # --- shares that are denied ---
 
@@ -34,17 +37,13 @@ class Denies(Lie):
 
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, Shares):
-            denied = [
-                Missing(group.initiator.client, key.key_id, self.its_code())
-                for group in message.groups
-                for key in group.keys
-            ]
+            denied = [one for group in message.groups for one in self.denied(group)]
             message = Shares([], [*message.missing, *denied])
         yield Said(message, request_id)
 
-    def its_code(self) -> int:
-        """Why not."""
-        return int(self.code)
+    def denied(self, group: ShareGroup) -> list[Missing]:
+        """What is said of the keys of a group."""
+        return [Missing(group.initiator.client, int(self.code), group.key_ids)]
 
 
 class SaysUnknown(Denies):
@@ -66,8 +65,11 @@ class SaysDelivered(Denies):
 class SaysAnything(Denies):
     """Codes that mean nothing here, or nothing at all."""
 
-    def its_code(self) -> int:
-        return self.random.randrange(256)
+    def denied(self, group: ShareGroup) -> list[Missing]:
+        initiator = group.initiator.client
+        return [
+            Missing(initiator, self.random.randrange(256), key_id) for key_id in cut_key_ids(group.key_ids)
+        ]
 
 
 class HugeMissing(Lie):
@@ -76,19 +78,21 @@ class HugeMissing(Lie):
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, Shares):
             asked = [
-                Missing(group.initiator.client, key.key_id, int(ErrorCode.NOT_NAMED))
+                Missing(group.initiator.client, int(ErrorCode.NOT_NAMED), group.key_ids)
                 for group in message.groups
-                for key in group.keys
-            ][: MAX_KEYS_PER_FRAME // 2]
-            others = [
-                Missing(self.random.choice(sorted(self.hub.pairs)), self.random.randbytes(16), 7)
-                for _ in range(MAX_KEYS_PER_FRAME // 2)
             ]
+            ids = cut_key_ids(self.random.randbytes(MAX_KEYS_PER_FRAME // 2 * KEY_ID_BYTES))
+            others = [Missing(self.random.choice(sorted(self.hub.pairs)), 7, key_id) for key_id in ids]
             yield Said(Shares([], others + asked), request_id)
         yield Said(message, request_id)
 
 
 # --- shares that are acknowledged, or not ---
+
+
+def alike(code: ErrorCode, number: int) -> bytes:
+    """The same code for so many keys."""
+    return bytes([code]) * number
 
 
 class Acks(Lie):
@@ -97,43 +101,43 @@ class Acks(Lie):
     def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
         if not isinstance(message, PutShares):
             return message
-        nr_keys = sum(len(group.keys) for group in message.groups)
+        nr_keys = sum(group.number for group in message.groups)
         for codes in self.codes(nr_keys):
             self.hub.say(to, Said(PutSharesAck(codes), request_id))
         return None
 
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
         """The codes of each answer."""
         raise NotImplementedError
 
 
 class AcknowledgesWithoutStoring(Acks):
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
-        return [[int(ErrorCode.OK)] * nr_keys]
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
+        return [alike(ErrorCode.OK, nr_keys)]
 
 
 class RefusesEverything(Acks):
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
         code = self.random.choice([ErrorCode.CONFLICT, ErrorCode.LIMIT, ErrorCode.NOT_OWNER])
-        return [[int(code)] * nr_keys]
+        return [alike(code, nr_keys)]
 
 
 class PartialForEver(Acks):
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
-        return [[int(ErrorCode.PARTIAL)] * nr_keys]
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
+        return [alike(ErrorCode.PARTIAL, nr_keys)]
 
 
 class WrongNumberOfCodes(Acks):
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
         number = self.random.choice([0, nr_keys - 1, nr_keys + 1, MAX_KEYS_PER_FRAME])
-        return [[int(ErrorCode.OK)] * number]
+        return [alike(ErrorCode.OK, number)]
 
 
 class AcknowledgesTwice(Acks):
     """Contradicts itself at once."""
 
-    def codes(self, nr_keys: int) -> Iterable[list[int]]:
-        return [[int(ErrorCode.OK)] * nr_keys, [int(ErrorCode.CONFLICT)] * nr_keys]
+    def codes(self, nr_keys: int) -> Iterable[bytes]:
+        return [alike(ErrorCode.OK, nr_keys), alike(ErrorCode.CONFLICT, nr_keys)]
 
 
 class StoresAndRefuses(Lie):
@@ -141,14 +145,14 @@ class StoresAndRefuses(Lie):
 
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, PutSharesAck):
-            message = PutSharesAck([int(ErrorCode.CONFLICT)] * len(message.codes))
+            message = PutSharesAck(alike(ErrorCode.CONFLICT, len(message.codes)))
         yield Said(message, request_id)
 
 
 class RandomCodes(Lie):
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, PutSharesAck):
-            message = PutSharesAck([self.random.randrange(256) for _ in message.codes])
+            message = PutSharesAck(self.random.randbytes(len(message.codes)))
         yield Said(message, request_id)
 
 
@@ -229,7 +233,7 @@ def nonsense() -> list[Message]:
     """Messages that are no answer to anything."""
     return [
         Error(int(ErrorCode.INTERNAL), "no"), Ping(True, 0, 0, []), Located([]), Shares([], []),
-        PutSharesAck([]), Register(["evil"]), OfNoVersion([1, 2, 3]),
+        PutSharesAck(b""), Register(["evil"]), OfNoVersion([1, 2, 3]),
     ]  # fmt: skip
 
 

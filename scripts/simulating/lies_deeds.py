@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-from dsked.hub.answers import Found, shares_messages
-from dsked.hub.share_store import StoredShare
 from dsked.wire.connection import HubConnection
-from dsked.wire.messages import GetShares, Message, PsrdRequest
-from simulating.lying import Lie, Said, replaced
+from dsked.wire.messages import GetGroup, GetShares, Message, PsrdRequest, Shares, cut_key_ids
+from simulating.cabal import Given
+from simulating.lying import Lie, Said
+from simulating.rows import Row, replaced, told_under
 
 # --- blocks of simulated PSRD ---
 
@@ -65,53 +64,61 @@ class GivesAgain(Lie):
     def hears(self, to: HubConnection, request_id: int, message: Message) -> Message | None:
         if not isinstance(message, GetShares) or to.session is None:
             return message
-        found: list[Found] = []
+        groups, given = [], False
         for group in message.groups:
-            for key in group.keys:
-                stored = self.cabal.shares.get((group.initiator, key.key_id), {}).get(self.hub.name)
-                if stored is not None and self.may_have(to, group.initiator, key.key_id, stored):
-                    found.append(Found(key.key_id, 0, self._for(to.client, stored)))
-        if not found:
+            rest = [
+                key_id
+                for key_id in cut_key_ids(group.key_ids)
+                if not self._gives(to, request_id, group, key_id)
+            ]
+            given = given or len(rest) < group.number
+            if rest:
+                groups.append(replaced(group, key_ids=b"".join(rest)))
+        if not given:
             return message
-        for answer in shares_messages(to.client, found, [], to.session.max_pads):
-            self.hub.say(to, Said(answer, request_id))
         self.hub.lied()
-        return self._without(message, {(one.stored.terms.initiator.client, one.key_id) for one in found})
+        return replaced(message, groups=groups) if groups or message.done else None
 
-    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: StoredShare) -> bool:
+    def _gives(self, to: HubConnection, request_id: int, group: GetGroup, key_id: bytes) -> bool:
+        stored = self.cabal.shares.get((group.initiator, key_id), {}).get(self.hub.name)
+        if stored is None or not self.may_have(to, group.initiator, key_id, stored):
+            return False
+        assert to.session is not None
+        code = stored.codes.get(to.client, next(iter(stored.codes.values())))
+        for piece in _pieces(key_id, stored.share, code, to.session.max_pads):
+            self.hub.say(to, Said(Shares(told_under(stored.terms, [piece]), []), request_id))
+        return True
+
+    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
         """Whether this client gets it from this liar, where an honest hub says no."""
         raise NotImplementedError
 
-    @staticmethod
-    def _for(client: str, stored: StoredShare) -> StoredShare:
-        code = stored.codes.get(client, next(iter(stored.codes.values())))
-        return dataclasses.replace(stored, codes={client: code})
 
-    @staticmethod
-    def _without(message: GetShares, given: set[tuple[str, bytes]]) -> GetShares | None:
-        groups = []
-        for group in message.groups:
-            keys = [key for key in group.keys if (group.initiator, key.key_id) not in given]
-            if keys:
-                groups.append(replaced(group, keys=keys))
-        return replaced(message, groups=groups) if groups or message.done else None
+def _pieces(key_id: bytes, share: bytes, code: bytes, max_pads: int) -> Iterator[Row]:
+    """A share in pieces that fit a frame."""
+    first = max_pads - len(code)
+    yield Row(key_id, 0, share[:first], code)
+    for offset in range(first, len(share), max_pads):
+        yield Row(key_id, offset, share[offset : offset + max_pads], b"")
 
 
 class GivesToTheUnnamed(GivesAgain):
-    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: StoredShare) -> bool:
+    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
         return to.client not in stored.codes
 
 
 class GivesToEveryProcess(GivesAgain):
-    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: StoredShare) -> bool:
-        return stored.delivered_to.setdefault(to.client, to.boot_id) != to.boot_id
+    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
+        asked = ("asked first", self.hub.name, to.client, initiator, key_id)
+        return self.cabal.agreed(asked, lambda: to.boot_id) != to.boot_id
 
 
 class ForgetsTombstones(GivesAgain):
     """Gives shares that were confirmed, that timed out, or that it held before it started again."""
 
-    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: StoredShare) -> bool:
-        return (initiator, key_id) not in self.hub.shares._shares or to.client in stored.confirmed
+    def may_have(self, to: HubConnection, initiator: str, key_id: bytes, stored: Given) -> bool:
+        lot = self.hub.shares.find(initiator, key_id)
+        return lot is None or key_id in (lot.confirmed or {}).get(to.client, ())
 
 
 class ForgetsShares(Lie):
@@ -121,11 +128,11 @@ class ForgetsShares(Lie):
         if not isinstance(message, GetShares):
             return message
         for group in message.groups:
-            for key in group.keys:
-                stored = self.hub.shares._shares.get((group.initiator, key.key_id))
-                if stored is not None:
+            for key_id in cut_key_ids(group.key_ids):
+                lot = self.hub.shares.find(group.initiator, key_id)
+                if lot is not None:
                     self.hub.lied()
-                    self.hub.shares._remove((group.initiator, key.key_id), stored)
+                    self.hub.shares._remove(self.hub.shares._accounts[group.initiator], lot, [key_id])
         return message
 
 

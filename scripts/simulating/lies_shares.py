@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dsked.sharing import gfp
 from dsked.sharing.shares import PAIR_BYTES
 from dsked.wire.connection import HubConnection
-from dsked.wire.messages import Message, PartyBody, ShareGroup, ShareKey, Shares
-from simulating.lying import Lie, Said, ShareLie, add, add_elements, replaced
+from dsked.wire.messages import Message, PartyBody, ShareGroup, Shares
+from simulating.lying import Lie, Said, ShareLie, add, add_elements
+from simulating.rows import Row, groups_of, replaced, rows_of
 
 _ELEMENT = gfp.ELEMENT_BYTES
 
@@ -16,21 +17,21 @@ _ELEMENT = gfp.ELEMENT_BYTES
 class AltersShare(ShareLie):
     """Every byte of the share, by a difference of its own."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         return replaced(key, share=add(key.share, bytes([self.x])))
 
 
 class AltersOneByte(ShareLie):
     """The last byte of what it gives."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         return replaced(key, share=key.share[:-1] + add(key.share[-1:], bytes([self.x])))
 
 
 class CodeLie(ShareLie):
     """Shares of the key as they are, and other codes."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         return replaced(key, code=self.code(key.code)) if key.code else key
 
     def code(self, code: bytes) -> bytes:
@@ -82,7 +83,7 @@ class WrongCodeLength(CodeLie):
 class RandomShares(ShareLie):
     """Bytes that have to do with nothing; not the same twice."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         other = replaced(key, share=self.random.randbytes(len(key.share)))
         if not key.code:
             return other
@@ -93,23 +94,22 @@ class RandomShares(ShareLie):
 class SwapsShares(ShareLie):
     """The share of another key."""
 
-    previous: ShareKey | None = None
+    previous: Row | None = None
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
-        kept = replaced(key)
-        other, self.previous = self.previous or kept, kept
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
+        other, self.previous = self.previous or key, key
         return replaced(key, share=other.share, code=other.code if key.code else b"")
 
 
 class ReplaysStaleShares(ShareLie):
     """The share of the oldest key of the same initiator, from before a restart if it can be."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         for (initiator, _), by_hub in self.cabal.shares.items():
             stored = by_hub.get(self.hub.name)
             if initiator == group.initiator.client and stored is not None and to.client in stored.codes:
                 old = stored.share[key.offset : key.offset + len(key.share)]
-                return replaced(key, share=bytes(old), code=stored.codes[to.client] if key.code else b"")
+                return replaced(key, share=old, code=stored.codes[to.client] if key.code else b"")
         return key
 
 
@@ -121,8 +121,8 @@ class OtherTerms(ShareLie):
 
     changed: Callable[[ShareGroup], ShareGroup]
 
-    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
-        return type(self).changed(group)
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
+        return [type(self).changed(group)]
 
 
 class OtherInitiator(OtherTerms):
@@ -167,25 +167,25 @@ class TermsThatBreakRules(OtherTerms):
 
 
 class ShorterKey(ShareLie):
-    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
-        keys = [replaced(key, share=key.share[:-1]) for key in group.keys]
-        return replaced(group, key_bytes=max(group.key_bytes - 1, 1), keys=keys)
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
+        shorter = replaced(group, key_bytes=max(group.key_bytes - 1, 1))
+        return groups_of(shorter, [replaced(key, share=key.share[:-1]) for key in rows_of(group)])
 
 
 class LongerKey(ShareLie):
     """More is said to come, and never comes."""
 
-    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
-        return replaced(group, key_bytes=group.key_bytes + 1)
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
+        return groups_of(replaced(group, key_bytes=group.key_bytes + 1), rows_of(group))
 
 
 class EmptyShares(ShareLie):
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         return replaced(key, share=b"", code=b"")
 
 
 class OverlongShares(ShareLie):
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         return replaced(key, share=key.share + bytes(self.random.randint(1, 64)))
 
 
@@ -197,17 +197,17 @@ class Pieces(Lie):
             yield Said(message, request_id)
             return
         for group in message.groups:
-            for key in group.keys:
+            for key in rows_of(group):
                 for piece in self.pieces(key):
-                    yield Said(Shares([replaced(group, keys=[piece])], []), request_id)
+                    yield Said(Shares(groups_of(group, [piece]), []), request_id)
         if message.missing:
             yield Said(Shares([], message.missing), request_id)
 
-    def pieces(self, key: ShareKey) -> Iterable[ShareKey]:
+    def pieces(self, key: Row) -> Iterable[Row]:
         """What is said in place of `key`, in order."""
         raise NotImplementedError
 
-    def cut(self, key: ShareKey) -> tuple[ShareKey, ShareKey]:
+    def cut(self, key: Row) -> tuple[Row, Row]:
         """The key's share in two pieces, of which the first may be empty."""
         at = self.random.randrange(len(key.share))
         rest = replaced(key, offset=key.offset + at, share=key.share[at:], code=b"")
@@ -217,33 +217,33 @@ class Pieces(Lie):
 class OverlappingPieces(Pieces):
     """The second contradicts the first where they overlap."""
 
-    def pieces(self, key: ShareKey) -> Iterable[ShareKey]:
+    def pieces(self, key: Row) -> Iterable[Row]:
         first, _ = self.cut(key)
         yield first
         yield replaced(key, offset=key.offset, share=add(key.share, bytes([self.x])), code=b"")
 
 
 class GapsBetweenPieces(Pieces):
-    def pieces(self, key: ShareKey) -> Iterable[ShareKey]:
+    def pieces(self, key: Row) -> Iterable[Row]:
         first, rest = self.cut(key)
         yield first
         yield replaced(rest, offset=rest.offset + 1)
 
 
 class PiecesOutOfOrder(Pieces):
-    def pieces(self, key: ShareKey) -> Iterable[ShareKey]:
+    def pieces(self, key: Row) -> Iterable[Row]:
         return reversed(self.cut(key))
 
 
 class LastPieceNeverComes(Pieces):
-    def pieces(self, key: ShareKey) -> Iterable[ShareKey]:
+    def pieces(self, key: Row) -> Iterable[Row]:
         return self.cut(key)[:1]
 
 
 class TinyPieces(Pieces):
     """Eight bytes a frame, of the first kilobyte; all true, and the rest never comes."""
 
-    def pieces(self, key: ShareKey) -> Iterator[ShareKey]:
+    def pieces(self, key: Row) -> Iterator[Row]:
         for start in range(0, min(len(key.share), 1024), 8):
             code = key.code if not start else b""
             yield replaced(key, offset=key.offset + start, share=key.share[start : start + 8], code=code)
@@ -252,24 +252,16 @@ class TinyPieces(Pieces):
 # --- more answers than one ---
 
 
-class Alters(AltersShare):
-    """What the lies below put beside the truth."""
-
-    def altered(self, message: Shares, to: HubConnection) -> Shares:
-        """The answer with other shares."""
-        return Shares([self.group(to, group) for group in message.groups], message.missing)
-
-
-class LiesThenTruth(Alters):
+class LiesThenTruth(AltersShare):
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, Shares):
-            yield Said(self.altered(message, to), request_id)
+            yield Said(self.altered(to, message), request_id)
         yield Said(message, request_id)
 
 
-class TruthThenLies(Alters):
+class TruthThenLies(AltersShare):
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
-        lie = self.altered(message, to) if isinstance(message, Shares) else None
+        lie = self.altered(to, message) if isinstance(message, Shares) else None
         yield Said(message, request_id)
         if lie is not None:
             yield Said(lie, request_id)
@@ -278,7 +270,7 @@ class TruthThenLies(Alters):
 class DiffersByReader(ShareLie):
     """The truth to one client and something else to every other one."""
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         truth = to.client == min(self.hub.pairs)
         return key if truth else replaced(key, share=add(key.share, to.client.encode()))
 

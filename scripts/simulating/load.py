@@ -107,7 +107,7 @@ class Load:
         fetch_ids = [(self._honest[initiator], key_id) for key_id in key_ids]
         return (
             bool(topology.victims)
-            and all(len(oracle.dealt[fetch_id].deal.acked & well) >= topology.k for fetch_id in fetch_ids)
+            and all(len(oracle.dealt[fetch_id].acked & well) >= topology.k for fetch_id in fetch_ids)
             and not any(oracle.delivered[fetch_id, caller] for fetch_id in fetch_ids)
         )
 

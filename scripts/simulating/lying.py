@@ -13,27 +13,27 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, ClassVar, NamedTuple
 
-import msgspec
-
 from dsked.errors import LimitError
 from dsked.hub.engine import Handler, HubEngine
+from dsked.limits import MAX_FRAME_BYTES
 from dsked.sharing import gf256, gfp
-from dsked.sharing.terms import Party
+from dsked.sharing.terms import Party, responder_clients
 from dsked.wire.connection import HubConnection, Stage
+from dsked.wire.frame import OVERHEAD_BYTES
 from dsked.wire.messages import (
     MESSAGES,
     Message,
     PutShares,
     ShareGroup,
-    ShareKey,
     Shares,
+    cut_key_ids,
     decode_body,
     encode_body,
 )
 from dsked.wire.session import Session
+from dsked.wire.terms import columns_fit, put_terms
 from simulating.cabal import Cabal, Leak
-
-replaced = msgspec.structs.replace
+from simulating.rows import Row, groups_of, rows_of
 
 
 class Said(NamedTuple):
@@ -100,15 +100,19 @@ class ShareLie(Lie):
 
     def says(self, to: HubConnection, request_id: int, message: Message) -> Iterator[Said]:
         if isinstance(message, Shares):
-            groups = [self.group(to, group) for group in message.groups]
-            message = Shares(groups, message.missing)
+            message = self.altered(to, message)
         yield Said(message, request_id)
 
-    def group(self, to: HubConnection, group: ShareGroup) -> ShareGroup:
-        """What is given in place of a group."""
-        return replaced(group, keys=[self.key(to, group, key) for key in group.keys])
+    def altered(self, to: HubConnection, message: Shares) -> Shares:
+        """What is said in place of an answer."""
+        groups = [told for group in message.groups for told in self.group(to, group)]
+        return Shares(groups, message.missing)
 
-    def key(self, to: HubConnection, group: ShareGroup, key: ShareKey) -> ShareKey:
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
+        """What is given in place of a group."""
+        return groups_of(group, [self.key(to, group, key) for key in rows_of(group)])
+
+    def key(self, to: HubConnection, group: ShareGroup, key: Row) -> Row:
         """What is given in place of one key's share, or a piece of it."""
         return key
 
@@ -150,27 +154,22 @@ class LyingHub(HubEngine):
     ) -> None:
         self.now = now
         if isinstance(message, PutShares):
-            self._leak(connection.client, message)
+            self._learn(connection.client, message)
         heard = self.lie.hears(connection, request_id, message)
         if heard is not message:
             self.lied()
         if heard is not None:
             handler(connection, request_id, heard, now)
-        if isinstance(message, PutShares):
-            self._remember(connection.client, message)
 
-    def _leak(self, client: str, message: PutShares) -> None:
+    def _learn(self, client: str, message: PutShares) -> None:
         for group in message.groups:
             responders = tuple(Party(party.client, party.encryptor) for party in group.responders)
-            for key in group.keys:
-                self.cabal.leak(Leak(Party(client, group.initiator), key.key_id, responders))
-
-    def _remember(self, client: str, message: PutShares) -> None:
-        for group in message.groups:
-            for key in group.keys:
-                stored = self.shares._shares.get((client, key.key_id))
-                if stored is not None and stored.complete:
-                    self.cabal.given(self.name, key.key_id, stored)
+            for key_id in cut_key_ids(group.key_ids):
+                self.cabal.leak(Leak(Party(client, group.initiator), key_id, responders))
+            terms = put_terms(client, group)
+            if terms is not None and columns_fit(terms, group, len(responder_clients(terms))):
+                for row in rows_of(group):
+                    self.cabal.given(self.name, terms, row)
 
     # --- saying ---
 
@@ -195,7 +194,8 @@ class LyingHub(HubEngine):
         session = to.session
         if session is None or to.stage is not Stage.OPEN:
             return
-        if sum(map(len, said.message.secrets())) <= session.max_pads:
+        size = OVERHEAD_BYTES + len(encode_body(said.message))
+        if sum(map(len, said.message.secrets())) <= session.max_pads and size <= MAX_FRAME_BYTES:
             Session.send(session, said.request_id, said.message)
             self._answered(to)
 

@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING
 from torturing.ledger import Origin, Reuse, Stream
 from torturing.ledger import Use as LedgerUse
 
-from dsked.client.deal import Deal
+from dsked.client.deal import Deal, KeyRequest
 from dsked.errors import DskedError
 from dsked.keys import Key, Outcome
-from dsked.limits import MAX_FRAME_BYTES, MAX_OUTBOX_BYTES
+from dsked.limits import KEY_ID_BYTES, MAX_FRAME_BYTES, MAX_OUTBOX_BYTES
+from dsked.sharing.shares import HubColumns, cut
 from dsked.sharing.terms import Party, Terms
 
 from .events import Broken, Events
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 #: A request is answered within this long of the world's time: directory 0.8 s, shares or keys 1 s, clocks.
 ANSWER_S = 4.0
 FetchId = tuple[str, bytes]  # (initiator client, key ID)
+_Dealing = tuple[Deal, list[HubColumns]]
 
 
 @dataclass
@@ -41,8 +43,14 @@ class Dealt:
     terms: Terms
     key: bytes
     deal: Deal
+    request: KeyRequest
     at: float
     hub_lives: dict[str, int]  # the life of each hub at the time of dealing
+
+    @property
+    def acked(self) -> set[int]:
+        """The hubs, by index, that have acknowledged all keys of its request."""
+        return self.deal.acked - set(self.request.refusals or ())
 
 
 @dataclass
@@ -100,26 +108,24 @@ class Oracle:
         engine = process.engine
         if process.name in self.hostile:
             return
-        split = engine._initiator._split
-        engine._initiator._split = partial(self._splits, process, split)  # type: ignore[method-assign]
+        deal = engine._initiator._deal
+        engine._initiator._deal = partial(self._deals, process, deal)  # type: ignore[method-assign]
         accuse = engine._evidence.mismatch
         engine._evidence.mismatch = partial(self._accuses, process, accuse)  # type: ignore[method-assign]
 
-    def _splits(
-        self,
-        process: ClientProcess,
-        split: Callable[[Terms, list[Deal]], None],
-        terms: Terms,
-        deals: list[Deal],
-    ) -> None:
-        for deal in deals:
-            for key in deal.keys:
-                fetch_id = (process.name, key.key_id)
-                if fetch_id in self.dealt:
-                    raise Broken(f"{process.name} deals the key ID {key.key_id.hex()} twice")
-                self.dealt[fetch_id] = Dealt(terms, key.key, deal, self.events.now, self.lives())
-                self.learn(process.name, key.key_id, key.key)
-        split(terms, deals)
+    def _deals(
+        self, process: ClientProcess, deal: Callable[..., _Dealing], about: object, requests: list[KeyRequest]
+    ) -> _Dealing:
+        dealing = one, _ = deal(about, requests)
+        ids, keys = cut(one.key_ids, KEY_ID_BYTES), cut(one.keys, one.terms.key_bytes)
+        of_keys = [request for request in requests for _ in range(request.number)]
+        for key_id, key, request in zip(ids, keys, of_keys, strict=True):
+            if (process.name, key_id) in self.dealt:
+                raise Broken(f"{process.name} deals the key ID {key_id.hex()} twice")
+            dealt = Dealt(one.terms, key, one, request, self.events.now, self.lives())
+            self.dealt[process.name, key_id] = dealt
+            self.learn(process.name, key_id, key)
+        return dealing
 
     def _accuses(
         self, process: ClientProcess, accuse: Callable[..., bool], initiator: str, hub: str, now: float

@@ -63,11 +63,12 @@ def _messages() -> Iterator[tuple[str, Side, int, ms.Message | tuple[int, bytes]
     c, h = Side.CLIENT, Side.HUB
     key_id, other_id = (key_id for key_id, _ in SHORT.keys)
     of_hub, long_id = SHORT.hubs[0], LONG.keys[0][0]
-    short_code, long_code = of_hub[0].codes[1], LONG.hubs[0][0].codes[0]
-    long_share = LONG.hubs[0][0].share
+    short_ids, short_shares = key_id + other_id, b"".join(share.share for share in of_hub)
+    short_codes = b"".join(code for share in of_hub for code in share.codes)
+    long_code, long_share = LONG.hubs[0][0].codes[0], LONG.hubs[0][0].share
     parties = [ms.PartyBody(*party) for party in SHORT.terms.responders]
     sofia, carol = [ms.PartyBody(*CONNIE_SOFIA)], ms.PartyBody(*CAROL_SAM)
-    done = [ms.Confirmed("carol", [key_id, other_id]), ms.Confirmed("cindy", [long_id])]
+    done = [ms.Confirmed("carol", short_ids), ms.Confirmed("cindy", long_id)]
     yield "REGISTER", c, 1, ms.Register(["sam", "süsan 9"])
     yield "REGISTERED: taken", h, 1, ms.Registered(ErrorCode.OK, [], 60_000)
     yield "REGISTERED: refused", h, 2, ms.Registered(ErrorCode.NOT_OWNER, ["süsan 9"], 60_000)
@@ -79,32 +80,34 @@ def _messages() -> Iterator[tuple[str, Side, int, ms.Message | tuple[int, bytes]
     yield "LOCATE", c, 4, ms.Locate(["sofia", "nobody"])
     yield "LOCATED", h, 4, ms.Located(["connie", None])
     yield "PUT_SHARES: two keys, two responder clients", c, 5, ms.PutShares([ms.PutGroup(
-        "sam", parties, 5, 3, 60_000, 32,
-        [ms.PutKey(i, 0, s.share, list(s.codes)) for (i, _), s in zip(SHORT.keys, of_hub, strict=True)],
+        "sam", parties, 5, 3, 60_000, 32, short_ids, 0, short_shares, short_codes,
     )])  # fmt: skip
-    pieces = (
-        [ms.PutKey(long_id, 0, long_share[:1000], [long_code])],
-        [ms.PutKey(long_id, 1000, long_share[1000:], [])],
-    )
+    pieces = (0, long_share[:1000], long_code), (1000, long_share[1000:], b"")
     yield (
         "PUT_SHARES: two pieces of a long share",
         c,
         6,
-        ms.PutShares([ms.PutGroup("sam", sofia, 3, 2, 59_950, 1040, keys) for keys in pieces]),
+        ms.PutShares([ms.PutGroup("sam", sofia, 3, 2, 59_950, 1040, long_id, *piece) for piece in pieces]),
     )
-    yield "PUT_SHARES_ACK", h, 5, ms.PutSharesAck([ErrorCode.OK, ErrorCode.CONFLICT])
-    yield "PUT_SHARES_ACK: pieces", h, 6, ms.PutSharesAck([ErrorCode.PARTIAL, ErrorCode.OK])
-    yield (
-        "GET_SHARES: with confirmations",
-        c,
-        7,
-        ms.GetShares([ms.GetGroup("carol", [ms.GetKey(key_id, 0), ms.GetKey(long_id, 1000)])], 1000, done),
-    )
+    yield "PUT_SHARES_ACK", h, 5, ms.PutSharesAck(bytes([ErrorCode.OK, ErrorCode.CONFLICT]))
+    yield "PUT_SHARES_ACK: pieces", h, 6, ms.PutSharesAck(bytes([ErrorCode.PARTIAL, ErrorCode.OK]))
+    wanted = [ms.GetGroup("carol", short_ids, 0), ms.GetGroup("carol", long_id, 1000)]
+    yield "GET_SHARES: with confirmations", c, 7, ms.GetShares(wanted, 1000, done)
     yield "SHARES: for client connie, a late piece, and one unknown", h, 7, ms.Shares([
-        ms.ShareGroup(carol, parties, 5, 3, 32, [ms.ShareKey(key_id, 0, of_hub[0].share, short_code)]),
-        ms.ShareGroup(carol, sofia, 3, 2, 1040, [ms.ShareKey(long_id, 1000, long_share[1000:], b"")]),
-    ], [ms.Missing("carol", other_id, ErrorCode.UNKNOWN_KEY)])  # fmt: skip
+        ms.ShareGroup(carol, parties, 5, 3, 32, key_id, 0, of_hub[0].share, of_hub[0].codes[1]),
+        ms.ShareGroup(carol, sofia, 3, 2, 1040, long_id, 1000, long_share[1000:], b""),
+    ], [ms.Missing("carol", ErrorCode.UNKNOWN_KEY, other_id)])  # fmt: skip
+    yield "SHARES: two keys, for client connie", h, 7, ms.Shares([
+        ms.ShareGroup(carol, parties, 5, 3, 32, short_ids, 0, short_shares,
+                      b"".join(share.codes[1] for share in of_hub)),
+    ], [])  # fmt: skip
     yield "a type of a later version: answered with ERROR", c, 8, (0x7F, b"\x91\xc0")
+
+
+#: PING [false, 0, 0, [["carol", 15 bytes]]]
+_PING_15 = b"\x94\xc2\x00\x00\x91\x92\xa5carol\xc4\x0f" + bytes(15)
+#: Names of what is refused only after its tag has verified.
+_VERIFIED = ("not canonical", "a column", "one field", "bytes behind", "a string")
 
 
 # --- frames that are refused ------------------------------------------------------------------------------
@@ -148,7 +151,8 @@ def refused_vectors() -> dict[str, Any]:
         ("beyond the bytes held", "WINDOW", good, {"end": end - 1}),
         ("beyond the window", "WINDOW", good, {"window_end": end - 1}),
         ("not canonical: a str8 of 5 bytes", "FRAME", tagged(0x18, b"\x91\x91\xd9\x05sofia"), {}),
-        ("not canonical: a uint8 of 0", "FRAME", tagged(0x11, b"\x91\x91\xcc\x00"), {}),
+        ("not canonical: a bin16 of 1 byte", "FRAME", tagged(0x11, b"\x91\xc5\x00\x01\x00"), {}),
+        ("a column of key IDs of 15 bytes", "FRAME", tagged(0x04, _PING_15), {}),
         ("one field too many", "FRAME", tagged(0x03, b"\x91\xc0"), {}),
         ("bytes behind the body", "FRAME", tagged(0x03, b"\x90\xc0"), {}),
         ("a string where a list belongs", "FRAME", tagged(0x18, b"\x91\xa5sofia"), {}),
@@ -164,7 +168,7 @@ def _refused(
     defaults = {"mark": 900, "end": 2000, "window_end": 2000}
     before = {**defaults, **{key: value for key, value in state.items() if key in defaults}}
     after = state.get("mark_after", before["mark"])
-    if result == "FRAME" and (name.startswith(("not canonical", "one field", "bytes behind", "a string"))):
+    if result == "FRAME" and name.startswith(_VERIFIED):
         after = position + MASK_BYTES  # the tag has verified: the mark moves
     if name == "pads without secret bins":
         after = position + MASK_BYTES + 4

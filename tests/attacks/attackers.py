@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from simulating.rows import Row, put_under
+
+from dsked.hub.lots import Lot
+from dsked.hub.share_store import ShareStore
+from dsked.limits import KEY_ID_BYTES
+from dsked.sharing.terms import Party, Terms
 from dsked.wire.connection import ClientConnection, HubConnection
-from dsked.wire.messages import GetGroup, GetKey, GetShares, Message, PartyBody, PutGroup, PutKey, PutShares
+from dsked.wire.messages import GetGroup, GetShares, Message, PutShares
 from tests.engines.world import Link, World
 
 KEY_ID = b"\x0a" * 16
+
+
+def ids(number: int, first: int = 0) -> list[bytes]:
+    """So many key IDs, the same ones each time."""
+    return [index.to_bytes(KEY_ID_BYTES, "big") for index in range(first, first + number)]
 
 
 def link_of(world: World, client: str, hub: str = "hub1") -> Link:
@@ -41,19 +52,25 @@ def connected(world: World, client: str, hub: str = "hub1") -> bool:
 
 
 def put(
-    *keys: PutKey, responders: Sequence[tuple[str, str]] = (("curtis", "sunny"),), key_bytes: int = 1,
+    *keys: Row, responders: Sequence[tuple[str, str]] = (("curtis", "sunny"),), key_bytes: int = 1,
     ttl_ms: int = 60_000, initiator: str = "sam",
 ) -> PutShares:  # fmt: skip
     """PUT_SHARES of carol's encryptor sam."""
-    parties = [PartyBody(*party) for party in responders]
-    return PutShares([PutGroup(initiator, parties, 5, 3, ttl_ms, key_bytes, list(keys))])
+    parties = tuple(Party(*party) for party in responders)
+    return PutShares(put_under(Terms(1, 5, 3, Party("carol", initiator), parties, key_bytes), keys, ttl_ms))
 
 
-def share(key_id: bytes = KEY_ID, nr_codes: int = 1, share: bytes = b"s", offset: int = 0) -> PutKey:
+def share(key_id: bytes = KEY_ID, nr_codes: int = 1, share: bytes = b"s", offset: int = 0) -> Row:
     """One key's share, or a piece of it."""
-    return PutKey(key_id, offset, share, [] if offset else [bytes(32)] * nr_codes)
+    return Row(key_id, offset, share, b"" if offset else bytes(32) * nr_codes)
 
 
 def get(*key_ids: bytes, wait_ms: int = 0, initiator: str = "carol") -> GetShares:
     """GET_SHARES of keys of carol."""
-    return GetShares([GetGroup(initiator, [GetKey(key_id, 0) for key_id in key_ids])], wait_ms, [])
+    return GetShares([GetGroup(initiator, b"".join(key_ids), 0)], wait_ms, [])
+
+
+def lots_of(store: ShareStore, key_ids: Iterable[bytes]) -> set[Lot]:
+    """The lots in which a hub keeps shares of carol."""
+    found = [store.find("carol", key_id) for key_id in key_ids]
+    return {lot for lot in found if lot is not None}

@@ -11,7 +11,8 @@ from typing import Any
 import msgspec.inspect
 from hypothesis import strategies as st
 
-from dsked.wire.messages import MESSAGES, Message
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
+from dsked.wire.messages import MESSAGES, Message, PutGroup, ShareGroup
 
 NAMES = ["carol", "celia", "curtis", "sam", "serena", "sunny", "susan", "x" * 64, "\U0001f511" * 16]
 KEY_IDS = [bytes([number]) * 16 for number in range(4)]
@@ -24,8 +25,10 @@ def _integers(low: int | None, high: int | None) -> st.SearchStrategy[int]:
 
 
 def _bins(low: int, high: int | None) -> st.SearchStrategy[bytes]:
-    if low == high == 16:
+    if low == high == KEY_ID_BYTES:
         return st.sampled_from(KEY_IDS)
+    if (low, high) == (KEY_ID_BYTES, KEY_ID_BYTES * MAX_KEYS_PER_FRAME):
+        return st.lists(st.sampled_from(KEY_IDS), min_size=1, max_size=3).map(b"".join)
     sizes = [size for size in (0, 1, 16, 31, 32, 33, 48) if size >= low and (high is None or size <= high)]
     return st.sampled_from(sizes).flatmap(lambda size: st.sampled_from([bytes(size), b"\x07" * size]))
 
@@ -50,8 +53,19 @@ def of_type(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
         case msgspec.inspect.ListType(item_type=item, min_length=low):
             return st.lists(of_type(item), min_size=low or 0, max_size=3)
         case msgspec.inspect.StructType(cls=cls, fields=fields):
-            return st.builds(cls, *[of_type(field.type) for field in fields])
+            made = st.builds(cls, *[of_type(field.type) for field in fields])
+            return made.map(_with_columns) if cls in (PutGroup, ShareGroup) else made
     raise AssertionError(f"no strategy for {kind}")
+
+
+def _with_columns(group: PutGroup | ShareGroup) -> PutGroup | ShareGroup:
+    """Most of the groups with short shares get columns of the length that they should have."""
+    if group.offset % 2 or group.key_bytes > 48:
+        return group
+    clients = len({party.client for party in group.responders}) if isinstance(group, PutGroup) else 1
+    fill = group.key_ids[:1]
+    shares, codes = fill * group.number * group.key_bytes, fill * group.number * 32 * clients
+    return msgspec.structs.replace(group, offset=0, shares=shares, codes=codes)
 
 
 def messages() -> st.SearchStrategy[Message]:

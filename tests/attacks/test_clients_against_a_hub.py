@@ -5,25 +5,22 @@ from __future__ import annotations
 import pytest
 
 from dsked.errors import ErrorCode, LimitError, PeerError
-from dsked.hub.answers import Found, shares_messages
-from dsked.hub.share_store import ShareStore, StoredShare
+from dsked.hub.answers import Answer
+from dsked.hub.lots import Given
+from dsked.hub.share_store import ShareStore
 from dsked.hub.simulated import BlockDelivery
-from dsked.limits import MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS, OUTSIDER_LOG_INTERVAL_S
+from dsked.limits import KEY_ID_BYTES, MAX_FRAME_BYTES, MAX_SIMULATED_BLOCKS, OUTSIDER_LOG_INTERVAL_S
 from dsked.psrd.pair import Streams, simulated_streams
 from dsked.psrd.store import in_memory
-from dsked.sharing.terms import Party, Terms
-from dsked.wire.messages import Confirmed, Missing, Ping, PsrdRequest, PutShares, Register, encode_body
-from tests.attacks.attackers import KEY_ID, as_client, as_hub, connected, get, link_of, put, say, share
+from dsked.sharing.terms import Party, Terms, responder_clients
+from dsked.wire.messages import Confirmed, Ping, PsrdRequest, PutShares, Register, encode_body
+from tests.attacks.attackers import KEY_ID, as_client, as_hub, connected, get, ids, link_of, put, say, share
 from tests.engines.world import World
 
 
 @pytest.fixture
 def world() -> World:
     return World().start()
-
-
-def _ids(number: int) -> list[bytes]:
-    return [index.to_bytes(16, "big") for index in range(number)]
 
 
 def test_a_share_that_arrives_twice_in_one_turn_is_answered_once(world: World) -> None:
@@ -47,40 +44,53 @@ def test_invented_responders_leave_no_tombstones_of_their_own(world: World) -> N
     assert store.nr_tombstones <= 4 * 64
 
 
+def _put(
+    store: ShareStore,
+    now: float,
+    terms: Terms,
+    key_ids: bytes = KEY_ID,
+    *,
+    share: bytes = b"s",
+    ttl_s: float = 60.0,
+) -> list[int]:
+    """The codes of a batch whose keys have all the same share."""
+    number = len(key_ids) // KEY_ID_BYTES
+    codes = bytes(32 * number * len(responder_clients(terms)))
+    return list(store.put(now, terms, key_ids, 0, share * number, codes, ttl_s))
+
+
 def _terms(responder: str = "curtis", initiator: str = "carol", key_bytes: int = 1) -> Terms:
     return Terms(1, 5, 3, Party(initiator, "sam"), (Party(responder, "sunny"),), key_bytes)
 
 
 def test_an_initiator_cannot_use_up_its_responders_tombstones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired shares count against who dealt them; the responder's confirmations still keep copies away."""
-    monkeypatch.setattr("dsked.hub.share_store.MAX_TOMBSTONES_PER_CLIENT", 8)
+    monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", 8)
     store = ShareStore(60.0)
-    codes = {"curtis": bytes(32)}
-    for number, key_id in enumerate(_ids(100)):
-        store.put(float(number), _terms(initiator="mallory"), key_id, 0, b"s", codes, 0.5)
+    for number, key_id in enumerate(ids(100)):
+        store.put(float(number), _terms(initiator="mallory"), key_id, 0, b"s", bytes(32), 0.5)
         store.expire(number + 0.9)
-    assert store.put(100.0, _terms(), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.OK
+    assert _put(store, 100.0, _terms()) == [ErrorCode.OK]
     store.confirm(100.0, "curtis", "carol", KEY_ID)
-    assert store.put(101.0, _terms(), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.DONE
-    assert store.get("curtis", b"b" * 16, "carol", KEY_ID) == ErrorCode.DONE
+    assert _put(store, 101.0, _terms()) == [ErrorCode.DONE]
+    assert store.get("curtis", b"b" * 16, "carol", KEY_ID) == ([], [(ErrorCode.DONE, KEY_ID)])
     # Who has dealt too much that nobody fetched is told so.
-    assert store.put(101.0, _terms(initiator="mallory"), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.LIMIT
+    assert _put(store, 101.0, _terms(initiator="mallory")) == [ErrorCode.LIMIT]
     store.expire(200.0)
-    assert store.put(200.0, _terms(initiator="mallory"), KEY_ID, 0, b"s", codes, 60.0) == ErrorCode.OK
+    assert _put(store, 200.0, _terms(initiator="mallory")) == [ErrorCode.OK]
 
 
 def test_a_confirmed_share_is_never_given_again_where_tombstones_are_used_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("dsked.hub.share_store.MAX_TOMBSTONES_PER_CLIENT", 2)
+    monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", 2)
     store = ShareStore(60.0)
-    codes = {"curtis": bytes(32)}
-    for key_id in _ids(10):
-        store.put(0.0, _terms(), key_id, 0, b"s", codes, 60.0)
+    for key_id in ids(10):
+        _put(store, 0.0, _terms(), key_id)
         store.confirm(0.0, "curtis", "carol", key_id)
-    for key_id in _ids(10):  # a late copy, and another process of the same client
-        store.put(1.0, _terms(), key_id, 0, b"s", codes, 60.0)
-        assert not isinstance(store.get("curtis", b"b" * 16, "carol", key_id), StoredShare)
+    for key_id in ids(10):  # a late copy, and another process of the same client
+        _put(store, 1.0, _terms(), key_id)
+        assert store.get("curtis", b"b" * 16, "carol", key_id)[0] == []
 
 
 def test_long_names_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,14 +98,13 @@ def test_long_names_end_at_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dsked.hub.share_store.MAX_PENDING_RESPONDER_BYTES_PER_CLIENT", 2 * 32 * (192 + 512))
     store = ShareStore(60.0)
     responders = tuple(Party(f"{i:064}", f"{i:0128}") for i in range(32))
-    codes = {party.client: bytes(32) for party in responders}
     terms = _terms()._replace(responders=responders)
-    one, two, three = _ids(3)
-    assert store.put(0.0, terms, one, 0, b"s", codes, 60.0) == ErrorCode.OK
-    assert store.put(0.0, terms, two, 0, b"s", codes, 1.0) == ErrorCode.OK
-    assert store.put(0.0, terms, three, 0, b"s", codes, 60.0) == ErrorCode.LIMIT
+    one, two, three = ids(3)
+    assert _put(store, 0.0, terms, one) == [ErrorCode.OK]
+    assert _put(store, 0.0, terms, two, ttl_s=1.0) == [ErrorCode.OK]
+    assert _put(store, 0.0, terms, three) == [ErrorCode.LIMIT]
     store.expire(1.0)
-    assert store.put(1.0, terms, three, 0, b"s", codes, 60.0) == ErrorCode.OK
+    assert _put(store, 1.0, terms, three) == [ErrorCode.OK]
 
 
 def test_a_large_share_in_tiny_pieces_costs_what_it_weighs() -> None:
@@ -103,22 +112,22 @@ def test_a_large_share_in_tiny_pieces_costs_what_it_weighs() -> None:
     store = ShareStore(60.0)
     key_bytes = 2 * 1024 * 1024
     head = bytes(key_bytes - 65536)
-    store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, 0, head, {"curtis": bytes(32)}, 60.0)
+    store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, 0, head, bytes(48), 60.0)
     for offset in range(len(head), key_bytes):
-        store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, offset, b"p", {}, 60.0)
-    stored = store.get("curtis", bytes(16), "carol", KEY_ID)
-    assert isinstance(stored, StoredShare) and stored.complete
+        store.put(0.0, _terms(key_bytes=key_bytes), KEY_ID, offset, b"p", b"", 60.0)
+    [given], _ = store.get("curtis", bytes(16), "carol", KEY_ID)
+    assert len(given.shares) == key_bytes
 
 
 def test_more_keys_than_a_frame_may_carry_end_the_session(world: World) -> None:
     """Many small groups must not get around the limit of 1024 keys a frame."""
     carol, celia, curtis = (as_client(world, name) for name in ("carol", "celia", "curtis"))
-    group = put(*map(share, _ids(600))).groups[0]
+    group = put(*map(share, ids(600))).groups[0]
     say(world, carol, PutShares([group, group]))
-    asked = get(*_ids(600))
+    asked = get(*ids(600))
     asked.groups *= 2
     say(world, curtis, asked)
-    say(world, celia, Ping(False, 0, 0, [Confirmed("carol", _ids(600))] * 2))
+    say(world, celia, Ping(False, 0, 0, [Confirmed("carol", b"".join(ids(600)))] * 2))
     assert not connected(world, "carol")
     assert not connected(world, "curtis")
     assert not connected(world, "celia")
@@ -127,14 +136,15 @@ def test_more_keys_than_a_frame_may_carry_end_the_session(world: World) -> None:
 def test_answers_fit_into_frames_whatever_is_missing_beside_them() -> None:
     names = [f"{i:02}" + "\U0001f511" * 15 for i in range(32)]  # 62 bytes each
     responders = tuple(Party(name, name * 2) for name in names)
-    found = []
-    for number, key_id in enumerate(_ids(17)):
+    answer = Answer()
+    for number, key_id in enumerate(ids(17)):
         terms = Terms(1, 5, 3, Party("carol", f"{number:0128}"), responders, 15_300)
-        codes = dict.fromkeys(names, bytes(48))
-        found.append(Found(key_id, 0, StoredShare(terms, codes, 0.0, bytes(15_300))))
-    missing = [Missing("\U0001f511" * 16, key_id, 6) for key_id in _ids(1005)]
-    messages = list(shares_messages(names[0], found, missing, 256 * 1024))
-    assert sum(len(message.missing) for message in messages) == 1005
+        answer.given.append(Given(terms, key_id, 0, bytes(15_300), bytes(48)))
+    for number, key_id in enumerate(ids(1005)):
+        answer.miss(f"{number:04}" + "\U0001f511" * 15, ErrorCode.UNKNOWN_KEY, key_id)
+    messages = list(answer.messages(256 * 1024))
+    assert sum(one.number for message in messages for one in message.missing) == 1005
+    assert sum(one.number for message in messages for one in message.groups) == 17
     assert max(len(encode_body(message)) for message in messages) <= MAX_FRAME_BYTES - 64
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from simulating.rows import Row, told_under
 
 from dsked.errors import ErrorCode, LimitError
 from dsked.hub.engine import HubEngine
@@ -13,14 +14,12 @@ from dsked.wire.messages import (
     GetShares,
     Locate,
     Located,
-    PartyBody,
     PsrdBlock,
     PutShares,
     Register,
     Registered,
-    ShareGroup,
-    ShareKey,
     Shares,
+    cut_key_ids,
 )
 from tests.attacks.attackers import as_client, as_hub, connected, link_of
 from tests.engines.lying import OwnHandlers
@@ -30,6 +29,10 @@ from tests.engines.world import World
 @pytest.fixture
 def world() -> World:
     return World().start()
+
+
+def _terms(key_bytes: int) -> Terms:
+    return Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), key_bytes)
 
 
 # --- blocks ---
@@ -93,15 +96,14 @@ class TalksOn(OwnHandlers):
     """Answers a GET with pieces of one byte of a share of two megabytes, of terms that it has invented."""
 
     def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
-        key_bytes = 2 * 1024 * 1024
-        parties = PartyBody("carol", "sam"), [PartyBody("curtis", "sunny")]
+        terms = _terms(2 * 1024 * 1024)
         for group in message.groups:
-            for wanted in group.keys:
-                bulk = ShareKey(wanted.key_id, 0, bytes(200_000), bytes(48))
-                connection.send(request_id, Shares([ShareGroup(*parties, 5, 3, key_bytes, [bulk])], []))
+            for key_id in cut_key_ids(group.key_ids):
+                bulk = Row(key_id, 0, bytes(200_000), bytes(48))
+                connection.send(request_id, Shares(told_under(terms, [bulk]), []))
                 for start in range(200_000, 264_000, 1000):
-                    pieces = [ShareKey(wanted.key_id, start + i, b"p", b"") for i in range(1000)]
-                    connection.send(request_id, Shares([ShareGroup(*parties, 5, 3, key_bytes, pieces)], []))
+                    pieces = [Row(key_id, start + i, b"p", b"") for i in range(1000)]
+                    connection.send(request_id, Shares(told_under(terms, pieces), []))
 
 
 def test_a_share_of_invented_length_in_tiny_pieces_holds_nothing_up() -> None:
@@ -113,11 +115,10 @@ class Inflates(OwnHandlers):
     """Gives 100 KB for every key that it is asked for, known or not."""
 
     def _get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
-        parties = PartyBody("carol", "sam"), [PartyBody("curtis", "sunny")]
         for group in message.groups:
-            for wanted in group.keys:
-                key = ShareKey(wanted.key_id, 0, bytes(100_000), bytes(48))
-                connection.send(request_id, Shares([ShareGroup(*parties, 5, 3, 2**21, [key])], []))
+            for key_id in cut_key_ids(group.key_ids):
+                piece = Row(key_id, 0, bytes(100_000), bytes(48))
+                connection.send(request_id, Shares(told_under(_terms(2**21), [piece]), []))
 
 
 def test_what_a_hub_gives_for_keys_that_nobody_knows_ends_at_a_limit(
@@ -129,9 +130,9 @@ def test_what_a_hub_gives_for_keys_that_nobody_knows_ends_at_a_limit(
         world.ask_by_id("curtis", "sunny", "sam", [bytes([number]) * 16])
         world.run_for(0.02)
     world.run_for(1.0)
-    fetches = list(world.clients["curtis"]._responder._fetches)
-    assert fetches
-    assert sum(fetch.held_bytes(1) for fetch in fetches) <= 1_300_000
+    batches = {fetch.batch for fetch in world.clients["curtis"]._responder._fetches}
+    assert batches
+    assert 900_000 < sum(batch.held_bytes(1) for batch in batches) <= 1_300_000
     world.pair()
     world.run_for(62.0)
     assert world.pair()
@@ -203,7 +204,7 @@ def test_a_share_cut_off_by_the_network_frames_nobody() -> None:
     sent = b"".join(slow)  # blocks for its answer, and then the answer
     pass_on(sent[: len(sent) * 4 // 5])
     [fetch] = world.clients["curtis"]._responder._fetches
-    assert 0 < fetch.offset(5) < 2_097_152
+    assert 0 < fetch.batch.offset(5) < 2_097_152
     assert outcome[0] == keys
     hub5.close("cut")
     world.run_for(2.0)
@@ -257,13 +258,11 @@ def test_a_share_under_other_terms_is_not_tried_twice(world: World) -> None:
     """What a hub repeats under the request's id is not taken again."""
     keys = world.get_keys("carol", "sam", ["sunny"])
     outcome = world.ask_by_id("curtis", "sunny", "sam", keys)
-    terms = Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), 32)
     assert as_client(world, "curtis").session is not None
-    group = ShareGroup(PartyBody("carol", "sam"), [PartyBody("curtis", "sunny")], 5, 3, terms.key_bytes, [])
-    for value in range(5):
-        group.keys.append(ShareKey(keys[0].key_id, 0, bytes([value]) * 32, bytes(32)))
+    rows = [Row(keys[0].key_id, 0, bytes([value]) * 32, bytes(32)) for value in range(5)]
     world.end_turns()
-    as_hub(world, "curtis").send(world.clients["curtis"].hubs.peers[0]._next_request_id, Shares([group], []))
+    request_id = world.clients["curtis"].hubs.peers[0]._next_request_id
+    as_hub(world, "curtis").send(request_id, Shares(told_under(_terms(32), rows), []))
     assert world.result(outcome) == keys
     assert connected(world, "curtis")
 

@@ -45,7 +45,7 @@ class FakeHub:
     pair: FakePair = field(default_factory=FakePair)
     connection: FakeConnection | None = field(default_factory=FakeConnection)
     asked: list[tuple[int, Message]] = field(default_factory=list)
-    confirmations: list[tuple[str, bytes]] = field(default_factory=list)
+    confirmations: list[Confirmed] = field(default_factory=list)
     _calls: dict[int, OnAnswer] = field(default_factory=dict)
 
     @property
@@ -88,16 +88,16 @@ class FakeHub:
     def nr_requests(self) -> int:
         return len(self._calls)
 
-    def confirm(self, confirmation: tuple[str, bytes]) -> None:
-        self.confirmations.append(confirmation)
+    def confirm(self, confirmed: Confirmed) -> None:
+        self.confirmations.append(confirmed)
 
     @property
     def has_confirmations(self) -> bool:
         return bool(self.confirmations)
 
-    def take_confirmations(self) -> tuple[list[Confirmed], list[tuple[str, bytes]]]:
+    def take_confirmations(self) -> list[Confirmed]:
         taken, self.confirmations = self.confirmations, []
-        return [Confirmed(initiator, [key_id]) for initiator, key_id in taken], taken
+        return taken
 
     def send_confirmations(self) -> None:
         self.take_confirmations()

@@ -2,66 +2,71 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.client.fetch import Fetch, usable_terms
-from dsked.errors import (
-    AlreadyDeliveredError,
-    DskedError,
-    ErrorCode,
-    NotNamedError,
-    ReconstructionError,
-    UnknownKeyError,
-)
+from dsked.client.columns import Column
+from dsked.client.fetch import Batch, Fetch, Inquiry, usable_terms
+from dsked.errors import ErrorCode
+from dsked.limits import KEY_ID_BYTES
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Party, Terms
 
 TERMS = Terms(1, 5, 3, Party("carol", "sam"), (Party("curtis", "sunny"),), 32)
 OTHER = TERMS._replace(n=4)
 SHARE, CODE = bytes(range(32)), b"c" * 32
+IDS = [bytes([number]) * KEY_ID_BYTES for number in range(8)]
+
+
+def batch_of(*key_ids: bytes) -> Batch:
+    batch = Batch("carol")
+    for key_id in key_ids:
+        batch.fetches[key_id] = Fetch(("carol", key_id), batch, "sunny", 1000.0)
+    return batch
 
 
 @pytest.fixture
-def fetch() -> Fetch:
-    return Fetch(("carol", bytes(16)), 1000.0)
+def batch() -> Batch:
+    return batch_of(IDS[0])
 
 
-def take(
-    fetch: Fetch, x: int, terms: Terms = TERMS, share: bytes = SHARE, code: bytes = CODE
-) -> Terms | None:
-    return fetch.take(x, terms, 0, share, code)
+def column(x: int, *key_ids: bytes, terms: Terms = TERMS) -> Column:
+    """Shares and codes of which each tells its hub and its key."""
+    shares = b"".join([bytes([x]) + key_id + b"s" * (terms.key_bytes - 17) for key_id in key_ids])
+    return Column(x, terms, b"".join(key_ids), shares, b"".join([b"c" * 16 + key_id for key_id in key_ids]))
 
 
-def test_whole_shares_are_grouped_by_their_terms(fetch: Fetch) -> None:
-    assert take(fetch, 1) == TERMS
-    assert take(fetch, 4) == TERMS
-    assert take(fetch, 2, OTHER) == OTHER
-    assert [share.x for share in fetch.group(TERMS)] == [1, 4]
-    assert [share.x for share in fetch.group(OTHER)] == [2]
-    assert fetch.group(TERMS._replace(k=4)) == []
-    assert fetch.largest_group == 2
-    assert fetch.has_answered(1)
-    assert not fetch.has_answered(3)
+def take(batch: Batch, *xs: int, terms: Terms = TERMS) -> None:
+    for x in xs:
+        batch.take(column(x, *batch.fetches, terms=terms))
 
 
-def test_pieces_make_a_share(fetch: Fetch) -> None:
-    assert fetch.take(1, TERMS, 0, SHARE[:10], CODE) is None
-    assert fetch.offset(1) == 10
-    assert not fetch.has_answered(1)
-    assert fetch.take(1, TERMS, 10, SHARE[10:20], b"") is None
-    assert fetch.take(1, TERMS, 15, SHARE[15:], b"") == TERMS
-    assert fetch.group(TERMS) == [KeyShare(1, SHARE, CODE)]
-    assert fetch.offset(2) == 0
+def fetches(batch: Batch, *key_ids: bytes) -> list[Fetch]:
+    return [batch.fetches[key_id] for key_id in key_ids]
 
 
-def test_the_first_share_of_a_hub_stands(fetch: Fetch) -> None:
-    """A different one later is a mismatch, and liars get no second try."""
-    take(fetch, 1)
-    for later in (
-        (TERMS, 0, SHARE[::-1], CODE), (TERMS, 0, SHARE, b"d" * 32), (OTHER, 0, SHARE, CODE),
-        (TERMS, 32, b"more", b""), (TERMS, 40, b"more", b""),
-    ):  # fmt: skip
-        assert fetch.take(1, *later) is None
-    assert fetch.group(TERMS) == [KeyShare(1, SHARE, CODE)]
-    assert fetch.group(OTHER) == []
+# --- shares ---
+
+
+def test_whole_shares_are_grouped_by_their_terms(batch: Batch) -> None:
+    take(batch, 4, 1)
+    take(batch, 2, terms=OTHER)
+    assert [of.x for of in batch.group(TERMS)] == [4, 1], "in the order in which they came"
+    assert [of.x for of in batch.group(OTHER)] == [2]
+    assert batch.group(TERMS._replace(k=4)) == []
+    assert batch.largest_group == 2
+    assert batch.has_answered(1)
+    assert not batch.has_answered(3)
+
+
+def test_pieces_make_a_share(batch: Batch) -> None:
+    assert not batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
+    assert batch.offset(1) == 10
+    assert not batch.has_answered(1)
+    assert not batch.take_piece(1, TERMS, 10, SHARE[10:20], b"")
+    assert batch.held_bytes(1) == 20 + len(CODE)
+    assert batch.take_piece(1, TERMS, 15, SHARE[15:], b"")
+    assert batch.rows(IDS[0], [1]) == [KeyShare(1, SHARE, CODE)]
+    assert batch.has_answered(1)
+    assert batch.offset(1) == batch.offset(2) == 0
+    assert batch.held_bytes(1) == len(SHARE) + len(CODE)
 
 
 @pytest.mark.parametrize(
@@ -75,52 +80,60 @@ def test_the_first_share_of_a_hub_stands(fetch: Fetch) -> None:
     ],
 )
 def test_a_piece_that_contradicts_is_evidence_once_the_key_is_known(
-    fetch, terms, offset, share, code
+    batch: Batch, terms: Terms, offset: int, share: bytes, code: bytes
 ) -> None:
-    fetch.take(1, TERMS, 0, SHARE[:10], CODE)
-    assert fetch.take(1, terms, offset, share, code) is None
-    fetch.take(1, TERMS, 10, SHARE[10:], b"")
-    fetch.succeed(TERMS, bytes(32), [])
-    [evidence] = fetch.others()
-    assert evidence == KeyShare(1, b"", b""), "a malformed share counts as wrong"
+    """The first share of a hub stands: liars get no second try."""
+    batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
+    assert not batch.take_piece(1, terms, offset, share, code)
+    batch.succeed(TERMS, ())
+    assert batch.others() == ([], [1]), "before it is whole"
+    batch.take_piece(1, TERMS, 10, SHARE[10:], b"")
+    assert batch.rows(IDS[0], [1]) == [KeyShare(1, SHARE, CODE)]
+    assert batch.others() == ([], [1])
 
 
-def test_a_repetition_of_the_same_is_none(fetch: Fetch) -> None:
-    take(fetch, 1)
-    assert take(fetch, 1) is None
-    assert len(fetch.group(TERMS)) == 1
-    fetch.succeed(TERMS, bytes(32), [])
-    assert fetch.others() == [KeyShare(1, SHARE, CODE)]
+def test_a_repetition_of_the_same_is_no_contradiction(batch: Batch) -> None:
+    for _ in range(2):
+        batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
+    batch.take_piece(1, TERMS, 10, SHARE[10:], b"")
+    batch.succeed(TERMS, ())
+    assert batch.others() == ([1], [])
 
 
-def test_a_later_piece_without_a_first_is_dropped(fetch: Fetch) -> None:
-    assert fetch.take(1, TERMS, 10, SHARE[10:], b"") is None
-    assert fetch.offset(1) == 0
-    assert take(fetch, 1) == TERMS
+def test_a_later_piece_without_a_first_is_dropped(batch: Batch) -> None:
+    assert not batch.take_piece(1, TERMS, 10, SHARE[10:], b"")
+    assert batch.offset(1) == 0
+    assert batch.xs() == ()
 
 
-def test_the_evidence_is_about_all_but_those_that_passed(fetch: Fetch) -> None:
-    for x in (1, 2, 3, 4):
-        take(fetch, x)
-    take(fetch, 5, OTHER)
-    fetch.succeed(TERMS, bytes(32), fetch.group(TERMS)[1:])
-    assert fetch.others() == [KeyShare(1, SHARE, CODE), KeyShare(5, b"", b"")]
+def test_the_evidence_is_about_all_but_those_that_passed(batch: Batch) -> None:
+    take(batch, 4, 3, 2, 1)
+    take(batch, 5, terms=OTHER)
+    batch.succeed(TERMS, (3, 2, 1))
+    assert batch.others() == ([4], [5])
 
 
-def test_terms_that_may_not_be_tried_count_against_their_hub(fetch: Fetch) -> None:
-    fetch.take_unusable(1)
-    assert fetch.has_answered(1)
-    assert fetch.largest_group == 0
-    assert take(fetch, 1) is None, "nor a proper share after them"
-    fetch.succeed(TERMS, bytes(32), [])
-    assert fetch.others() == [KeyShare(1, b"", b"")]
+def test_a_part_of_a_share_says_nothing_against_its_hub_unless_its_terms_are_others(batch: Batch) -> None:
+    batch.take_piece(4, TERMS, 0, SHARE[:10], CODE)
+    batch.take_piece(5, OTHER, 0, SHARE[:10], CODE)
+    batch.succeed(TERMS, ())
+    assert batch.others() == ([], [5])
 
 
-def test_unusable_terms_after_a_good_share_contradict_it(fetch: Fetch) -> None:
-    take(fetch, 1)
-    fetch.take_unusable(1)
-    fetch.succeed(TERMS, bytes(32), [])
-    assert fetch.others() == [KeyShare(1, b"", b"")]
+def test_shares_that_may_not_be_tried_count_against_their_hub(batch: Batch) -> None:
+    batch.take_unusable(1)
+    assert batch.has_answered(1)
+    assert batch.largest_group == 0
+    batch.succeed(TERMS, ())
+    assert batch.others() == ([], [1])
+
+
+def test_a_part_and_then_what_may_not_be_tried(batch: Batch) -> None:
+    batch.take_piece(1, TERMS, 0, SHARE[:10], CODE)
+    batch.take_unusable(1)
+    assert batch.offset(1) == 10, "it may go on"
+    batch.succeed(TERMS, ())
+    assert batch.others() == ([], [1])
 
 
 @pytest.mark.parametrize(
@@ -134,67 +147,111 @@ def test_unusable_terms_after_a_good_share_contradict_it(fetch: Fetch) -> None:
         (200, False),
     ],
 )
-def test_which_refusals_are_final(fetch: Fetch, code: int, final: bool) -> None:
+def test_which_refusals_are_final(batch: Batch, code: int, final: bool) -> None:
     """`Unknown key` is not: the initiator answered before the last hubs had their share."""
-    for x in (1, 2, 3):
-        fetch.missing[x] = code
-    assert fetch.has_answered(1) is final
-    assert fetch.impossible(5, 3) is final
-    assert not fetch.impossible(6, 3)
+    batch.take_missing(1, code)
+    assert batch.has_answered(1) is final
 
 
-def test_a_key_that_is_there_is_not_impossible(fetch: Fetch) -> None:
-    fetch.missing.update(dict.fromkeys((1, 2, 3), int(ErrorCode.DONE)))
-    fetch.succeed(TERMS, bytes(32), [])
-    assert not fetch.impossible(5, 3)
+# --- batches ---
+
+
+def test_a_split_takes_a_history_along() -> None:
+    batch = batch_of(*IDS[:6])
+    batch.take_missing(4, int(ErrorCode.UNKNOWN_KEY))
+    batch.take_unusable(5)
+    take(batch, 1, 2)
+    batch.succeed(TERMS, (1, 2))
+    inquiry = Inquiry([batch])
+    batch.ask(3, inquiry)
+    other = batch.split(fetches(batch, IDS[4], IDS[1]))
+    for part, ids in ((other, [IDS[4], IDS[1]]), (batch, [IDS[0], IDS[2], IDS[3], IDS[5]])):
+        assert part.key_ids == b"".join(ids)
+        assert all(fetch.batch is part for fetch in part.fetches.values())
+        assert [part.column(x).shares for x in (1, 2)] == [column(x, *ids).shares for x in (1, 2)]
+        assert (part.missing, part.unusable) == ({4: ErrorCode.UNKNOWN_KEY}, {5})
+        assert (part.terms, part.passed, part.asked) == (TERMS, (1, 2), {3: inquiry})
+    assert list(inquiry.batches) == [batch, other]
+
+
+def test_the_parts_of_a_split_go_their_own_ways() -> None:
+    batch = batch_of(*IDS[:4])
+    batch.ask(3, Inquiry([batch]))
+    other = batch.split(fetches(batch, *IDS[:2]))
+    take(other, 1)
+    other.take_missing(2, 6)
+    other.answered(3)
+    assert (batch.xs(), dict(batch.missing)) == ((), {})
+    assert other.settled
+    assert not batch.settled
+
+
+def test_a_split_of_all_keys_is_the_batch_itself() -> None:
+    batch = batch_of(*IDS[:3])
+    assert batch.split(fetches(batch, *reversed(IDS[:3]))) is batch
+    assert list(batch.fetches) == IDS[:3]
+
+
+def test_a_hub_that_gives_keys_in_another_order() -> None:
+    batch = batch_of(*IDS[:4])
+    batch.take(column(1, *reversed(IDS[:4])))
+    take(batch, 2)
+    for x in (1, 2):
+        assert batch.column(x).shares == column(x, *IDS[:4]).shares
+        assert batch.column(x).codes == column(x, *IDS[:4]).codes
+
+
+def test_of_a_key_that_stands_twice_in_a_column_the_first_share_stands() -> None:
+    twice = Column(1, TERMS, IDS[0] + IDS[1] + IDS[0], b"a" * 32 + b"b" * 32 + b"c" * 32, b"x" * 96)
+    assert twice.of(IDS[1] + IDS[0]).shares == b"b" * 32 + b"a" * 32
+
+
+def test_few_keys_that_are_left_do_not_keep_the_shares_of_all() -> None:
+    batch = batch_of(*IDS)
+    take(batch, 1)
+    batch.drop(fetches(batch, *IDS[:3]))
+    assert batch.columns[1].number == 8
+    batch.drop(fetches(batch, IDS[4]))
+    assert batch.columns[1].number == 4
+    assert batch.column(1).shares == column(1, IDS[3], *IDS[5:]).shares
+    assert batch.held_bytes(1) == 4 * 64
+
+
+def test_with_its_last_key_a_batch_forgets_everything() -> None:
+    batch = batch_of(*IDS[:2])
+    take(batch, 1)
+    inquiry = Inquiry([batch])
+    batch.ask(2, inquiry)
+    batch.drop(fetches(batch, *IDS[:2]))
+    assert (batch.xs(), batch.settled, inquiry.batches) == ((), True, {})
+
+
+def test_asking_again_forgets_that_a_hub_had_nothing() -> None:
+    batch = batch_of(IDS[0])
+    batch.take_missing(1, int(ErrorCode.UNKNOWN_KEY))
+    batch.take_missing(2, int(ErrorCode.UNKNOWN_KEY))
+    batch.ask(1, Inquiry([batch]))
+    assert batch.missing == {2: ErrorCode.UNKNOWN_KEY}
 
 
 @pytest.mark.parametrize(
-    ("codes", "kind"),
+    ("terms", "usable"),
     [
-        ([], UnknownKeyError),
-        ([ErrorCode.UNKNOWN_KEY] * 3, UnknownKeyError),
-        ([ErrorCode.NOT_NAMED] * 3, NotNamedError),
-        ([ErrorCode.DONE] * 3, AlreadyDeliveredError),
-        ([ErrorCode.DELIVERED] * 3, AlreadyDeliveredError),
-        ([ErrorCode.UNKNOWN_KEY, ErrorCode.UNKNOWN_KEY, ErrorCode.DONE], UnknownKeyError),
-        ([200] * 3, UnknownKeyError),
+        (TERMS, True),
+        (None, False),
+        (TERMS._replace(k=2), False),  # k is never taken from a hub
+        (TERMS._replace(k=4), True),
+        (TERMS._replace(responders=(Party("celia", "serena"),)), False),
     ],
 )
-def test_why_there_is_no_key(fetch: Fetch, codes: list[int], kind: type[DskedError]) -> None:
-    fetch.missing.update(dict(enumerate(map(int, codes), 1)))
-    assert type(fetch.failure()) is kind
+def test_which_terms_may_be_tried(terms: Terms | None, usable: bool) -> None:
+    assert usable_terms(terms, "curtis", 3) is usable
 
 
-def test_a_failed_check_is_told_before_all_else(fetch: Fetch) -> None:
-    for x in (1, 2, 3, 4):
-        take(fetch, x)
-    fetch.failed_check = True
-    fetch.missing[5] = int(ErrorCode.DONE)
-    error = fetch.failure()
-    assert isinstance(error, ReconstructionError)
-    assert "no k of the 4 shares in hand" in str(error)
-
-
-@pytest.mark.parametrize(
-    ("terms", "code", "usable"),
-    [
-        (TERMS, CODE, True),
-        (TERMS, b"", True),  # a later piece
-        (None, CODE, False),
-        (TERMS._replace(k=2), CODE, False),  # k is never taken from a hub
-        (TERMS._replace(k=4), CODE, True),
-        (TERMS._replace(responders=(Party("celia", "serena"),)), CODE, False),
-        (TERMS, CODE + b"r" * 16, False),
-        (TERMS._replace(key_bytes=1025), CODE + b"r" * 16, True),
-        (TERMS._replace(key_bytes=1025), CODE, False),
-    ],
-)
-def test_which_terms_may_be_tried(terms: Terms | None, code: bytes, usable: bool) -> None:
-    assert usable_terms(terms, code, "curtis", 3) is usable
-
-
-def test_no_secret_in_its_repr(fetch: Fetch) -> None:
-    take(fetch, 1, share=b"secret" * 5 + b"!!", code=b"secret" * 5 + b"!!")
-    fetch.succeed(TERMS, b"secret key", fetch.group(TERMS))
-    assert "secret" not in repr(fetch)
+def test_no_secret_in_a_repr(batch: Batch) -> None:
+    batch.take_piece(1, TERMS, 0, b"secret" * 3, b"secret" * 5 + b"!!")
+    take(batch, 2)
+    [fetch] = batch.fetches.values()
+    fetch.key = b"secret"
+    for holder in (fetch, batch, batch.pieces[1], batch.columns[2]):
+        assert "secret" not in repr(holder)

@@ -17,7 +17,7 @@ from dsked.limits import (
     RECONNECT_UNREACHABLE_MAX_S,
 )
 from dsked.psrd.pair import Pair, Side, Streams, simulated_streams
-from dsked.wire.messages import Error, Locate, Message, Ping, PsrdBlock, PsrdRequest
+from dsked.wire.messages import Confirmed, Error, Locate, Message, Ping, PsrdBlock, PsrdRequest
 from tests.engines.world import World
 
 NOW = 1000.0
@@ -271,22 +271,22 @@ def test_without_simulated_psrd_nothing_is_asked_for(connection: FakeConnection)
 # --- confirmations ---
 
 
-def confirmed(ping: Message) -> list[tuple[str, list[bytes]]]:
+def confirmed(ping: Message) -> list[tuple[str, bytes]]:
     assert isinstance(ping, Ping)
     return [(group.initiator, group.key_ids) for group in ping.done]
 
 
 def test_confirmations_travel_grouped_by_initiator(peer: HubPeer, connection: FakeConnection) -> None:
-    for confirmation in (("carol", KEY_IDS[0]), ("celia", KEY_IDS[1]), ("carol", KEY_IDS[2])):
-        peer.confirm(confirmation)
+    for initiator, key_id in (("carol", KEY_IDS[0]), ("celia", KEY_IDS[1]), ("carol", KEY_IDS[2])):
+        peer.confirm(Confirmed(initiator, key_id))
     peer.send_confirmations()
     [(_, ping)] = connection.sent
-    assert confirmed(ping) == [("carol", [KEY_IDS[0], KEY_IDS[2]]), ("celia", [KEY_IDS[1]])]
+    assert confirmed(ping) == [("carol", KEY_IDS[0] + KEY_IDS[2]), ("celia", KEY_IDS[1])]
     assert not peer.has_confirmations
 
 
 def test_confirmations_are_repeated_until_acknowledged(peer: HubPeer) -> None:
-    peer.confirm(("carol", KEY_IDS[0]))
+    peer.confirm(Confirmed("carol", KEY_IDS[0]))
     peer.send_confirmations()
     peer.disconnected(NOW)
     assert peer.has_confirmations
@@ -294,38 +294,37 @@ def test_confirmations_are_repeated_until_acknowledged(peer: HubPeer) -> None:
     peer.connected(again)
     peer.send_confirmations()
     [(request_id, ping)] = again.sent
-    assert confirmed(ping) == [("carol", [KEY_IDS[0]])]
+    assert confirmed(ping) == [("carol", KEY_IDS[0])]
     peer.answer(request_id, Ping(True, 0, 0, []), NOW)
     peer.disconnected(NOW)
     assert not peer.has_confirmations
 
 
-def test_confirmations_that_could_not_be_sent_stay_in_order(
-    peer: HubPeer, connection: FakeConnection
-) -> None:
+def test_confirmations_that_could_not_be_sent_stay(peer: HubPeer, connection: FakeConnection) -> None:
     for key_id in KEY_IDS[:3]:
-        peer.confirm(("carol", key_id))
+        peer.confirm(Confirmed("carol", key_id))
     connection.full = True
     peer.send_confirmations()
-    _, taken = peer.take_confirmations()
-    assert [key_id for _, key_id in taken] == KEY_IDS[:3]
+    assert peer.take_confirmations() == [Confirmed("carol", b"".join(KEY_IDS[:3]))]
 
 
 def test_a_frame_takes_as_many_confirmations_as_fit(peer: HubPeer) -> None:
-    for key_id in KEY_IDS[: MAX_KEYS_PER_FRAME + 1]:
-        peer.confirm(("carol", key_id))
-    [group], taken = peer.take_confirmations()
-    assert len(group.key_ids) == len(taken) == MAX_KEYS_PER_FRAME
-    assert peer.has_confirmations
+    for start in range(0, MAX_KEYS_PER_FRAME, 128):
+        peer.confirm(Confirmed("carol", b"".join(KEY_IDS[start : start + 128])))
+    peer.confirm(Confirmed("celia", KEY_IDS[MAX_KEYS_PER_FRAME]))
+    assert [group.number for group in peer.take_confirmations()] == [MAX_KEYS_PER_FRAME]
+    assert peer.take_confirmations() == [Confirmed("celia", KEY_IDS[MAX_KEYS_PER_FRAME])]
+    assert not peer.has_confirmations
 
 
 def test_confirmations_for_a_hub_that_stays_away_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_peer, "MAX_REMEMBERED_DONE_PER_HUB", 2)
+    monkeypatch.setattr(hub_peer, "MAX_REMEMBERED_DONE_PER_HUB", 4)
     peer = new_peer()
-    for key_id in KEY_IDS[:3]:
-        peer.confirm(("carol", key_id))
-    _, taken = peer.take_confirmations()
-    assert [key_id for _, key_id in taken] == KEY_IDS[1:3], "the oldest share times out first"
+    for start in (0, 2, 4):
+        peer.confirm(Confirmed("carol", b"".join(KEY_IDS[start : start + 2])))
+    assert peer.take_confirmations() == [Confirmed("carol", b"".join(KEY_IDS[2:6]))], "the oldest go first"
+    peer.confirm(Confirmed("carol", KEY_IDS[6]))
+    assert peer.take_confirmations() == [Confirmed("carol", KEY_IDS[6])], "what was taken does not count"
 
 
 def test_a_confirmation_lost_with_its_connection_reaches_the_hub_in_the_end() -> None:

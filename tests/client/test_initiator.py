@@ -11,7 +11,7 @@ from dsked.client.initiator import Initiator
 from dsked.errors import ConflictError, DskedError, ErrorCode, PoolExhaustedError, TooFewHubsError
 from dsked.keys import Outcome
 from dsked.limits import ACK_GRACE_S, ACK_LIMIT_S
-from dsked.sharing.dealing import KeyShare, rebuild
+from dsked.sharing.rebuilding import rebuild_columns
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers
 from dsked.wire.messages import Error, PutShares, PutSharesAck
@@ -49,7 +49,7 @@ class Setting:
     def ack(self, *xs: int, code: int = OK) -> None:
         for x in xs:
             hub = self.hubs[x - 1]
-            hub.answer(PutSharesAck([code] * nr_keys(hub)), self.now)
+            hub.answer(PutSharesAck(bytes([code]) * nr_keys(hub)), self.now)
 
     @property
     def late(self) -> list[int]:
@@ -61,7 +61,7 @@ def puts(hub: FakeHub) -> list[PutShares]:
 
 
 def nr_keys(hub: FakeHub) -> int:
-    return sum(len(group.keys) for group in puts(hub)[-1].groups)
+    return sum(group.number for group in puts(hub)[-1].groups)
 
 
 def error_of(outcome: list[Outcome]) -> DskedError:
@@ -81,18 +81,18 @@ def setting() -> Setting:
 def test_every_hub_gets_its_share_and_any_k_give_the_key(setting: Setting) -> None:
     outcome = setting.ask(2)
     terms = Terms(1, 5, 3, Party("carol", "sam"), SUNNY, 32)
-    shares: dict[bytes, list[KeyShare]] = {}
+    columns = []
     for hub in setting.hubs:
         [message] = puts(hub)
         [group] = message.groups
-        for key in group.keys:
-            shares.setdefault(key.key_id, []).append(KeyShare(hub.x, key.share, key.codes[0]))
+        columns.append((hub.x, group.shares, group.codes))
     setting.ack(1, 2, 3, 4)
     [keys] = outcome
     assert isinstance(keys, list)
+    assert group.key_ids == b"".join(key.key_id for key in keys)
     for chosen in ((0, 1, 2), (2, 3, 4), (4, 0, 2)):
-        batch = [(key.key_id, [shares[key.key_id][i] for i in chosen]) for key in keys]
-        assert rebuild(terms, batch) == [key.key for key in keys]
+        found = rebuild_columns(terms, [key.key_id for key in keys], [columns[i] for i in chosen])
+        assert found == [key.key for key in keys]
 
 
 def test_key_ids_are_random_uuids(setting: Setting) -> None:
@@ -114,7 +114,7 @@ def test_requests_of_one_turn_share_a_frame_and_succeed_apart(setting: Setting) 
     conflict = int(ErrorCode.CONFLICT)
     for x in (1, 2, 3, 4):
         # In the order of the frame: both keys of 32 bytes, then the one of 16.
-        setting.hubs[x - 1].answer(PutSharesAck([OK, conflict, OK]), NOW)
+        setting.hubs[x - 1].answer(PutSharesAck(bytes([OK, conflict, OK])), NOW)
     assert isinstance(outcomes[0][0], list)
     assert isinstance(outcomes[1][0], list)
     assert isinstance(outcomes[2][0], ConflictError)
@@ -213,7 +213,7 @@ def test_two_refusals_leave_k_that_can_answer(setting: Setting) -> None:
 def test_a_nonsensical_acknowledgement_is_a_refusal(setting: Setting, codes: list[int]) -> None:
     outcome = setting.ask()
     for hub in setting.hubs[:3]:
-        hub.answer(PutSharesAck(codes), NOW)
+        hub.answer(PutSharesAck(bytes(codes)), NOW)
     assert isinstance(error_of(outcome), TooFewHubsError)
 
 
@@ -235,10 +235,10 @@ def test_a_large_share_is_acknowledged_with_its_last_piece(setting: Setting) -> 
     outcome = setting.ask(1, 300_000)
     for hub in setting.hubs[:4]:
         assert len(puts(hub)) == 2
-        hub.answer(PutSharesAck([PARTIAL]), NOW, 1)
+        hub.answer(PutSharesAck(bytes([PARTIAL])), NOW, 1)
     assert outcome == []
     for hub in setting.hubs[:4]:
-        hub.answer(PutSharesAck([OK]), NOW, 2)
+        hub.answer(PutSharesAck(bytes([OK])), NOW, 2)
     assert isinstance(outcome[0], list)
 
 
@@ -254,7 +254,8 @@ def test_what_a_lost_session_left_unacknowledged_is_sent_again_with_the_same_val
     setting.initiator.hub_ready(hub, NOW + 1)
     first, again = puts(hub)
     assert again.groups[0].ttl_ms == first.groups[0].ttl_ms - 1000
-    assert again.groups[0].keys == first.groups[0].keys
+    assert [*again.secrets()] == [*first.secrets()]
+    assert again.groups[0].key_ids == first.groups[0].key_ids
     setting.ack(1)
     setting.initiator.hub_ready(hub, NOW + 2)
     assert len(puts(hub)) == 2

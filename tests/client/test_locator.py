@@ -5,7 +5,7 @@ import pytest
 from dsked.client import locator as module
 from dsked.client.locator import Locator
 from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
-from dsked.limits import ACK_LIMIT_S, DIRECTORY_TTL_S, MAX_KEYS_PER_FRAME, RETRY_MAX_S
+from dsked.limits import ACK_LIMIT_S, DIRECTORY_RETRY_S, DIRECTORY_TTL_S, MAX_KEYS_PER_FRAME, RETRY_MAX_S
 from dsked.timers import Timers
 from dsked.wire.messages import Error, Locate, Located
 from tests.client.fakes import FakeHub, fake_hubs
@@ -231,3 +231,63 @@ def test_nothing_is_left_of_answered_questions(setting: Setting) -> None:
     assert setting.timers.next_deadline() is None
     assert not setting.locator._questions
     assert all(hub.nr_requests == 0 for hub in setting.hubs)
+
+
+# --- asked for anew before it expires ---
+
+HALF = NOW + DIRECTORY_TTL_S / 2
+
+
+def known_to_be_at_curtis(setting: Setting) -> None:
+    setting.ask()
+    setting.say("curtis", "curtis", "curtis", "curtis", "curtis")
+    setting.answers.clear()
+
+
+def test_what_is_in_use_is_asked_anew_and_nobody_waits_for_it(setting: Setting) -> None:
+    known_to_be_at_curtis(setting)
+    setting.ask(now=HALF - 0.001)
+    assert len(questions(setting.hubs[0])) == 1
+    setting.ask(now=HALF)
+    setting.ask(now=HALF)
+    assert setting.answers == ["curtis"] * 3
+    assert questions(setting.hubs[0]) == [["sunny"]] * 2, "once"
+    for hub in setting.hubs:
+        hub.answer(Located(["curtis"]), HALF)
+    setting.ask(now=HALF + DIRECTORY_TTL_S - 0.001)
+    assert setting.answers == ["curtis"] * 4
+
+
+def test_what_nobody_uses_is_not_asked_anew(setting: Setting) -> None:
+    known_to_be_at_curtis(setting)
+    setting.locator.turn_ends(HALF)
+    assert len(questions(setting.hubs[0])) == 1
+
+
+def test_an_entry_ends_in_time_where_the_hubs_do_not_answer(setting: Setting) -> None:
+    known_to_be_at_curtis(setting)
+    setting.ask(now=HALF)
+    setting.timers.run_due(HALF + ACK_LIMIT_S)
+    setting.ask(now=NOW + DIRECTORY_TTL_S)
+    assert setting.answers == ["curtis"], "the second has to wait for the hubs"
+
+
+def test_hubs_that_do_not_agree_are_asked_seldom(setting: Setting) -> None:
+    known_to_be_at_curtis(setting)
+    setting.ask(now=HALF)
+    for hub in setting.hubs:
+        hub.answer(Located([None]), HALF)
+    setting.ask(now=HALF + DIRECTORY_RETRY_S - 0.001)
+    assert len(questions(setting.hubs[0])) == 2
+    setting.ask(now=HALF + DIRECTORY_RETRY_S)
+    assert len(questions(setting.hubs[0])) == 3
+    assert setting.answers == ["curtis"] * 3
+
+
+def test_an_encryptor_that_moved_is_found_where_it_is(setting: Setting) -> None:
+    known_to_be_at_curtis(setting)
+    setting.ask(now=HALF)
+    for hub in setting.hubs:
+        hub.answer(Located(["celia"]), HALF)
+    setting.locate(now=HALF + 1)
+    assert setting.answers == ["curtis", "celia"]

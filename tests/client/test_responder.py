@@ -25,13 +25,14 @@ from dsked.sharing.dealing import HubShare, deal
 from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
 from dsked.timers import Timers
 from dsked.wire.messages import (
+    Confirmed,
     Error,
     GetShares,
     Missing,
     PartyBody,
     ShareGroup,
-    ShareKey,
     Shares,
+    cut_key_ids,
 )
 from tests.client.fakes import FakeHub, fake_hubs
 
@@ -59,7 +60,7 @@ class Dealing:
         share = bytes([hub_share.share[0] ^ flip]) + hub_share.share[1:]
         return ShareGroup(
             PartyBody(*self.terms.initiator), [PartyBody(*party) for party in self.terms.responders],
-            5, 3, self.terms.key_bytes, [ShareKey(self.key_id, start, share[start:end], code)],
+            5, 3, self.terms.key_bytes, self.key_id, start, share[start:end], code,
         )  # fmt: skip
 
 
@@ -93,7 +94,7 @@ class Setting:
 
     def deny(self, xs: Iterable[int], dealing: Dealing, code: int = UNKNOWN) -> None:
         for x in xs:
-            missing = [Missing("carol", dealing.key_id, int(code))]
+            missing = [Missing("carol", int(code), dealing.key_id)]
             self.hubs[x - 1].answer(Shares([], missing), self.now)
             self.responder.turn_ends(self.now)
 
@@ -149,7 +150,8 @@ def test_requests_of_one_turn_travel_in_one_frame(setting: Setting) -> None:
         setting.responder.get_keys_by_id("sunny", SAM, ids, outcome.append, NOW)
     setting.responder.turn_ends(NOW)
     [message] = gets(setting.hubs[0])
-    assert [key.key_id for key in message.groups[0].keys] == [dealing.key_id for dealing in dealings]
+    [group] = message.groups
+    assert cut_key_ids(group.key_ids) == [dealing.key_id for dealing in dealings]
     setting.say((1, 2, 3), *dealings)
     assert [key.key for key in outcomes[0][0]] == [dealing.key for dealing in dealings[:2]]
     assert isinstance(outcomes[1][0], AlreadyDeliveredError), "the key that both want goes out once"
@@ -159,7 +161,7 @@ def test_more_keys_than_a_frame_holds(setting: Setting) -> None:
     ids = [number.to_bytes(16, "big") for number in range(MAX_KEYS_PER_FRAME + 1)]
     setting.responder.get_keys_by_id("sunny", SAM, ids, lambda outcome: None, NOW)
     setting.responder.turn_ends(NOW)
-    assert [len(message.groups[0].keys) for message in gets(setting.hubs[0])] == [MAX_KEYS_PER_FRAME, 1]
+    assert [message.groups[0].number for message in gets(setting.hubs[0])] == [MAX_KEYS_PER_FRAME, 1]
 
 
 def test_hubs_are_told_how_long_they_may_park(setting: Setting) -> None:
@@ -274,7 +276,7 @@ def test_a_share_in_pieces_goes_on_where_it_was_cut(setting: Setting) -> None:
     hub.lose_session(NOW)
     hub.registered = True
     setting.at(RETRY_FIRST_S)
-    assert gets(hub)[-1].groups[0].keys[0].offset == 1000
+    assert gets(hub)[-1].groups[0].offset == 1000
     hub.answer(Shares([dealing.group(1, start=1000)], []), setting.now)
     setting.say((2, 3), dealing)
     assert outcome == [[Key(dealing.key_id, dealing.key)]]
@@ -453,7 +455,7 @@ def test_every_hub_is_told_of_a_rebuilt_key_with_the_next_request(setting: Setti
     setting.ask(Dealing())
     for hub in setting.hubs:
         done = gets(hub)[-1].done
-        assert [(told.initiator, told.key_ids) for told in done] == [("carol", [dealing.key_id])]
+        assert [(told.initiator, told.key_ids) for told in done] == [("carol", dealing.key_id)]
 
 
 def test_a_key_that_is_not_rebuilt_is_not_confirmed(setting: Setting) -> None:
@@ -472,6 +474,8 @@ def test_confirmations_that_travelled_with_a_lost_request_are_told_again(setting
     hub = setting.hubs[0]
     assert not hub.has_confirmations
     hub.lose_session(NOW)
-    assert hub.confirmations == [("carol", dealing.key_id)]
+    assert hub.confirmations == [Confirmed("carol", dealing.key_id)]
     setting.hubs[1].forget(2, NOW)
-    assert setting.hubs[1].confirmations == [("carol", dealing.key_id)], "nor is it known to have arrived"
+    assert setting.hubs[1].confirmations == [Confirmed("carol", dealing.key_id)], (
+        "nor is it known to have arrived"
+    )

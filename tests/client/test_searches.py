@@ -39,9 +39,8 @@ def told(world: World) -> dict[str, int]:
 def rubbish(world: World, initiator: str) -> None:
     """What this client has dealt becomes rubbish at all hubs."""
     for hub in world.hubs.values():
-        for (client, _), stored in hub.shares._shares.items():
-            if client == initiator:
-                stored.share = world.random.randbytes(len(stored.share))
+        for lot in set(hub.shares._accounts[initiator].lots.values()):
+            lot.shares = world.random.randbytes(len(lot.shares))
 
 
 def serenas_key(world: World) -> list[Any]:
@@ -220,4 +219,4 @@ def test_a_key_that_is_dropped_is_not_searched_any_longer(monkeypatch: pytest.Mo
     world.run_for(4)
     assert len(responder._fetches) == 0
     assert told(world) == {"under_way": 0, "succeeded": 0, "failed": 0, "put_off": 0}
-    assert not fetch.searches
+    assert not fetch.batch.searches

@@ -42,8 +42,13 @@ class KnowsX(ShiftsTheKey):
 
 def true_shares(world: World, client: str, key_id: bytes) -> list[KeyShare]:
     """What the hubs were given for curtis."""
-    found = [(x, world.hubs[name].shares._shares.get((client, key_id))) for name, x in world.cabal.xs.items()]
-    return [KeyShare(x, bytes(s.share), s.codes["curtis"]) for x, s in found if s is not None]
+    shares = []
+    for name, x in world.cabal.xs.items():
+        lot = world.hubs[name].shares.find(client, key_id)
+        if lot is not None:
+            _, share, code = lot.columns([key_id])  # curtis is the only responder client
+            shares.append(KeyShare(x, bytes(share), code))
+    return shares
 
 
 def colluding(kind: type[Adds], liars: tuple[str, ...], n: int = 5, k: int = 3, seed: int = 1) -> World:

@@ -17,7 +17,7 @@ from dsked.errors import (
     UnknownKeyError,
 )
 from dsked.limits import ACK_GRACE_S, ACK_LIMIT_S, FETCH_DEADLINE_S
-from tests.engines.world import DELAY_S, World
+from tests.engines.world import DELAY_S, Link, World
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_a_responder_that_asks_before_the_shares_are_there_waits_for_them(world:
         world.freeze(name)
     outcome = world.ask_keys("carol", "sam", ["sunny"])
     world.run_for(0.1)
-    *_, (_, key_id) = world.hubs["hub4"].shares._shares
+    *_, key_id = world.hubs["hub4"].shares._accounts["carol"].lots
     for name in ("hub1", "hub2", "hub3"):
         world.thaw(name)
     theirs = world.ask_by_id("curtis", "sunny", "sam", [key_id])
@@ -219,6 +219,27 @@ def test_two_requests_at_once_for_one_key_give_it_once(world: World) -> None:
     world.run_until(lambda: all(outcomes))
     kinds = sorted(type(outcome[0]).__name__ for outcome in outcomes)
     assert kinds == ["AlreadyDeliveredError", "list"]
+
+
+def test_who_asks_in_the_turn_that_brings_the_key_to_others_is_answered_once(world: World) -> None:
+    """The shares come at the deadline of one encryptor, and another one asks at that moment."""
+    world.pair()
+    keys = world.get_keys("carol", "sam", ["sunny", "susan"])
+    curtis = world.clients["curtis"]
+    links = [link for link in world.links if link.client == "curtis"]
+    late: dict[Link, list[bytes]] = {link: [] for link in links}
+    for link in links:
+        link._to_client = late[link].append  # type: ignore[method-assign]
+    sunny = world.ask_by_id("curtis", "sunny", "sam", keys)
+    world.run_for(FETCH_DEADLINE_S - DELAY_S)
+    now = world.now + DELAY_S
+    for link, pieces in late.items():
+        for data in pieces:
+            curtis.receive(link.near, data, now)
+    susan = world.ask_by_id("curtis", "susan", "sam", keys)
+    curtis.tick(now)
+    curtis.turn_ends(now)
+    assert sunny == susan == [keys]
 
 
 def test_multicast_to_three_encryptors_on_two_clients(world: World) -> None:

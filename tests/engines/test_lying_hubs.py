@@ -11,6 +11,7 @@ from simulating.lying import LyingHub, add, hub_that
 
 from dsked.errors import ReconstructionError, TooFewHubsError
 from dsked.keys import Key
+from dsked.sharing.shares import cut
 from tests.engines.world import World
 
 ALTERING = [
@@ -139,13 +140,10 @@ def test_a_dishonest_initiator_frames_a_hub_for_its_own_keys_only() -> None:
     """carol deals hub1 a bad share: hub1 is named for carol, and serves celia's keys as before."""
     world = World().start()
 
-    def bad_deal(data: bytes) -> None:
-        for (initiator, _), stored in world.hubs["hub1"].shares._shares.items():
-            if initiator == "carol":
-                stored.share = add(stored.share, data)
-
     keys = world.get_keys("carol", "sam", ["sunny"])
-    bad_deal(b"\x01")
+    lot = world.hubs["hub1"].shares.find("carol", keys[0].key_id)
+    assert lot is not None
+    lot.shares = add(bytes(lot.shares), b"\x01")
     assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
     world.run_for(0.01)
     hub1 = world.clients["curtis"].status(world.now)["peer_hubs"][0]
@@ -172,8 +170,10 @@ def test_multicast_with_one_liar_and_a_dishonest_responder_cannot_forge_for_the_
     """x and f are dealt for each responder client: celia's code tells nothing about curtis's."""
     world = World(hub_classes={"hub1": LIARS["alters-share"], "hub5": LIARS["alters-f"]}).start()
     keys = world.get_keys("carol", "sam", ["serena", "sunny"], 3, 256)
-    codes = [stored.codes for stored in world.hubs["hub2"].shares._shares.values()]
-    assert all(code["celia"] != code["curtis"] for code in codes)
+    lot = world.hubs["hub2"].shares.find("carol", keys[0].key_id)
+    assert lot is not None
+    _, _, codes = lot.columns([key.key_id for key in keys])
+    assert len(set(cut(codes, 32))) == 3 * 2, "of each key one for celia and one for curtis"
     assert world.get_by_id("celia", "serena", "sam", keys) == keys
     assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
 

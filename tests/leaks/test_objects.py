@@ -11,16 +11,19 @@ from collections.abc import Callable
 import pytest
 from simulating.liars import LIARS
 
-from dsked.client.fetch import Fetch
+from dsked.client.columns import Column, Piece
+from dsked.client.deal import Deal, KeyRequest
+from dsked.client.fetch import Batch, Fetch
+from dsked.client.put_frames import PutItem
 from dsked.errors import DskedError
+from dsked.hub.lots import Given, Lot
 from dsked.hub.share_desk import ShareDesk
-from dsked.hub.share_store import StoredShare
 from dsked.keys import Key
 from dsked.psrd.pair import Pair
-from dsked.sharing.dealing import HubShare, KeyShare
+from dsked.sharing.dealing import HubColumns, HubShare, KeyShare
 from dsked.sharing.terms import Party, Terms
 from dsked.wire.handshake import SessionKeys
-from dsked.wire.messages import PsrdBlock, PutKey, ShareKey
+from dsked.wire.messages import PartyBody, PsrdBlock, PutGroup, PutShares, ShareGroup
 from dsked.wire.session import Session, _Waiting
 
 from ..engines.world import World
@@ -85,11 +88,14 @@ def test_no_object_of_the_engines_tells_a_secret(monkeypatch: pytest.MonkeyPatch
         world.step()
         classes |= look(world, watch.canaries)
     assert {
-        "StoredShare",
+        "Lot",
         "Fetch",
-        "_Held",
-        "KeyShare",
-        "HubShare",
+        "Batch",
+        "Column",
+        "Deal",
+        "KeyRequest",
+        "PutItem",
+        "HubColumns",
         "Pair",
         "Session",
         "_MemoryBlock",
@@ -146,19 +152,36 @@ def test_a_traceback_tells_no_secret(monkeypatch: pytest.MonkeyPatch, place: str
     watch.canaries.clean("traceback", logged)
 
 
+BATCH = Batch("carol")
+FETCH = Fetch(("carol", bytes(16)), BATCH, "sunny", 0.0)
+PARTY = PartyBody("carol", "sam")
+PUT = PutGroup("sam", [PARTY], 5, 3, 60_000, 32, bytes(16), 0, SECRET, SECRET)
+COLUMNS = HubColumns(SECRET, SECRET)
+DEAL = Deal(TERMS, [KeyRequest(1, print)], bytes(16), SECRET)
 HOLDERS = [
     Key(b"i" * 16, SECRET),
     HubShare(SECRET, (SECRET,)),
+    COLUMNS,
+    DEAL,
+    PutItem(DEAL, COLUMNS, 0, 1),
     KeyShare(1, SECRET, SECRET),
     SessionKeys(bytes(16), SECRET, bytes(16), SECRET),
-    _Waiting(1, PutKey(bytes(16), 0, SECRET, [SECRET]), [SECRET], 32, 100),  # type: ignore[arg-type]
-    PutKey(bytes(16), 0, SECRET, [SECRET]),
-    ShareKey(bytes(16), 0, SECRET, SECRET),
+    _Waiting(1, PutShares([PUT]), [SECRET], 32, 100),
+    PUT,
+    ShareGroup(PARTY, [PARTY], 5, 3, 32, bytes(16), 0, SECRET, SECRET),
     PsrdBlock(0, bytes(16), 0, bytes(16), SECRET),
-    StoredShare(TERMS, {"curtis": SECRET}, 0.0, SECRET),
-    Fetch(("carol", bytes(16)), 0.0, key=SECRET),
+    Lot(TERMS, ("curtis",), 0.0, bytes(16), SECRET, SECRET, 1, 1),
+    Given(TERMS, bytes(16), 0, SECRET, SECRET),
+    Column(1, TERMS, bytes(16), SECRET, SECRET),
+    Piece(TERMS, SECRET, bytearray(SECRET)),
+    BATCH,
+    FETCH,
     Pair("carol", "hank", None, SECRET, True),  # type: ignore[arg-type]
 ]
+
+
+BATCH.take(Column(1, TERMS, bytes(16), SECRET, SECRET))
+FETCH.key = SECRET
 
 
 @pytest.mark.parametrize("holder", HOLDERS, ids=lambda holder: type(holder).__name__)

@@ -11,8 +11,11 @@ from typing import Any
 import pytest
 
 from dsked.client import initiator
+from dsked.limits import KEY_ID_BYTES
 from dsked.psrd.store import MemoryStream
 from dsked.sharing import dealing
+from dsked.sharing.shares import HubColumns, code_bytes, cut
+from dsked.sharing.terms import Terms, responder_clients
 
 from ..engines.world import World
 from .canaries import Canaries
@@ -31,19 +34,24 @@ class Watch:
             watch.canaries.add(f"block {uuid.hex()}", data)
             return append(stream, uuid, data)
 
-        def dealt(keys: Any, terms: Any, xs: Any, random: Any) -> Any:
-            shares = dealing.deal(keys, terms, xs, random)
-            for key_id, key in keys:
-                watch.canaries.add(f"key {key_id.hex()}", key)
-            for x, of_hub in zip(xs, shares, strict=True):
-                for (key_id, _), share in zip(keys, of_hub, strict=True):
-                    watch.canaries.add(f"share {x} of {key_id.hex()}", share.share)
-                    for code in share.codes:
-                        watch.canaries.add(f"code {x} of {key_id.hex()}", code)
-            return shares
+        def dealt(key_ids: bytes, keys: bytes, terms: Terms, xs: Any, random: Any) -> Any:
+            columns = dealing.deal_columns(key_ids, keys, terms, xs, random)
+            ids = [key_id.hex() for key_id in cut(key_ids, KEY_ID_BYTES)]
+            for key_id, key in zip(ids, cut(keys, terms.key_bytes), strict=True):
+                watch.canaries.add(f"key {key_id}", key)
+            for x, of_hub in zip(xs, columns, strict=True):
+                watch._dealt_to(x, ids, of_hub, terms)
+            return columns
 
         monkeypatch.setattr(MemoryStream, "append", appended)
-        monkeypatch.setattr(initiator, "deal", dealt)
+        monkeypatch.setattr(initiator, "deal_columns", dealt)
+
+    def _dealt_to(self, x: int, ids: list[str], of_hub: HubColumns, terms: Terms) -> None:
+        for key_id, share in zip(ids, cut(of_hub.shares, terms.key_bytes), strict=True):
+            self.canaries.add(f"share {x} of {key_id}", share)
+        clients = len(responder_clients(terms))
+        for number, code in enumerate(cut(of_hub.codes, code_bytes(terms))):
+            self.canaries.add(f"code {x} of {ids[number // clients]}", code)
 
     def gate_keys(self, world: World) -> None:
         """Gate keys are secrets as well."""

@@ -15,7 +15,7 @@ import msgpack
 
 from tests.sharing import naive
 
-PUT_SHARES, SHARES = 0x10, 0x13
+PING, PUT_SHARES, SHARES = 0x04, 0x10, 0x13
 #: Fields of each known type's body.
 FIELDS = {0x01: 1, 0x02: 3, 0x03: 0, 0x04: 4, 0x05: 2, 0x10: 1, 0x11: 1, 0x12: 3, 0x13: 2, 0x18: 1, 0x19: 1}
 
@@ -99,6 +99,7 @@ def canonical(kind: int, body: bytes) -> Any:
         raise Refused("FRAME after the tag") from None
     known = FIELDS.get(kind)
     wrong = known is not None and (not isinstance(fields, list) or len(fields) != known)
+    wrong = wrong or (kind == PING and any(len(key_ids) % 16 for _, key_ids in fields[3]))
     if wrong or msgpack.packb(fields) != body or (kind == 0x18 and not isinstance(fields[0], list)):
         raise Refused("FRAME after the tag")
     return fields
@@ -109,12 +110,8 @@ def secret_bins(kind: int, fields: Any) -> Iterator[tuple[list[Any], int]]:
     if kind not in (PUT_SHARES, SHARES):
         return
     for group in fields[0]:
-        for key in group[-1]:
-            yield key, 2
-            if kind == SHARES:
-                yield key, 3
-            else:
-                yield from ((key[3], i) for i in range(len(key[3])))
+        yield group, len(group) - 2
+        yield group, len(group) - 1
 
 
 # --- the handshake and simulated PSRD -----------------------------------------------------------------------

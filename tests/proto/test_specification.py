@@ -54,9 +54,8 @@ def test_fields_of_messages() -> None:
 def test_fields_of_parts_of_messages() -> None:
     text = (PROTO / "messages.md").read_text(encoding="utf-8")
     parts = {
-        "confirmed": ms.Confirmed, "put group": ms.PutGroup, "party": ms.PartyBody, "put key": ms.PutKey,
-        "get group": ms.GetGroup, "get key": ms.GetKey, "share group": ms.ShareGroup,
-        "share key": ms.ShareKey, "missing": ms.Missing,
+        "confirmed": ms.Confirmed, "put group": ms.PutGroup, "party": ms.PartyBody,
+        "get group": ms.GetGroup, "share group": ms.ShareGroup, "missing": ms.Missing,
     }  # fmt: skip
     for name, kind in parts.items():
         found = re.search(rf"\*\*{name}\*\*[^`]*`(\[[^`]*\])`", text)

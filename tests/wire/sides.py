@@ -12,7 +12,7 @@ from dsked.psrd.store import MemoryStream, in_memory
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
-from dsked.wire.messages import Message, PartyBody, PutGroup, PutKey, PutShares
+from dsked.wire.messages import Message, PartyBody, PutGroup, PutShares
 from dsked.wire.session import Session
 
 from ..psrd.stores import filled, memory_of, stream_bytes
@@ -38,10 +38,10 @@ def flips(data: bytes, step: int = 1) -> list[bytes]:
 
 def put(share: bytes = b"share of the key", *codes: bytes, key_id: int = 1) -> PutShares:
     """A PUT_SHARES of one key."""
-    key = PutKey(key_id.to_bytes(16, "big"), 0, share, list(codes))
-    return PutShares(
-        [PutGroup("sam", [PartyBody("curtis", "sunny")], 5, 3, 60_000, max(len(share), 1), [key])]
-    )
+    ids = key_id.to_bytes(16, "big")
+    parties = [PartyBody("curtis", "sunny")]
+    size = max(len(share), 1)
+    return PutShares([PutGroup("sam", parties, 5, 3, 60_000, size, ids, 0, share, b"".join(codes))])
 
 
 def media_streams(side: Side, *, slow: bool = False) -> Streams:

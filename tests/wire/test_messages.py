@@ -25,17 +25,18 @@ def lists(of: st.SearchStrategy[Any], at_least: int = 0) -> st.SearchStrategy[li
     return st.lists(of, min_size=at_least, max_size=3)
 
 
-confirmations = lists(st.builds(m.Confirmed, names, lists(ids)))
+columns = st.integers(1, 3).flatmap(lambda keys: st.binary(min_size=16 * keys, max_size=16 * keys))
+confirmations = lists(st.builds(m.Confirmed, names, columns))
 parties = st.builds(m.PartyBody, names, names)
-put_keys = st.builds(m.PutKey, ids, uint32, secrets, lists(secrets))
 put_groups = st.builds(
-    m.PutGroup, names, lists(parties, 1), counts, counts, uint32, st.integers(1, 2**21), lists(put_keys, 1)
-)
-get_groups = st.builds(m.GetGroup, names, lists(st.builds(m.GetKey, ids, uint32), 1))
-share_keys = st.builds(m.ShareKey, ids, uint32, secrets, secrets)
+    m.PutGroup, names, lists(parties, 1), counts, counts, uint32, st.integers(1, 2**21), columns, uint32,
+    secrets, secrets,
+)  # fmt: skip
+get_groups = st.builds(m.GetGroup, names, columns, uint32)
 share_groups = st.builds(
-    m.ShareGroup, parties, lists(parties, 1), counts, counts, st.integers(1, 2**21), lists(share_keys, 1)
-)
+    m.ShareGroup, parties, lists(parties, 1), counts, counts, st.integers(1, 2**21), columns, uint32,
+    secrets, secrets,
+)  # fmt: skip
 blocks = st.builds(m.PsrdBlock, st.integers(0, 1), ids, uint32, ids, st.binary(min_size=1, max_size=40))
 ANY_MESSAGE: dict[type[m.Message], st.SearchStrategy[Any]] = {
     m.Register: st.builds(m.Register, lists(names)),
@@ -46,9 +47,9 @@ ANY_MESSAGE: dict[type[m.Message], st.SearchStrategy[Any]] = {
     m.PsrdRequest: st.builds(m.PsrdRequest, st.integers(0, 1), ids, uint32, uint32),
     m.PsrdBlock: blocks,
     m.PutShares: st.builds(m.PutShares, lists(put_groups, 1)),
-    m.PutSharesAck: st.builds(m.PutSharesAck, lists(uint8)),
+    m.PutSharesAck: st.builds(m.PutSharesAck, st.binary(max_size=9)),
     m.GetShares: st.builds(m.GetShares, lists(get_groups), uint32, confirmations),
-    m.Shares: st.builds(m.Shares, lists(share_groups), lists(st.builds(m.Missing, names, ids, uint8))),
+    m.Shares: st.builds(m.Shares, lists(share_groups), lists(st.builds(m.Missing, names, uint8, columns))),
     m.Locate: st.builds(m.Locate, lists(names, 1)),
     m.Located: st.builds(m.Located, lists(st.none() | names)),
 }
@@ -72,39 +73,56 @@ def test_round_trip_through_plain_msgpack(kind: type[m.Message], data: st.DataOb
     assert msgpack.packb(msgpack.unpackb(body)) == body  # another packer's shortest form is the same
 
 
-@pytest.mark.parametrize(("kind", "keys_at"), [(m.PutShares, 6), (m.Shares, 5)])
+@pytest.mark.parametrize("kind", [m.PutShares, m.Shares])
 @settings(max_examples=50)
 @given(st.data())
-def test_secrets_come_in_the_order_of_the_bodys_bytes(
-    kind: type[m.Message], keys_at: int, data: st.DataObject
-) -> None:
+def test_secrets_come_in_the_order_of_the_bodys_bytes(kind: type[m.Message], data: st.DataObject) -> None:
     message = data.draw(ANY_MESSAGE[kind])
     found = list(message.secrets())
     plain = msgpack.unpackb(m.encode_body(message))
-    keys = [key for group in plain[0] for key in group[keys_at]]
-    assert found == [
-        secret for key in keys for secret in (key[2], *(key[3] if kind is m.PutShares else [key[3]]))
-    ]
+    assert found == [secret for group in plain[0] for secret in group[-2:]]
     replaced = [bytes((number,)) * len(secret) for number, secret in enumerate(found)]
     message.replace_secrets(iter(replaced))
     assert list(message.secrets()) == replaced
 
 
 def test_order_of_secrets_by_example() -> None:
-    key = m.PutKey(bytes(16), 0, b"share 1", [b"code 1a", b"code 1b"])
-    other = m.PutKey(b"\1" * 16, 0, b"share 2", [b"code 2a"])
-    put = m.PutShares([m.PutGroup("sam", [m.PartyBody("c", "e")], 5, 3, 1, 7, [one]) for one in (key, other)])
-    wanted = [b"share 1", b"code 1a", b"code 1b", b"share 2", b"code 2a"]
+    parties = [m.PartyBody("c", "e")]
+    put = m.PutShares([
+        m.PutGroup("sam", parties, 5, 3, 1, 7, bytes(32), 0, b"share 1share 2", b"code 1acode 2a"),
+        m.PutGroup("sam", parties, 5, 3, 1, 14, b"\1" * 16, 7, b"share 3", b""),
+    ])  # fmt: skip
+    wanted = [b"share 1share 2", b"code 1acode 2a", b"share 3", b""]
     assert list(put.secrets()) == wanted
     body = m.encode_body(put)
-    assert sorted(wanted, key=body.index) == wanted
-    shares = m.Shares(
-        [m.ShareGroup(m.PartyBody("c", "e"), [m.PartyBody("d", "f")], 5, 3, 7, [
-            m.ShareKey(bytes(16), 0, b"share 1", b"code 1"), m.ShareKey(bytes(16), 7, b"share 2", b""),
-        ])],
-        [],
-    )  # fmt: skip
-    assert list(shares.secrets()) == [b"share 1", b"code 1", b"share 2", b""]
+    assert sorted(wanted[:3], key=body.index) == wanted[:3]
+    sam = m.PartyBody("carol", "sam")
+    shares = m.Shares([m.ShareGroup(sam, parties, 5, 3, 7, bytes(16), 0, b"share 1", b"code 1")], [])
+    assert list(shares.secrets()) == [b"share 1", b"code 1"]
+
+
+@pytest.mark.parametrize("length", [1, 15, 17, 31])
+def test_a_column_of_key_ids_is_made_of_whole_ones(length: int) -> None:
+    column = bytes(length)
+    for make in (
+        lambda: m.Confirmed("carol", column),
+        lambda: m.GetGroup("carol", column, 0),
+        lambda: m.Missing("carol", 7, column),
+    ):
+        with pytest.raises(ValueError, match="16 bytes"):
+            make()
+
+
+def test_key_ids_are_cut_in_their_order() -> None:
+    ids = [bytes([i]) * 16 for i in range(3)]
+    assert m.cut_key_ids(b"".join(ids)) == ids
+    assert m.GetGroup("carol", b"".join(ids), 0).number == 3
+
+
+@pytest.mark.parametrize("kind", [m.PutGroup, m.ShareGroup])
+def test_shares_are_not_shown(kind: type[Any]) -> None:
+    first = ["sam", [], 5, 3, 1, 7] if kind is m.PutGroup else [m.PartyBody("c", "s"), [], 5, 3, 7]
+    assert "secret" not in repr(kind(*first, bytes(16), 0, b"secret", b"secret"))
 
 
 @pytest.mark.parametrize("kind", m.MESSAGES)
@@ -155,6 +173,19 @@ def test_only_the_canonical_form_is_read(what: str, body: str) -> None:
         m.decode_body(m.MessageType.PING, bytes.fromhex(body))
 
 
+def _put(**changes: Any) -> list[Any]:
+    """A put group, with one field as it must not be."""
+    good = {
+        "initiator": "sam", "responders": [["c", "e"]], "n": 5, "k": 3, "ttl_ms": 0, "key_bytes": 1,
+        "key_ids": bytes(16), "offset": 0, "shares": b"s", "codes": bytes(32),
+    }  # fmt: skip
+    return list((good | changes).values())
+
+
+def test_the_group_that_the_next_test_changes_is_right() -> None:
+    assert isinstance(m.decode_body(m.MessageType.PUT_SHARES, msgpack.packb([[_put()]])), m.PutShares)
+
+
 @pytest.mark.parametrize(
     ("kind", "fields"),
     [
@@ -164,8 +195,9 @@ def test_only_the_canonical_form_is_read(what: str, body: str) -> None:
         (m.MessageType.REGISTER, [["x"] * 8193]),
         (m.MessageType.REGISTERED, [256, [], 0]),
         (m.MessageType.REGISTERED, [0, [], 2**32]),
-        (m.MessageType.PING, [False, 0, 0, [["carol", [bytes(15)]]]]),
-        (m.MessageType.PING, [False, 0, 0, [["carol", [bytes(16)] * (MAX_KEYS_PER_FRAME + 1)]]]),
+        (m.MessageType.PING, [False, 0, 0, [["carol", bytes(15)]]]),
+        (m.MessageType.PING, [False, 0, 0, [["carol", b""]]]),
+        (m.MessageType.PING, [False, 0, 0, [["carol", bytes(16 * (MAX_KEYS_PER_FRAME + 1))]]]),
         (m.MessageType.ERROR, [0, "x" * 257]),
         (m.MessageType.PSRD_REQUEST, [2, bytes(16), 0, 1]),
         (m.MessageType.PSRD_REQUEST, [0, bytes(17), 0, 1]),
@@ -173,16 +205,25 @@ def test_only_the_canonical_form_is_read(what: str, body: str) -> None:
         (m.MessageType.PSRD_BLOCK, [0, bytes(16), 0, bytes(15), b"x"]),
         (m.MessageType.PSRD_BLOCK, [0, bytes(16), 0, bytes(16), bytes(MAX_FRAME_PAD_BYTES + 1)]),
         (m.MessageType.PUT_SHARES, [[]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [], 5, 3, 0, 1, [[bytes(16), 0, b"", []]]]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]], 0, 3, 0, 1, [[bytes(16), 0, b"", []]]]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]], 256, 3, 0, 1, [[bytes(16), 0, b"", []]]]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]], 5, 3, 0, 0, [[bytes(16), 0, b"", []]]]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]] * 33, 5, 3, 0, 1, [[bytes(16), 0, b"", []]]]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]], 5, 3, 0, 1, []]]]),
-        (m.MessageType.PUT_SHARES, [[["sam", [["c", "e"]], 5, 3, 0, 1, [[bytes(16), 0, "text", []]]]]]),
-        (m.MessageType.PUT_SHARES_ACK, [[0] * (MAX_KEYS_PER_FRAME + 1)]),
-        (m.MessageType.GET_SHARES, [[["carol", []]], 0, []]),
-        (m.MessageType.SHARES, [[], [["carol", bytes(16), -1]]]),
+        (m.MessageType.PUT_SHARES, [[_put(responders=[])]]),
+        (m.MessageType.PUT_SHARES, [[_put(responders=[["c", "e"]] * 33)]]),
+        (m.MessageType.PUT_SHARES, [[_put(n=0)]]),
+        (m.MessageType.PUT_SHARES, [[_put(n=256)]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_bytes=0)]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_bytes=2**21 + 1)]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_ids=b"")]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_ids=bytes(24))]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_ids=bytes(16 * (MAX_KEYS_PER_FRAME + 1)))]]),
+        (m.MessageType.PUT_SHARES, [[_put(key_ids=[bytes(16)])]]),
+        (m.MessageType.PUT_SHARES, [[_put(offset=-1)]]),
+        (m.MessageType.PUT_SHARES, [[_put(shares="text")]]),
+        (m.MessageType.PUT_SHARES, [[_put(codes=[bytes(32)])]]),
+        (m.MessageType.PUT_SHARES_ACK, [bytes(MAX_KEYS_PER_FRAME + 1)]),
+        (m.MessageType.PUT_SHARES_ACK, [[0]]),
+        (m.MessageType.GET_SHARES, [[["carol", b"", 0]], 0, []]),
+        (m.MessageType.GET_SHARES, [[["carol", bytes(17), 0]], 0, []]),
+        (m.MessageType.SHARES, [[], [["carol", -1, bytes(16)]]]),
+        (m.MessageType.SHARES, [[], [["carol", 7, bytes(8)]]]),
         (m.MessageType.LOCATE, [[]]),
         (m.MessageType.LOCATED, [["", None]]),
         (m.MessageType.UNREGISTER, [0]),

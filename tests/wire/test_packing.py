@@ -14,7 +14,7 @@ from dsked.limits import (
     MAX_RESPONDERS,
 )
 from dsked.wire.frame import OVERHEAD_BYTES
-from dsked.wire.messages import PartyBody, PutGroup, PutKey, PutShares, encode_body
+from dsked.wire.messages import PartyBody, PutGroup, PutShares, encode_body
 from dsked.wire.packing import FrameBudget, parties_bytes
 
 LONGEST = PartyBody("\u00e9" * (MAX_NODE_NAME_BYTES // 2), "\u00e9" * (MAX_ENCRYPTOR_NAME_BYTES // 2))
@@ -29,17 +29,15 @@ def test_what_fits_the_budget_fits_a_frame(groups: list[tuple[int, int, int]], m
     pads = 0
     for nr_responders, nr_keys, share_bytes in groups:
         responders = [LONGEST] * nr_responders
-        group = PutGroup(LONGEST.encryptor, responders, 255, 255, 2**32 - 1, 2**21, [])
-        new = parties_bytes((LONGEST, *responders))
-        for _ in range(nr_keys):
-            key = PutKey(bytes(16), 2**32 - 1, bytes(share_bytes), [bytes(48)] * nr_responders)
-            wanted = share_bytes + 48 * nr_responders
-            if not budget.fits(wanted, 0 if group.keys else new, bins=1 + nr_responders):
-                break
-            group.keys.append(key)
-            pads += wanted
-        if group.keys:
-            message.groups.append(group)
+        code_bytes = 48 * nr_responders
+        number = budget.take(nr_keys, share_bytes + code_bytes, parties_bytes((LONGEST, *responders)))
+        assert number <= nr_keys
+        if number:
+            message.groups.append(PutGroup(
+                LONGEST.encryptor, responders, 255, 255, 2**32 - 1, 2**21, bytes(16 * number), 2**32 - 1,
+                bytes(number * share_bytes), bytes(number * code_bytes),
+            ))  # fmt: skip
+            pads += number * (share_bytes + code_bytes)
     assert pads <= max_pads
     assert budget.pads == max_pads - pads
     assert len(encode_body(message)) + OVERHEAD_BYTES - 4 <= MAX_FRAME_BYTES
@@ -47,11 +45,14 @@ def test_what_fits_the_budget_fits_a_frame(groups: list[tuple[int, int, int]], m
 
 def test_no_frame_has_more_keys_than_it_may() -> None:
     budget = FrameBudget(MAX_FRAME_PAD_BYTES)
-    assert sum(budget.fits(1) for _ in range(2 * MAX_KEYS_PER_FRAME)) == MAX_KEYS_PER_FRAME
+    assert budget.take(10, 1, 0) == 10
+    assert budget.take(2 * MAX_KEYS_PER_FRAME, 1, 0) == MAX_KEYS_PER_FRAME - 10
+    assert budget.take(1, 0, 0) == 0
 
 
 def test_what_does_not_fit_takes_nothing() -> None:
     budget = FrameBudget(100)
-    assert not budget.fits(101)
-    assert budget.fits(100)
-    assert not budget.fits(1)
+    assert budget.take(1, 101, 0) == 0
+    assert budget.take(3, 40, 0) == 2
+    assert budget.take(1, 21, 0) == 0
+    assert budget.take(1, 20, 0) == 1

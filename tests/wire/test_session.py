@@ -258,7 +258,7 @@ def test_a_message_waits_for_pads_in_plain_form_and_costs_none() -> None:
     start = local.next
     assert list(client.seal_ready()) == []
     assert local.next == start
-    assert list(message.secrets()) == [b"s" * (local.unused + 1)]
+    assert list(message.secrets()) == [b"s" * (local.unused + 1), b""]
     assert client.pads_wanted == local.unused + 1 + 2 * MASK_BYTES
     ends.deliver(client.streams, hub.streams, Side.CLIENT)
     sent = list(client.seal_ready())

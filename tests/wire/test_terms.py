@@ -8,12 +8,12 @@ import msgspec
 import pytest
 
 from dsked.sharing.terms import Party, Terms
-from dsked.wire.messages import PartyBody, PutGroup, PutKey, ShareGroup
-from dsked.wire.terms import put_codes_fit, put_terms, share_terms
+from dsked.wire.messages import PartyBody, PutGroup, ShareGroup
+from dsked.wire.terms import columns_fit, put_terms, share_terms
 
 RESPONDERS = [PartyBody("celia", "serena"), PartyBody("curtis", "sunny"), PartyBody("curtis", "susan")]
-PUT = PutGroup("sam", RESPONDERS, 5, 3, 60_000, 32, [])
-SHARES = ShareGroup(PartyBody("carol", "sam"), RESPONDERS, 5, 3, 32, [])
+PUT = PutGroup("sam", RESPONDERS, 5, 3, 60_000, 32, bytes(16), 0, bytes(32), bytes(64))
+SHARES = ShareGroup(PartyBody("carol", "sam"), RESPONDERS, 5, 3, 32, bytes(16), 0, bytes(32), bytes(32))
 TERMS = Terms(1, 5, 3, Party("carol", "sam"), tuple(Party(b.client, b.encryptor) for b in RESPONDERS), 32)
 
 
@@ -42,34 +42,44 @@ def test_the_initiators_names_have_the_same_limits() -> None:
     assert share_terms(msgspec.structs.replace(SHARES, initiator=PartyBody("\u00e9" * 33, "sam"))) is None
 
 
-CODES = [bytes(32), bytes(32)]  # celia's and curtis's
-
-
 @pytest.mark.parametrize(
-    ("offset", "share", "codes", "fits"),
+    ("keys", "offset", "shares", "codes", "fits"),
     [
-        (0, bytes(32), CODES, True),
-        (0, bytes(1), CODES, True),
-        (16, bytes(16), [], True),
-        (0, b"", CODES, False),
-        (0, bytes(33), CODES, False),
-        (1, bytes(32), [], False),
-        (2**32 - 1, bytes(1), [], False),
-        (0, bytes(32), [], False),
-        (0, bytes(32), CODES[:1], False),
-        (0, bytes(32), [*CODES, bytes(32)], False),
-        (0, bytes(32), [bytes(32), bytes(31)], False),
-        (0, bytes(32), [bytes(48), bytes(48)], False),  # r is for keys of more than 1024 bytes
-        (16, bytes(16), CODES, False),
+        (1, 0, 32, 64, True),  # a code each for celia and curtis
+        (1, 0, 1, 64, True),  # the first piece
+        (1, 16, 16, 0, True),
+        (3, 0, 96, 192, True),
+        (1, 0, 0, 64, False),
+        (1, 0, 33, 64, False),
+        (1, 1, 32, 0, False),
+        (1, 2**32 - 1, 1, 0, False),
+        (1, 0, 32, 0, False),
+        (1, 0, 32, 32, False),
+        (1, 0, 32, 96, False),
+        (1, 0, 32, 63, False),
+        (1, 16, 16, 64, False),
+        (3, 0, 95, 192, False),
+        (3, 0, 32, 192, False),
+        (3, 0, 96, 64, False),
+        (3, 0, 128, 192, False),
+        (3, 64, 32, 0, False),  # pieces are of one key alone
+        (3, 0, 0, 192, False),
     ],
 )
-def test_codes_come_with_the_first_piece_one_for_each_client(
-    offset: int, share: bytes, codes: list[bytes], fits: bool
+def test_columns_have_the_length_of_their_keys(
+    keys: int, offset: int, shares: int, codes: int, fits: bool
 ) -> None:
-    assert put_codes_fit(TERMS, PutKey(bytes(16), offset, share, codes)) is fits
+    columns = {"key_ids": bytes(16 * keys), "offset": offset, "shares": bytes(shares), "codes": bytes(codes)}
+    assert columns_fit(TERMS, msgspec.structs.replace(PUT, **columns), 2) is fits
 
 
 def test_long_keys_bring_a_longer_code() -> None:
     long = TERMS._replace(key_bytes=1025)
-    assert put_codes_fit(long, PutKey(bytes(16), 0, bytes(1025), [bytes(48)] * 2))
-    assert not put_codes_fit(long, PutKey(bytes(16), 0, bytes(1025), CODES))
+    group = msgspec.structs.replace(PUT, key_bytes=1025, shares=bytes(1025), codes=bytes(96))
+    assert columns_fit(long, group, 2)
+    assert not columns_fit(long, msgspec.structs.replace(group, codes=bytes(64)), 2)
+
+
+def test_a_responder_gets_one_code_for_each_key() -> None:
+    assert columns_fit(TERMS, SHARES, 1)
+    assert not columns_fit(TERMS, msgspec.structs.replace(SHARES, codes=bytes(64)), 1)

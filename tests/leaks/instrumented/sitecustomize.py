@@ -17,23 +17,24 @@ from dsked.client.responder import Responder
 from dsked.delivery import etsi_messages
 from dsked.hub.share_desk import ShareDesk
 from dsked.net.client_node import ClientNode
+from dsked.sharing.shares import code_bytes, cut
+from dsked.sharing.terms import Terms
 from dsked.wire.session import Session
 
 _DEALT = Path(os.environ["LEAKS_DEALT"])
 _FAULT = Path(os.environ["LEAKS_FAULT"])
-_deal = initiator.deal
+_deal = initiator.deal_columns
 _seal = Session._seal
 
 
-def _dealt(keys: Any, *terms: Any) -> Any:
-    shares = _deal(keys, *terms)
-    secrets = [key for _, key in keys]
-    for of_hub in shares:
-        for share in of_hub:
-            secrets += [share.share, *share.codes]
+def _dealt(key_ids: bytes, keys: bytes, terms: Terms, *more: Any) -> Any:
+    columns = _deal(key_ids, keys, terms, *more)
+    secrets = cut(keys, terms.key_bytes)
+    for of_hub in columns:
+        secrets += cut(of_hub.shares, terms.key_bytes) + cut(of_hub.codes, code_bytes(terms))
     with _DEALT.open("a") as file:
         file.writelines(f"{secret.hex()}\n" for secret in secrets)
-    return shares
+    return columns
 
 
 def _wanted() -> str:
@@ -61,7 +62,7 @@ def _leaking_seal(self: Session, *message: Any, **settings: Any) -> bytes | None
     return _seal(self, *message, **settings)
 
 
-initiator.deal = _dealt  # type: ignore[attr-defined]
+initiator.deal_columns = _dealt  # type: ignore[attr-defined]
 Session._seal = _leaking_seal  # type: ignore[method-assign]
 _breaks(ShareDesk, "_put_group")
 _breaks(ShareDesk, "_get")
