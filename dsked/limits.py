@@ -122,7 +122,7 @@ RETRY_MAX_S = 0.25
 MAX_SUBSETS = 2**14
 
 DIRECTORY_TTL_S = 30.0
-#: An entry in use is asked for anew from half its life on, and again after so long where k hubs did not agree.
+#: An entry in use is asked for anew from half its life on; again after so long where k hubs did not agree.
 DIRECTORY_RETRY_S = 5.0
 MAX_CACHED_ENCRYPTORS = 65_536
 #: Confirmations travel with the next GET_SHARES, or alone after this long.
