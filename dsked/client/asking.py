@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 
 from dsked.client.columns import Column
@@ -56,13 +56,13 @@ class Asking:
     # --- what is asked ---
 
     def ask(
-        self, this_round: Round, wanted: dict[Batch, dict[Fetch, None]], now: float, *, spare_set_aside: bool
-    ) -> None:
-        """Ask every hub for those keys of `wanted` that it has not answered for; one GET_SHARES per hub.
+        self, this_round: Round, wanted: Mapping[Batch, Collection[Fetch]], usable: Sequence[HubPeer],
+        now: float, *, spare_set_aside: bool,
+    ) -> None:  # fmt: skip
+        """Ask the hubs for those keys of `wanted` that they have not answered for; one GET_SHARES each.
 
         `spare_set_aside`: not the hubs that are set aside for their initiator, if there are enough others.
         """
-        usable = self._hubs.usable()
         spared: dict[str, set[int]] = {}
         if spare_set_aside and not self._evidence.nothing_known:
             initiators = {batch.initiator for batch in wanted}

@@ -17,7 +17,7 @@ class Column:
     A key ID may stand there twice: the first share stands. Columns never change, so that batches share them.
     """
 
-    __slots__ = ("_places", "codes", "key_ids", "shares", "terms", "x")
+    __slots__ = ("_places", "codes", "key_ids", "key_size", "shares", "terms", "x")
 
     def __init__(self, x: int, terms: Terms, key_ids: bytes, shares: bytes, codes: bytes) -> None:
         self.x = x
@@ -25,6 +25,7 @@ class Column:
         self.key_ids = key_ids
         self.shares = shares
         self.codes = codes
+        self.key_size = (len(shares) + len(codes)) * KEY_ID_BYTES // len(key_ids)  # bytes of share and code
         self._places: dict[bytes, int] = {}  # of the key IDs, once they are asked for
 
     __repr__ = no_secrets
@@ -34,11 +35,6 @@ class Column:
     def number(self) -> int:
         """How many keys."""
         return len(self.key_ids) // KEY_ID_BYTES
-
-    @property
-    def key_size(self) -> int:
-        """Bytes of each key's share and code."""
-        return (len(self.shares) + len(self.codes)) * KEY_ID_BYTES // len(self.key_ids)
 
     def of(self, key_ids: bytes) -> Column:
         """The column of these keys alone, in this order; all must be there."""

@@ -255,15 +255,14 @@ class Batch:
         A share that has come in part only, of the right terms, says nothing: its hub may be slow, or cut off
         by the network.
         """
-        others = sorted({*self.columns, *self.unusable, *self.pieces} - {*self.passed})
-        comparable, malformed = [], []
-        for x in others:
-            given = self.columns.get(x) or self.pieces.get(x)
-            if given is None or given.terms != self.terms or x in self.contradicted:
+        given_by: list[tuple[int, Column | Piece]] = [*self.columns.items(), *self.pieces.items()]
+        comparable, malformed = [], [*self.unusable]
+        for x, given in given_by:
+            if given.terms != self.terms or x in self.contradicted:
                 malformed.append(x)
             elif x in self.columns:
                 comparable.append(x)
-        return comparable, malformed
+        return sorted({*comparable} - {*self.passed}), sorted({*malformed} - {*self.passed})
 
 
 def usable_terms(terms: Terms | None, client: str, k: int) -> bool:

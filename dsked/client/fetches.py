@@ -88,9 +88,11 @@ class Fetches:
         self._count_bytes(batch, -1)
         batch.drop(fetches)
         self._count_bytes(batch, 1)
+        of_callers: dict[str, int] = {}
         for fetch in fetches:
             del self._by_id[fetch.id]
-        for caller, number in Counter([fetch.first_caller for fetch in fetches]).items():
+            of_callers[fetch.first_caller] = of_callers.get(fetch.first_caller, 0) + 1
+        for caller, number in of_callers.items():
             self._of_callers.give_back(caller, number)
 
     def _count_bytes(self, batch: Batch, sign: int) -> None:

@@ -7,7 +7,7 @@ rebuilt and judged as one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from itertools import chain
 
@@ -165,23 +165,24 @@ class Responder:
     def _start(self, this_round: Round, now: float) -> None:
         self._delivered.forget_expired(now)
         wanted = this_round.wanted()
-        usable = len(self._hubs.usable())
-        if wanted and usable < self._hubs.k:
-            self._end(this_round, self._hubs.too_few(usable), now)
+        usable = self._hubs.usable()
+        if wanted and len(usable) < self._hubs.k:
+            self._end(this_round, self._hubs.too_few(len(usable)), now)
             return
         for batch in wanted:
             if batch.searches:
                 self.searches.look_again(batch)
         known = [request for request in this_round.known if not request.answered]
         self._answer(known, now)  # what was rebuilt before, or refused before
-        self._asking.ask(this_round, wanted, now, spare_set_aside=True)
+        self._asking.ask(this_round, wanted, usable, now, spare_set_aside=True)
         self._timers.at(now + this_round.delay_s, partial(self._retry, this_round))
 
     def _retry(self, this_round: Round, now: float) -> None:
         if now >= this_round.deadline or all(request.answered for request in this_round.requests):
             self._end(this_round, None, now)
             return
-        self._asking.ask(this_round, this_round.wanted(), now, spare_set_aside=False)
+        wanted, usable = this_round.wanted(), self._hubs.usable()
+        self._asking.ask(this_round, wanted, usable, now, spare_set_aside=False)
         this_round.delay_s = min(2 * this_round.delay_s, RETRY_MAX_S)
         next_try = min(now + this_round.delay_s, this_round.deadline)
         self._timers.at(next_try, partial(self._retry, this_round))
@@ -192,11 +193,11 @@ class Responder:
         """Answer those that can be answered."""
         complete: dict[tuple[Party, str], list[Request]] = {}
         for request in requests:
-            lacking = dict.fromkeys([fetch.batch for fetch in request.fetches if fetch.key is None])
+            lacking = [fetch.batch for fetch in request.fetches if fetch.key is None]
             if not lacking:
                 complete.setdefault((request.initiator, request.caller), []).append(request)
                 continue
-            failed = next(filter(self._hopeless, lacking), None)
+            failed = next(filter(self._hopeless, dict.fromkeys(lacking)), None)
             if failed is not None:
                 self._finish(request, failure(failed))
         for (initiator, caller), of_caller in complete.items():
@@ -220,14 +221,13 @@ class Responder:
             granted.append(request)
             for fetch in request.fetches:
                 fetch.handed_to = fetch.handed_to | has_it if fetch.handed_to else has_it
+                self._changed[fetch.batch] = None
         key_ids = [fetch.id[1] for request in granted for fetch in request.fetches]
         self._delivered.add(recipient, key_ids, now, self._keep_s)
         for request in granted:
-            self._hand_out(request, now)
+            self._hand_out(request)
 
-    def _refusal_of(
-        self, request: Request, delivered: Collection[bytes], checked: set[Batch]
-    ) -> DskedError | None:
+    def _refusal_of(self, request: Request, delivered: set[bytes], checked: set[Batch]) -> DskedError | None:
         """The last check before keys leave, on what their secret tags have covered.
 
         `delivered`: those of the key IDs that the caller has got. `checked`: batches that it may have.
@@ -245,11 +245,9 @@ class Responder:
                 return AlreadyDeliveredError("a key has been delivered to this encryptor before")
         return None
 
-    def _hand_out(self, request: Request, now: float) -> None:
+    def _hand_out(self, request: Request) -> None:
         keys = [Key(fetch.id[1], fetch.key) for fetch in request.fetches if fetch.key is not None]
         assert len(keys) == len(request.fetches), "all keys or none"
-        for fetch in request.fetches:
-            self._changed[fetch.batch] = None
         self._finish(request, keys)
 
     def _finish(self, request: Request, outcome: list[Key] | DskedError) -> None:

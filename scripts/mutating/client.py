@@ -173,8 +173,8 @@ MUTANTS = (
     Mutant(
         "a hub that is set aside is not asked even where others are too few",
         RESPONDER,
-        "self._asking.ask(this_round, this_round.wanted(), now, spare_set_aside=False)",
-        "self._asking.ask(this_round, this_round.wanted(), now, spare_set_aside=True)",
+        "self._asking.ask(this_round, wanted, usable, now, spare_set_aside=False)",
+        "self._asking.ask(this_round, wanted, usable, now, spare_set_aside=True)",
         OF_RESPONDER,
     ),
     Mutant(

@@ -19,7 +19,7 @@ from dsked.client.fetches import Fetches
 from dsked.client.initiator import Initiator
 from dsked.client.responder import Responder
 from dsked.errors import UnknownKeyError
-from dsked.hub.share_store import ShareStore
+from dsked.hub.share_store import ShareStore, _Account
 from dsked.hub.simulated import Deliveries
 from dsked.keys import Outcome
 from dsked.psrd.pool import OwnerPool
@@ -80,13 +80,13 @@ def a_caller_is_never_told(patch: Patch) -> None:
 
 
 def honest_hubs_are_accused(patch: Patch) -> None:
-    hand_out = Responder._hand_out
+    grant = Responder._grant
 
-    def accused(self: Responder, request: Any, now: float) -> None:
-        self._evidence.mismatch(request.initiator.client, "hub1", now)
-        hand_out(self, request, now)
+    def accused(self: Responder, recipient: Any, requests: Any, now: float) -> None:
+        self._evidence.mismatch(recipient[0], "hub1", now)
+        grant(self, recipient, requests, now)
 
-    patch.setattr(Responder, "_hand_out", accused)
+    patch.setattr(Responder, "_grant", accused)
 
 
 def a_lost_hub_is_not_dialled_again(patch: Patch) -> None:
@@ -96,6 +96,14 @@ def a_lost_hub_is_not_dialled_again(patch: Patch) -> None:
 def fetches_are_kept_for_ever(patch: Patch) -> None:
     patch.setattr(Fetches, "_sweep", lambda *what: None)
     patch.setattr(Fetches, "drop", lambda *what: None)
+
+
+def a_hub_forgets_to_count(patch: Patch) -> None:
+    patch.setattr(_Account, "count", lambda *what: None)
+
+
+def a_client_forgets_to_count(patch: Patch) -> None:
+    patch.setattr(Fetches, "_count_bytes", lambda *what: None)
 
 
 def a_hub_keeps_what_belongs_to_lost_connections(patch: Patch) -> None:
@@ -108,7 +116,7 @@ def an_error_is_not_declared(patch: Patch) -> None:
 
 def nobody_gets_a_key(patch: Patch) -> None:
     error = UnknownKeyError("no")
-    patch.setattr(Responder, "_hand_out", lambda self, request, now: self._finish(request, error))
+    patch.setattr(Responder, "_hand_out", lambda self, request: self._finish(request, error))
 
 
 PLANTED: list[tuple[Callable[[Patch], None], str, dict[str, Any]]] = [
@@ -123,6 +131,8 @@ PLANTED: list[tuple[Callable[[Patch], None], str, dict[str, Any]]] = [
     (a_lost_hub_is_not_dialled_again, "no session after", {}),
     (fetches_are_kept_for_ever, "keeps what it needs no more", {"share_timeout_s": 3.0}),
     (a_hub_keeps_what_belongs_to_lost_connections, "deliveries with", {}),
+    (a_hub_forgets_to_count, "bytes of shares", {}),
+    (a_client_forgets_to_count, "bytes of shares", {}),
     (an_error_is_not_declared, "ZeroDivisionError", {}),
     (nobody_gets_a_key, "in the calm", {}),
 ]
