@@ -459,6 +459,24 @@ def test_many_that_time_out_together_do_so_in_parts(store: ShareStore, monkeypat
     assert all(get(store, key_id=key_id) is ErrorCode.DONE for key_id in ids)
 
 
+def test_a_key_that_comes_again_is_apart_from_what_it_came_with_before(
+    store: ShareStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tombstone is forgotten, and the keys that it first came with still wait to time out."""
+    monkeypatch.setattr(share_store, "MAX_EXPIRED_PER_TURN", 1)
+    ids = numbered(4)
+    put_many(store, ids, ttl_s=TIMEOUT_S)
+    store.confirm(NOW, "curtis", "carol", ids[0])
+    put(store, key_id=b"later" + bytes(11), ttl_s=TIMEOUT_S)
+    store.expire(NOW + TIMEOUT_S)
+    assert store.counts("carol")[0] == 3
+    assert put_many(store, ids[:1], now=NOW + TIMEOUT_S) == [ErrorCode.OK]
+    store.expire(NOW + TIMEOUT_S)
+    assert store.counts("carol") == (1, 64)
+    assert share_of(get(store, key_id=ids[0])) == share_of_id(ids[0])
+    assert get(store, key_id=ids[1]) is ErrorCode.DONE
+
+
 def test_many_tombstones_are_forgotten_in_parts(store: ShareStore, monkeypatch) -> None:
     monkeypatch.setattr(tombstones, "MAX_FORGOTTEN_PER_TURN", 2)
     for initiator in ("carol", "celia", "cindy"):
