@@ -212,11 +212,12 @@ class Responder:
         delivered = self._delivered.among(recipient, asked)
         has_it = frozenset(recipient[1:])
         checked: set[Batch] = set()
-        granted = []
+        granted: list[Request] = []
+        refused: list[tuple[Request, DskedError]] = []
         for request in requests:
             refusal = self._refusal_of(request, delivered, checked)
             if refusal is not None:
-                self._finish(request, refusal)
+                refused.append((request, refusal))
                 continue
             granted.append(request)
             for fetch in request.fetches:
@@ -226,6 +227,11 @@ class Responder:
         self._delivered.add(recipient, key_ids, now, self._keep_s)
         for request in granted:
             self._hand_out(request)
+        for (
+            request,
+            refusal,
+        ) in refused:  # perhaps since another request of the same encryptor has got the key
+            self._finish(request, refusal)
 
     def _refusal_of(self, request: Request, delivered: set[bytes], checked: set[Batch]) -> DskedError | None:
         """The last check before keys leave, on what their secret tags have covered.

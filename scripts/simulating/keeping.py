@@ -22,6 +22,30 @@ def check_hub(process: HubProcess, nr_ends: int) -> None:
             raise Broken(f"{process.name}: {size} {name} with {nr_ends} connections")
 
 
+def check_counts(process: Process) -> None:
+    """What shares weigh is what limits are told, and at most twice as much is held. Raises Broken."""
+    engine = process.engine
+    if isinstance(engine, HubEngine):
+        for client, account in engine.shares._accounts.items():
+            lots = set(account.lots.values())
+            weight = sum(lot.left * lot.key_size for lot in lots)
+            held = sum(len(lot.shares) + len(lot.codes) for lot in lots)
+            _compare(f"{process.name} of {client}", account.nr_bytes, weight, held)
+        return
+    fetches = engine._responder._fetches
+    batches = {fetch.batch for fetch in fetches}
+    for x in fetches._held_bytes:
+        weight = sum(batch.held_bytes(x) for batch in batches)
+        columns = [batch.columns[x] for batch in batches if x in batch.columns]
+        held = sum(len(column.shares) + len(column.codes) for column in columns)
+        _compare(f"{process.name} of the hub at {x}", fetches._held_bytes[x], weight, held)
+
+
+def _compare(whose: str, counted: int, weight: int, held: int) -> None:
+    if counted != weight or held > 2 * weight:
+        raise Broken(f"{whose}: counts {counted} bytes of shares; they weigh {weight}, and {held} are held")
+
+
 def check_quiet(process: Process) -> None:
     """All requests are answered and all time is out: nothing is kept any more. Raises Broken."""
     left = {name: size for name, size in _kept(process.engine).items() if size}

@@ -22,7 +22,7 @@ from dsked.sharing.shares import HubColumns, cut
 from dsked.sharing.terms import Party, Terms
 
 from .events import Broken, Events
-from .keeping import check_hub
+from .keeping import check_counts, check_hub
 from .pieces import Use
 from .processes import ClientProcess, HubProcess, Process
 
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 #: A request is answered within this long of the world's time: directory 0.8 s, shares or keys 1 s, clocks.
 ANSWER_S = 4.0
 FetchId = tuple[str, bytes]  # (initiator client, key ID)
+_COUNTED_EVERY = 20  # turns of all processes: what they hold is weighed
 _Dealing = tuple[Deal, list[HubColumns]]
 
 
@@ -83,6 +84,7 @@ class Oracle:
     _pending: dict[int, Request] = field(default_factory=dict)
     _nr_requests: int = 0
     _stolen: Counter[str] = field(default_factory=Counter)
+    _nr_turns: int = 0
 
     # --- pads ---
 
@@ -275,6 +277,9 @@ class Oracle:
     def turn_ended(self, process: Process) -> None:
         """Limits: nothing of an engine outlives or outgrows the connections that it belongs to."""
         nr_ends = len(process.ends)
+        self._nr_turns += 1
+        if self._nr_turns % _COUNTED_EVERY == 0 and process.name not in self.liars:
+            check_counts(process)
         for connection in process.ends:
             session = connection.session
             if session is not None and session.outbox_bytes > MAX_OUTBOX_BYTES + MAX_FRAME_BYTES:

@@ -242,6 +242,19 @@ def test_who_asks_in_the_turn_that_brings_the_key_to_others_is_answered_once(wor
     assert sunny == susan == [keys]
 
 
+def test_who_is_told_that_it_has_a_key_has_been_given_it(world: World) -> None:
+    """Two requests of one encryptor in one turn, which have a key in common: the refusal comes second."""
+    world.pair()
+    keys = world.get_keys("carol", "sam", ["sunny"], 5)
+    curtis, told = world.clients["curtis"], []
+    for wanted in (keys[:1], keys):
+        ids = [key.key_id for key in wanted]
+        curtis.get_keys_by_id("sunny", "sam", ids, lambda outcome: told.append(type(outcome)), world.now)
+    world.run_for(4 * DELAY_S)
+    assert told == [list, AlreadyDeliveredError]
+    assert world.get_by_id("curtis", "sunny", "sam", keys[1:]) == keys[1:]
+
+
 def test_multicast_to_three_encryptors_on_two_clients(world: World) -> None:
     keys = world.get_keys("carol", "sam", ["sunny", "susan", "serena"], 5, 256)
     assert world.get_by_id("curtis", "sunny", "sam", keys) == keys

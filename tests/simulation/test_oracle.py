@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -34,7 +35,7 @@ _FEW = 16  # one in five worlds has bits flipped in a frame
 
 
 def the_secret_tag_is_not_looked_at(patch: Patch) -> None:
-    patch.setattr(rebuilding, "passes", lambda *what: True)
+    patch.setattr(rebuilding, "hmac", SimpleNamespace(compare_digest=lambda *what: True))
 
 
 def a_tag_is_not_looked_at(patch: Patch) -> None:
