@@ -177,7 +177,7 @@ class Asking:
     def _batches_of(self, inquiry: Inquiry, initiator: str, key_ids: bytes) -> list[Batch]:
         """The batches of these keys and no others, as far as `inquiry` has not been answered for them."""
         first = self._fetches.find(initiator, key_ids[:KEY_ID_BYTES])
-        if first is not None and first.batch.key_ids == key_ids:
+        if first is not None and first.batch.is_of(key_ids):
             return [first.batch] if first.batch in inquiry.batches else []
         answered: dict[Batch, dict[Fetch, None]] = {}
         for key_id in cut_key_ids(key_ids):
@@ -188,7 +188,7 @@ class Asking:
 
 
 def _parts(batch: Batch, fetches: Sequence[Fetch], usable: Iterable[HubPeer]) -> Iterator[Batch]:
-    """These of its keys alone, in batches that fit into one frame; itself where no hub is to be asked."""
+    """These of its keys alone, in batches that fit into one frame; none where no hub is to be asked."""
     if len(fetches) == len(batch.fetches) <= MAX_KEYS_PER_FRAME:
         yield batch
         return

@@ -19,6 +19,7 @@ from typing import Any
 from dsked.client.columns import Column, Piece
 from dsked.client.slices import Task
 from dsked.errors import ErrorCode
+from dsked.limits import KEY_ID_BYTES
 from dsked.secrecy import no_pickle, no_secrets
 from dsked.sharing.search import Search
 from dsked.sharing.shares import KeyShare
@@ -100,12 +101,11 @@ class Batch:
             self._key_ids = b"".join(self.fetches)
         return self._key_ids
 
-    # --- what batches are made of ---
+    def is_of(self, key_ids: bytes) -> bool:
+        """True when these are its keys, in this order."""
+        return len(self.fetches) * KEY_ID_BYTES == len(key_ids) and self.key_ids == key_ids
 
-    def add(self, fetch: Fetch) -> None:
-        """A new key, before anything was asked."""
-        self.fetches[fetch.id[1]] = fetch
-        self._key_ids = b""
+    # --- what batches are made of ---
 
     def split(self, fetches: Collection[Fetch]) -> Batch:
         """A batch of these alone, with the same history; itself if they are all. It keeps the others."""

@@ -119,6 +119,8 @@ class Fetches:
             if oldest.waiting:  # for a moment longer, behind the others
                 oldest.keep_until = now + FETCH_DEADLINE_S
                 self._by_id[oldest.id] = self._by_id.pop(oldest.id)
-            else:
-                self.drop(oldest.batch, [oldest])
+            else:  # and those of its batch, which are as old
+                batch = oldest.batch
+                alike = batch.fetches.values()
+                self.drop(batch, [fetch for fetch in alike if fetch.keep_until <= now and not fetch.waiting])
         self._sweep_later()
