@@ -19,8 +19,8 @@ from .conftest import Dskectl
 ROOT = Path(__file__).parents[2]
 #: What an encryptor that asks for a key would wait for, and need not.
 HEAVY = {
-    "aiohttp", "asyncio", "concurrent", "cryptography", "ctypes", "email", "hashlib", "hmac", "http",
-    "logging", "msgspec", "multiprocessing", "numpy", "prometheus_client", "random", "rich", "secrets",
+    "aiohttp", "asyncio", "concurrent", "cryptography", "ctypes", "dataclasses", "email", "hashlib", "hmac",
+    "http", "logging", "msgspec", "multiprocessing", "numpy", "prometheus_client", "random", "rich", "secrets",
     "ssl", "structlog", "subprocess", "tempfile", "urllib.request", "uvloop", "yaml",
 }  # fmt: skip
 #: What no hub needs, and what neither a hub nor a client does.
