@@ -6,9 +6,8 @@ Light to import: nothing here loads YAML or an event loop before it is needed.
 from __future__ import annotations
 
 import shlex
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -19,8 +18,7 @@ if TYPE_CHECKING:
     from dsked.config.topology import Topology
 
 
-@dataclass(frozen=True, slots=True)
-class Target:
+class Target(NamedTuple):
     """The options in front of the command."""
 
     config: str | None
@@ -50,7 +48,7 @@ class Target:
 
     def only(self, nodes: dict[str, list[str]]) -> Target:
         """The same with other nodes chosen: names by role."""
-        return replace(self, clients=tuple(nodes.get("client", ())), hubs=tuple(nodes.get("hub", ())))
+        return self._replace(clients=tuple(nodes.get("client", ())), hubs=tuple(nodes.get("hub", ())))
 
     def command_line(self, command: str) -> str:
         """`dskectl`, the options that stood in front of the command, and `command`: a line to repeat."""
@@ -72,8 +70,7 @@ class Target:
             )
 
 
-@dataclass(frozen=True, slots=True)
-class NodePlace:
+class NodePlace(NamedTuple):
     """One node of a topology, and where its control socket is."""
 
     role: str

@@ -143,12 +143,21 @@ def _weights(xs: tuple[int, ...], at: int) -> _Weights:
     return _Weights.of(lagrange(xs, at))
 
 
+@lru_cache(maxsize=256)
+def _split_weights(xs: tuple[int, ...], k: int) -> list[_Weights]:
+    """Of the secret and the first k - 1 shares, for each of the others. Checks xs and k."""
+    check_points(xs, k)
+    return [_weights((0, *xs[: k - 1]), x) for x in xs[k - 1 :]]
+
+
 @lru_cache(maxsize=1024)
 def _check_weights(xs: tuple[int, ...]) -> _Weights:
     """Of the values at `xs`, the last of which depends on the others: their sum is 0 if it is right.
 
     Any multiple would do: the smallest whole numbers are taken.
     """
+    if len(set(xs)) != len(xs):
+        raise ValueError("x-coordinates are distinct numbers")
     fractions = [_fraction(xs[:-1], i, xs[-1]) for i in range(len(xs) - 1)]
     common = lcm(*(denominator for _, denominator in fractions))
     factors = [numerator * (common // denominator) for numerator, denominator in fractions] + [-common]
@@ -203,13 +212,11 @@ def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], byte
     the k - 1 coefficients is one to one, so uniform values give uniform coefficients. Raises ValueError for
     k or xs outside their range, and FrameError for a secret that is not made of elements below p.
     """
-    check_points(tuple(xs), k)
+    weights = _split_weights(tuple(xs), k)
     _check([secret])
     length = len(secret)
     drawn = uniform(length // ELEMENT_BYTES * (k - 1), random)
     shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
-    known = (0, *xs[: k - 1])
-    weights = [_weights(known, x) for x in xs[k - 1 :]]
     others = [_sums(weights, piece) for piece in _pieces([secret, *shares])]
     return shares + [b"".join(parts) for parts in zip(*others, strict=True)]
 

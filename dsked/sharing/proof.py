@@ -25,9 +25,9 @@ from dsked.sharing import cost, gfp, shamir
 from dsked.sharing.amd import HASH_KEY_BYTES
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.points import Point, agreeing, gather, secret_point
-from dsked.sharing.rebuilding import Column, as_columns, check_columns, without_malformed
-from dsked.sharing.shares import KeyShare, cut, split_codes
-from dsked.sharing.terms import Terms, hashes_key
+from dsked.sharing.rebuilding import Column, as_columns, check_lengths, split_columns, tolerating
+from dsked.sharing.shares import KeyShare, cut
+from dsked.sharing.terms import Terms
 
 #: Polynomials tried to prove which hubs lied: beyond this nobody is named.
 MAX_EXPLANATIONS = 512
@@ -43,23 +43,24 @@ def disagreeing_columns(terms: Terms, columns: Sequence[Column]) -> list[int]:
     where lengths or xs do not fit.
     """
     number = len(columns[0][1]) // terms.key_bytes
-    check_columns(terms, number, columns)
+    check_lengths(terms, number, columns)
     k, xs = terms.k, [x for x, _, _ in columns]
-    codes = [split_codes(terms, codes) for _, _, codes in columns]
-    odd, of_pairs = without_malformed([pairs for pairs, _ in codes])
-    odd |= {element // 2 for element in gfp.find_odd(list(zip(xs, of_pairs, strict=True)), k)}
+    if len(set(xs)) != len(xs):
+        raise ValueError("every hub gives one share: x-coordinates are distinct")
+    of_pairs, of_hash_keys = split_columns(terms, columns)
+    elements, odd = tolerating(lambda good: gfp.find_odd(list(zip(xs, good, strict=True)), k), of_pairs)
+    odd |= {element // 2 for element in elements}
     odd |= _off_polynomial([(x, shares) for x, shares, _ in columns], k, terms.key_bytes)
-    if hashes_key(terms):
-        hash_keys = [(x, part) for x, (_, part) in zip(xs, codes, strict=True)]
-        odd |= _off_polynomial(hash_keys, k, HASH_KEY_BYTES)
+    if of_hash_keys:
+        odd |= _off_polynomial(of_hash_keys, k, HASH_KEY_BYTES)
     return sorted(odd)
 
 
 def _off_polynomial(points: Sequence[tuple[int, bytes]], k: int, size: int) -> set[int]:
     """The pieces of `size` bytes in which a string is not on the polynomials through the first k."""
     odd = set()
-    for x, string in points[k:]:
-        expected = shamir.join(points[:k], x)
+    expected_strings = shamir.join_each(points[:k], [x for x, _ in points[k:]])
+    for (_, string), expected in zip(points[k:], expected_strings, strict=True):
         if string != expected:
             pieces = zip(cut(string, size), cut(expected, size), strict=True)
             odd |= {i for i, (piece, wanted) in enumerate(pieces) if piece != wanted}

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from dsked.errors import FrameError
 from dsked.sharing import amd, gfp, shamir
 from dsked.sharing.shares import PAIR_BYTES, KeyShare, code_bytes, cut, secret_tags, split_codes
 from dsked.sharing.terms import Terms, hashes_key
+
+Result = TypeVar("Result")
 
 #: What one hub gives one responder client of a whole batch: x, the shares, and one code for each key.
 Column = tuple[int, bytes, bytes]
@@ -22,15 +25,12 @@ def rebuild_columns(terms: Terms, key_ids: Sequence[bytes], columns: Sequence[Co
     """
     if len(columns) != terms.k:
         raise ValueError("a key is rebuilt from exactly k shares")
-    check_columns(terms, len(key_ids), columns)
+    check_lengths(terms, len(key_ids), columns)
     xs = [x for x, _, _ in columns]
-    codes = [split_codes(terms, codes) for _, _, codes in columns]
-    malformed, of_pairs = without_malformed([pairs for pairs, _ in codes])
-    parts = gfp.elements(gfp.join(list(zip(xs, of_pairs, strict=True))))
-    hash_keys: list[bytes] = []
-    if hashes_key(terms):
-        joined = shamir.join([(x, hash_keys) for x, (_, hash_keys) in zip(xs, codes, strict=True)])
-        hash_keys = cut(joined, amd.HASH_KEY_BYTES)
+    of_pairs, of_hash_keys = split_columns(terms, columns)
+    pairs, malformed = tolerating(lambda good: gfp.join(list(zip(xs, good, strict=True))), of_pairs)
+    parts = gfp.elements(pairs)
+    hash_keys = cut(shamir.join(of_hash_keys), amd.HASH_KEY_BYTES) if of_hash_keys else []
     keys = cut(shamir.join([(x, shares) for x, shares, _ in columns]), terms.key_bytes)
     wanted, tags = parts[1::2], secret_tags(terms, key_ids, keys, hash_keys, parts[::2])
     if not malformed and hmac.compare_digest(b"".join(tags), b"".join(wanted)):
@@ -41,31 +41,42 @@ def rebuild_columns(terms: Terms, key_ids: Sequence[bytes], columns: Sequence[Co
     ]
 
 
-def check_columns(terms: Terms, number: int, columns: Sequence[Column]) -> None:
-    """Raise ValueError unless each column covers so many keys, and their xs are distinct."""
-    wanted = {(number * terms.key_bytes, number * code_bytes(terms))}
-    if {(len(shares), len(codes)) for _, shares, codes in columns} != wanted:
+def check_lengths(terms: Terms, number: int, columns: Sequence[Column]) -> None:
+    """Raise ValueError unless each column covers so many keys."""
+    of_shares, of_codes = number * terms.key_bytes, number * code_bytes(terms)
+    if any(len(shares) != of_shares or len(codes) != of_codes for _, shares, codes in columns):
         raise ValueError("a column holds a share and a code of each key")
-    if len({x for x, _, _ in columns}) != len(columns):
-        raise ValueError("every hub gives one share: x-coordinates are distinct")
 
 
-def without_malformed(of_pairs: Sequence[bytes]) -> tuple[set[int], list[bytes]]:
-    """The keys of which a hub's x or f is no element of GF(p), and all hubs' x | f with zeros for those."""
-    malformed = {
-        element // 2
-        for pairs in of_pairs
-        if not gfp.is_canonical(pairs)
-        for element, string in enumerate(cut(pairs, gfp.ELEMENT_BYTES))
-        if not gfp.is_canonical(string)
-    }
-    if not malformed:
-        return malformed, list(of_pairs)
-    zero = bytes(PAIR_BYTES)
-    return malformed, [
-        b"".join([zero if i in malformed else pair for i, pair in enumerate(cut(pairs, PAIR_BYTES))])
-        for pairs in of_pairs
-    ]
+def split_columns(terms: Terms, columns: Sequence[Column]) -> tuple[list[bytes], list[tuple[int, bytes]]]:
+    """x | f of every key in each column; and (x, r of every key), nothing for short keys."""
+    if not hashes_key(terms):
+        return [codes for _, _, codes in columns], []
+    parts = [split_codes(terms, codes) for _, _, codes in columns]
+    hash_keys = [(x, part) for (x, _, _), (_, part) in zip(columns, parts, strict=True)]
+    return [pairs for pairs, _ in parts], hash_keys
+
+
+def tolerating(
+    work: Callable[[Sequence[bytes]], Result], of_pairs: Sequence[bytes]
+) -> tuple[Result, set[int]]:
+    """What `work` makes of the columns of x | f, and the keys for which one of them is malformed.
+
+    These have zeros in all columns then, so that the others are not hurt.
+    """
+    try:
+        return work(of_pairs), set()
+    except FrameError:
+        malformed = set().union(*map(_malformed, of_pairs))
+        zero = bytes(PAIR_BYTES)
+        parts = [enumerate(cut(pairs, PAIR_BYTES)) for pairs in of_pairs]
+        good = [b"".join([zero if i in malformed else pair for i, pair in column]) for column in parts]
+        return work(good), malformed
+
+
+def _malformed(pairs: bytes) -> set[int]:
+    """The places where x or f is no element of GF(p)."""
+    return {i for i, pair in enumerate(cut(pairs, PAIR_BYTES)) if not gfp.is_canonical(pair)}
 
 
 def rebuild(terms: Terms, batch: Sequence[tuple[bytes, Sequence[KeyShare]]]) -> list[bytes | None]:

@@ -21,14 +21,18 @@ def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], byte
     together with the secret fix the polynomial; this gives the same distribution as random coefficients,
     with fewer products. Raises ValueError for k or xs outside their range.
     """
-    check_points(tuple(xs), k)
+    rows = _split_rows(tuple(xs), k)
     length = len(secret)
     drawn = random(length * (k - 1))
     shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
-    known_xs, known = (0, *xs[: k - 1]), [secret, *shares]
-    for x in xs[k - 1 :]:
-        shares.append(gf256.combine(gf256.lagrange(known_xs, x), known))
-    return shares
+    return shares + gf256.combine_each(rows, [secret, *shares])
+
+
+@lru_cache(maxsize=256)
+def _split_rows(xs: tuple[int, ...], k: int) -> list[tuple[int, ...]]:
+    """Coefficients of the secret and the first k - 1 shares, for each of the others. Checks xs and k."""
+    check_points(xs, k)
+    return [gf256.lagrange((0, *xs[: k - 1]), x) for x in xs[k - 1 :]]
 
 
 def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
@@ -37,11 +41,15 @@ def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
     The number of shares given is k. Nothing is checked but lengths and x-coordinates (ValueError):
     whether the shares are right is for the secret tag to say.
     """
-    xs = tuple(x for x, _ in shares)
-    return gf256.combine(gf256.lagrange(xs, at), [string for _, string in shares])
+    return join_each(shares, [at])[0]
 
 
-@lru_cache(maxsize=1024)
+def join_each(shares: Sequence[tuple[int, bytes]], ats: Sequence[int]) -> list[bytes]:
+    """As `join`, at each of `ats`."""
+    xs = tuple([x for x, _ in shares])
+    return gf256.combine_each([gf256.lagrange(xs, at) for at in ats], [string for _, string in shares])
+
+
 def check_points(xs: tuple[int, ...], k: int) -> None:
     """Raise ValueError unless 1 <= k <= len(xs) and the xs are distinct numbers 1..255."""
     if not 1 <= k <= len(xs):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import resource
 from pathlib import Path
@@ -83,6 +84,7 @@ def _told(asked: Asked, seconds: float) -> dict[str, Any]:
 
 if __name__ == "__main__":
     logging.disable()  # what thousands of clients say of a hub that was killed
+    gc.disable()  # it would look through millions of objects again and again, and this process ends soon
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     answer_commands(CrowdProcess().answer)

@@ -36,13 +36,13 @@ MUTANTS = (
         REBUILDING,
         "hmac.compare_digest(tag, f) and i not in malformed else None",
         "hmac.compare_digest(tag, f) or i in malformed else None",
-        (COLUMNS,),
+        DEALING,
     ),
     Mutant(
         "columns of codes are not compared",
         "dsked/sharing/proof.py",
-        "    odd |= {element // 2 for element in gfp.find_odd(",
-        "    {element // 2 for element in gfp.find_odd(",
+        "    odd |= {element // 2 for element in elements}\n",
+        "",
         (COLUMNS,),
     ),
     Mutant(

@@ -19,9 +19,9 @@ from .conftest import Dskectl
 ROOT = Path(__file__).parents[2]
 #: What an encryptor that asks for a key would wait for, and need not.
 HEAVY = {
-    "aiohttp", "asyncio", "concurrent", "cryptography", "ctypes", "email", "hashlib", "hmac", "http",
-    "logging", "msgspec", "multiprocessing", "numpy", "prometheus_client", "random", "rich", "secrets",
-    "ssl", "structlog", "subprocess", "tempfile", "urllib.request", "uvloop", "yaml",
+    "aiohttp", "asyncio", "concurrent", "cryptography", "ctypes", "dataclasses", "email", "hashlib", "hmac",
+    "http", "logging", "msgspec", "multiprocessing", "numpy", "prometheus_client", "random", "rich",
+    "secrets", "ssl", "structlog", "subprocess", "tempfile", "urllib.request", "uvloop", "yaml",
 }  # fmt: skip
 #: What no hub needs, and what neither a hub nor a client does.
 NO_HUBS = {"aiohttp", "email", "http", "multidict", "numpy", "pickle", "shutil", "tempfile", "yarl", "zlib"}

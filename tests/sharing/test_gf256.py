@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -43,15 +45,15 @@ def test_every_product_and_inverse() -> None:
         assert naive.gf256_multiply(a, gf256.INVERSE[a]) == 1
 
 
-@settings(deadline=None)
-@given(
-    st.binary(max_size=100).flatmap(
-        lambda a: st.tuples(st.just(a), st.binary(min_size=len(a), max_size=len(a)))
-    )
-)
-def test_xor(strings: tuple[bytes, bytes]) -> None:
-    a, b = strings
-    assert gf256.xor(a, b) == bytes(i ^ j for i, j in zip(a, b, strict=True))
+@pytest.mark.parametrize("length", [*range(18), 255, 256, 4096, gf256.CHUNK_BYTES - 1, gf256.CHUNK_BYTES + 9])
+def test_xor(length: int) -> None:
+    rng = random.Random(length)
+    a, b = rng.randbytes(length), rng.randbytes(length)
+    wanted = bytes(i ^ j for i, j in zip(a, b, strict=True))
+    assert gf256.xor(a, b) == wanted
+    assert gf256.xor(memoryview(b"." + a)[1:], memoryview(b"..." + b)[3:]) == wanted
+    assert gf256.xor(a, bytes(length)) == a
+    assert not any(gf256.xor(b, b))
 
 
 @settings(deadline=None)
@@ -81,6 +83,7 @@ def test_long_strings_are_the_same_in_pieces(extra: int) -> None:
     a, b = bytes(i * 7 & 255 for i in range(length)), bytes(i * i >> 3 & 255 for i in range(length))
     wanted = bytes(gf256.MUL[0x53][i] ^ gf256.MUL[0xFE][j] for i, j in zip(a, b, strict=True))
     assert gf256.combine([0x53, 0xFE], [a, b]) == wanted
+    assert gf256.combine_each([[0, 1], [0x53, 0xFE], [1, 0]], [a, b]) == [b, wanted, a]
 
 
 def test_lengths_must_match() -> None:

@@ -77,7 +77,7 @@ def agrees(of: Terms, entry: list[KeyShare]) -> bool:
     return whole and find_disagreeing(of, [(entry[: of.k], entry[of.k :])]) == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(batches(), st.data())
 def test_any_k_columns_give_the_keys(dealt: Dealt, data: st.DataObject) -> None:
     for client in range(len(responder_clients(dealt.terms))):
@@ -86,7 +86,7 @@ def test_any_k_columns_give_the_keys(dealt: Dealt, data: st.DataObject) -> None:
         assert disagreeing_columns(dealt.terms, columns) == []
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(batches(), st.data())
 def test_one_changed_byte_hurts_its_own_key_only(dealt: Dealt, data: st.DataObject) -> None:
     of, number, columns = dealt.terms, len(dealt.keys), dealt.columns()
@@ -104,7 +104,7 @@ def test_one_changed_byte_hurts_its_own_key_only(dealt: Dealt, data: st.DataObje
         assert disagreeing_columns(of, data.draw(st.permutations(columns))) == [hurt]
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(batches(), st.data())
 def test_malformed_elements_hurt_their_own_keys_only(dealt: Dealt, data: st.DataObject) -> None:
     of, number = dealt.terms, len(dealt.keys)
@@ -123,7 +123,7 @@ def test_malformed_elements_hurt_their_own_keys_only(dealt: Dealt, data: st.Data
     assert disagreeing_columns(of, columns) == sorted(hurt)
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=50)
 @given(batches(), st.data())
 def test_as_row_by_row(dealt: Dealt, data: st.DataObject) -> None:
     """Several changes anywhere: what is rebuilt and what disagrees is the same as key by key."""
@@ -157,6 +157,74 @@ def test_dealing_rows_is_dealing_columns() -> None:
     assert [
         HubColumns(b"".join(s.share for s in hub), b"".join(c for s in hub for c in s.codes)) for hub in hubs
     ] == dealt.hubs
+
+
+@pytest.mark.parametrize("key_bytes", [32, 1025])
+@pytest.mark.parametrize(("n", "k"), [(2, 2), (5, 3), (9, 5)])
+def test_the_first_k_minus_1_columns_know_nothing_of_keys(key_bytes: int, n: int, k: int) -> None:
+    """Other keys, other IDs and so other tags from the same random bytes: these hubs get the same.
+
+    They get uniform values whatever the secret is; for any other k - 1 hubs the map from those values to
+    theirs is one to one (test_shamir, test_gfp).
+    """
+    of, xs = terms(n, k, key_bytes), list(range(7, 7 + n))
+    draw = seeded(3)
+    first, second = (deal_columns(draw(3 * 16), draw(3 * key_bytes), of, xs, seeded(4)) for _ in range(2))
+    assert first[: k - 1] == second[: k - 1]
+    for one, other in zip(first[k - 1 :], second[k - 1 :], strict=True):
+        assert one.shares != other.shares and one.codes != other.codes
+
+
+@pytest.mark.parametrize(("key_bytes", "in_code"), [(32, 32), (1024, 32), (1025, 48)])
+@pytest.mark.parametrize("number", [0, 1, 300])
+def test_every_random_byte_is_drawn_for_one_purpose(key_bytes: int, in_code: int, number: int) -> None:
+    of, drawn = terms(5, 3, key_bytes), []
+
+    def draw(length: int) -> bytes:
+        drawn.append(length)
+        return random.randbytes(length)
+
+    deal_columns(bytes(16 * number), bytes(key_bytes * number), of, [1, 2, 3, 4, 5], draw)
+    codes = number * len(responder_clients(of))
+    of_secrets = codes * (in_code - 16)  # x and r; f follows from them
+    assert sum(drawn) == of_secrets + 2 * (number * key_bytes + codes * in_code)
+    assert len(drawn) <= 5
+
+
+@pytest.mark.parametrize("number", [85, 86, 128, 512])
+def test_batches_beyond_one_piece(number: int) -> None:
+    """86 keys for three clients have more than 512 elements: the bad keys among them are found."""
+    of = terms(5, 3, 16, [Party(f"client {i}", "someone") for i in range(3)])
+    dealt = Dealt(of, [5, 4, 3, 2, 1], number, 1)
+    hurt = sorted({0, number // 2, number - 1})
+    for client in range(3):
+        columns = dealt.columns(client)
+        x, shares, codes = columns[2]
+        for i in hurt:
+            codes = codes[: 32 * i] + bytes(32) + codes[32 * i + 32 :]
+        columns[2] = x, shares, codes
+        found = rebuild_columns(of, dealt.key_ids, columns[:3])
+        assert [i for i, key in enumerate(found) if key is None] == hurt
+        assert all(key in (None, wanted) for key, wanted in zip(found, dealt.keys, strict=True))
+        assert rebuild_columns(of, dealt.key_ids, [columns[i] for i in (4, 0, 1)]) == dealt.keys
+        assert disagreeing_columns(of, columns) == hurt
+
+
+@pytest.mark.parametrize(
+    "key_bytes", [4099, *(pytest.param(size << 20, marks=pytest.mark.full) for size in (1, 2))]
+)
+def test_long_keys(key_bytes: int) -> None:
+    of = terms(key_bytes=key_bytes)
+    dealt = Dealt(of, [1, 2, 3, 4, 5], 2, 1)
+    columns = dealt.columns(1)
+    for chosen in ((0, 1, 2), (4, 2, 0)):
+        assert rebuild_columns(of, dealt.key_ids, [columns[i] for i in chosen]) == dealt.keys
+    assert disagreeing_columns(of, columns) == []
+    for at in (0, key_bytes - 1, key_bytes, 2 * key_bytes - 1, 2 * key_bytes + 47, 2 * key_bytes + 48):
+        lied = [changed(columns[0], at, 0x10), *columns[1:]]
+        hurt = key_of(of, 2, at)
+        assert disagreeing_columns(of, lied) == [hurt]
+        assert rebuild_columns(of, dealt.key_ids, lied[:3])[hurt] is None
 
 
 def test_what_does_not_fit_is_refused() -> None:
