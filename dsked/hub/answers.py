@@ -39,15 +39,14 @@ class Answer:
     def messages(self, max_pads: int) -> Iterator[Shares]:
         """As many SHARES as it takes, each within `max_pads` bytes of secrets; what is missing comes last.
 
-        A share that is too large for a frame travels in pieces, each in a frame of its own, and so does what
-        was asked for from an offset on.
+        A share that is too large for a frame travels in pieces, each in a frame of its own.
         """
         if self._is_one_group(max_pads):
             yield Shares([_group(self.given[0])], [])
             return
         frame = _Frame(max_pads)
         for given in _joined(self.given):
-            if given.offset or given.key_secrets > max_pads:
+            if given.key_secrets > max_pads:
                 yield from _pieces(given, max_pads)
                 continue
             rest = given
@@ -72,7 +71,7 @@ class Answer:
         if len(self.given) != 1 or self.missing:
             return False
         given = self.given[0]
-        return not given.offset and len(given.shares) + len(given.codes) <= max_pads
+        return len(given.shares) + len(given.codes) <= max_pads
 
 
 def _joined(given: list[Given]) -> list[Given]:

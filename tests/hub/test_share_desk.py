@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from dsked.chosen_limits import with_values
 from dsked.errors import ErrorCode, LimitError
 from dsked.hub import share_desk
 from dsked.hub.encryptors import EncryptorDirectory
@@ -189,6 +190,18 @@ def test_only_the_keys_that_are_stored_wake_who_waits_for_them(hub: Hub) -> None
     assert answer == bytes([ErrorCode.CONFLICT]) + bytes([ErrorCode.OK]) * 127
     hub.desk.turn_ends()
     assert share_group(hub.curtis.told()) == (COLUMN[16:], b"?" * (2048 - 16))
+
+
+def test_keys_beyond_a_limit_go_on_being_waited_for(hub: Hub) -> None:
+    hub.store._limits = with_values({"max_pending_shares_per_client": 100})
+    hub.ask(COLUMN)
+    assert hub.put(group()) == bytes([ErrorCode.OK]) * 100 + bytes([ErrorCode.LIMIT]) * 28
+    hub.desk.turn_ends()
+    assert share_group(hub.curtis.told()) == (COLUMN[:1600], COLUMN[:1600])
+    hub.desk.confirm("curtis", [Confirmed("carol", COLUMN[:1600])], NOW)
+    hub.put(group(COLUMN[1600:]))
+    hub.desk.turn_ends()
+    assert share_group(hub.curtis.told()) == (COLUMN[1600:], COLUMN[1600:])
 
 
 @pytest.mark.parametrize(
