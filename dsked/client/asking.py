@@ -164,9 +164,8 @@ class Asking:
     def _take_group(self, x: int, inquiry: Inquiry, terms: Terms, group: ShareGroup) -> list[Batch]:
         """The batches of which whole shares are here now."""
         column = Column(x, terms, group.key_ids, group.shares, group.codes)
-        room = self._fetches.room(column)
-        key_ids = group.key_ids if room >= group.number else group.key_ids[: room * KEY_ID_BYTES]
-        batches = self._batches_of(inquiry, group.initiator.client, key_ids)
+        fitting = group.key_ids[: self._fetches.room(column) * KEY_ID_BYTES]
+        batches = self._batches_of(inquiry, group.initiator.client, fitting)
         in_part = len(group.shares) < terms.key_bytes
         return [
             batch

@@ -40,9 +40,10 @@ def columns_fit(terms: Terms, group: PutGroup | ShareGroup, codes_per_key: int) 
 
     A piece of a share (of one key alone) ends within the share. Codes come with the first piece.
     """
-    if group.number > 1 or len(group.shares) == terms.key_bytes:
-        shares_fit = not group.offset and len(group.shares) == group.number * terms.key_bytes
+    number = group.number
+    if number > 1 or len(group.shares) == terms.key_bytes:
+        shares_fit = not group.offset and len(group.shares) == number * terms.key_bytes
     else:
         shares_fit = 0 < len(group.shares) <= terms.key_bytes - group.offset
-    codes = 0 if group.offset else group.number * codes_per_key * code_bytes(terms)
+    codes = 0 if group.offset else number * codes_per_key * code_bytes(terms)
     return shares_fit and len(group.codes) == codes

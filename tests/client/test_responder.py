@@ -385,6 +385,15 @@ def test_a_key_goes_out_once(setting: Setting) -> None:
     assert setting.nr_asked == [1] * 5
 
 
+def test_every_key_of_a_request_goes_out_once(setting: Setting) -> None:
+    dealings = [Dealing() for _ in range(3)]
+    setting.ask(*dealings)
+    setting.say((1, 2, 3, 4, 5), *dealings)
+    for dealing in dealings:
+        assert isinstance(error_of(setting.ask(Dealing(), dealing)), AlreadyDeliveredError)
+    assert setting.nr_asked == [1] * 5
+
+
 def test_an_encryptor_that_was_not_named_is_refused_and_the_named_gets_it(setting: Setting) -> None:
     dealing = Dealing()
     outcome = setting.ask(dealing, caller="susan")
