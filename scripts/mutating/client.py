@@ -5,7 +5,8 @@ from __future__ import annotations
 from mutating.mutant import Mutant
 
 FETCH, RESPONDER = "dsked/client/fetch.py", "dsked/client/responder.py"
-OF_FETCH, OF_RESPONDER = ("tests/client/test_fetch.py",), ("tests/client/test_responder.py",)
+OF_FETCH = ("tests/client/test_fetch.py",)
+OF_RESPONDER = ("tests/client/test_responder.py", "tests/client/test_responder_columns.py")
 PEER, OF_PEER = "dsked/client/hub_peer.py", ("tests/client/test_hub_peer.py",)
 OF_INITIATOR = ("tests/client/test_initiator.py", "tests/client/test_deal.py")
 ASKING, OF_COLUMNS = "dsked/client/asking.py", ("tests/engines/test_columns.py",)

@@ -112,6 +112,10 @@ def gets(hub: FakeHub) -> list[GetShares]:
     return [message for _, message in hub.asked if isinstance(message, GetShares)]
 
 
+def keys_of(*dealings: Dealing) -> list[Key]:
+    return [Key(dealing.key_id, dealing.key) for dealing in dealings]
+
+
 def error_of(outcome: list[Outcome]) -> DskedError:
     [error] = outcome
     assert isinstance(error, DskedError), error
@@ -403,6 +407,21 @@ def test_an_encryptor_that_was_not_named_is_refused_and_the_named_gets_it(settin
     assert setting.nr_asked == [1] * 5, "the rebuilt key was kept for it"
 
 
+@pytest.mark.parametrize("together", [True, False], ids=["one request", "two requests of one turn"])
+def test_who_is_named_for_one_key_gets_no_other(setting: Setting, together: bool) -> None:
+    hers, not_hers = dealings = Dealing(("curtis", "sunny"), ("curtis", "susan")), Dealing()
+    outcomes: list[list[Outcome]] = [[], []]
+    for outcome, asked in zip(outcomes, [dealings, ()] if together else [(hers,), (not_hers,)], strict=True):
+        if asked:
+            ids = [dealing.key_id for dealing in asked]
+            setting.responder.get_keys_by_id("susan", SAM, ids, outcome.append, NOW)
+    setting.responder.turn_ends(NOW)
+    setting.say((1, 2, 3, 4, 5), *dealings)
+    assert isinstance(error_of(outcomes[not together]), NotNamedError)
+    assert together or outcomes[0] == [keys_of(hers)]
+    assert setting.ask(*dealings) == [keys_of(*dealings)], "sunny is named for both"
+
+
 def test_a_key_of_another_encryptor_of_the_initiators_client_is_not_found(setting: Setting) -> None:
     dealing = Dealing()
     outcome = setting.ask(dealing, initiator=Party("carol", "sue"))
@@ -488,127 +507,3 @@ def test_confirmations_that_travelled_with_a_lost_request_are_told_again(setting
     assert setting.hubs[1].confirmations == [Confirmed("carol", dealing.key_id)], (
         "nor is it known to have arrived"
     )
-
-
-# --- columns ---
-
-
-def column(x: int, *dealings: Dealing, lied_about: Dealing | None = None) -> ShareGroup:
-    """What hub x says of these, which are for the same encryptors, in one group."""
-    groups = [dealing.group(x, flip=int(dealing is lied_about)) for dealing in dealings]
-    return ShareGroup(
-        groups[0].initiator, groups[0].responders, 5, 3, groups[0].key_bytes,
-        b"".join([group.key_ids for group in groups]), 0, b"".join([group.shares for group in groups]),
-        b"".join([group.codes for group in groups]),
-    )  # fmt: skip
-
-
-def keys_of(*dealings: Dealing) -> list[Key]:
-    return [Key(dealing.key_id, dealing.key) for dealing in dealings]
-
-
-def answer(setting: Setting, x: int, *groups: ShareGroup) -> None:
-    setting.hubs[x - 1].answer(Shares(list(groups), []), setting.now)
-    setting.responder.turn_ends(setting.now)
-
-
-def test_hubs_that_give_the_same_keys_in_other_orders_and_other_parts(setting: Setting) -> None:
-    first, second, third, fourth = dealings = [Dealing() for _ in range(4)]
-    outcome = setting.ask(*dealings)
-    answer(setting, 4, column(4, *reversed(dealings)))
-    answer(setting, 2, column(2, third, first))
-    answer(setting, 5, column(5, *dealings))
-    assert outcome == []
-    answer(setting, 2, column(2, second), column(2, fourth))
-    assert outcome == [keys_of(*dealings)]
-    for x in (1, 3):
-        answer(setting, x, column(x, *dealings))
-    assert mismatches(setting) == {}
-    assert len(setting.responder._fetches) == 0
-
-
-def test_keys_of_many_requests_come_as_soon_as_they_are_there(setting: Setting) -> None:
-    dealings = [Dealing() for _ in range(3)]
-    outcomes: list[list[Outcome]] = [[] for _ in dealings]
-    for dealing, outcome in zip(dealings, outcomes, strict=True):
-        setting.responder.get_keys_by_id("sunny", SAM, [dealing.key_id], outcome.append, NOW)
-    setting.responder.turn_ends(NOW)
-    answer(setting, 1, column(1, *dealings))
-    answer(setting, 2, column(2, *dealings))
-    answer(setting, 3, column(3, *dealings[1:]))
-    assert outcomes == [[], [keys_of(dealings[1])], [keys_of(dealings[2])]]
-    answer(setting, 4, column(4, *dealings))
-    assert outcomes[0] == [keys_of(dealings[0])]
-
-
-@pytest.mark.parametrize("field", ["shares", "codes"])
-def test_columns_that_do_not_fit_are_not_tried_and_count_against_their_hub(
-    setting: Setting, field: str
-) -> None:
-    dealings = [Dealing() for _ in range(3)]
-    outcome = setting.ask(*dealings)
-    group = column(1, *dealings)
-    setattr(group, field, getattr(group, field)[:-1])
-    answer(setting, 1, group)
-    for x in (2, 3, 4):
-        answer(setting, x, column(x, *dealings))
-    assert outcome == [keys_of(*dealings)]
-    answer(setting, 5, column(5, *dealings))
-    assert mismatches(setting) == {"hub1": {"carol": 3}}
-
-
-def test_one_key_of_a_batch_that_a_hub_lies_about_does_not_hold_up_the_others(setting: Setting) -> None:
-    dealings = [Dealing() for _ in range(4)]
-    outcomes: list[list[Outcome]] = [[], [], []]
-    for asked, outcome in zip((dealings[:1], dealings[1:2], dealings[2:]), outcomes, strict=True):
-        ids = [dealing.key_id for dealing in asked]
-        setting.responder.get_keys_by_id("sunny", SAM, ids, outcome.append, NOW)
-    setting.responder.turn_ends(NOW)
-    for x in (1, 2, 3):
-        answer(setting, x, column(x, *dealings, lied_about=dealings[3] if x == 2 else None))
-    assert outcomes == [[keys_of(dealings[0])], [keys_of(dealings[1])], []]
-    for x in (4, 5):
-        answer(setting, x, column(x, *dealings))
-    assert outcomes[2] == [keys_of(*dealings[2:])]
-    assert mismatches(setting) == {"hub2": {"carol": 1}}
-    assert f"differs from the key {dealings[3].key_id.hex()}" in setting.notices[0]
-
-
-def test_a_key_that_two_encryptors_ask_for_in_different_turns_is_asked_for_once(setting: Setting) -> None:
-    both, other = Dealing(("curtis", "sunny"), ("curtis", "susan")), Dealing()
-    outcome = setting.ask(both, other)
-    susans = setting.ask(both, caller="susan")
-    assert setting.nr_asked == [1] * 5
-    setting.say((1, 2, 3, 4, 5), both, other)
-    assert outcome == [keys_of(both, other)]
-    assert susans == [keys_of(both)]
-    assert len(setting.responder._fetches) == 0
-
-
-def test_a_key_whose_time_is_out_while_hubs_still_answer(setting: Setting) -> None:
-    """It is dropped; what comes of it later is not listened to, and the other key of the batch goes on."""
-    gone, kept = Dealing(), Dealing()
-    setting.ask(gone, kept)
-    setting.say((1,), gone, kept)
-    setting.at(FETCH_DEADLINE_S)
-    setting.at(60.5)
-    outcome = setting.ask(kept)
-    [message] = gets(setting.hubs[1])[1:]
-    assert message.groups[0].key_ids == kept.key_id
-    setting.at(61)
-    assert [fetch.id[1] for fetch in setting.responder._fetches] == [kept.key_id]
-    setting.say((2, 3), gone, kept)
-    assert outcome == [keys_of(kept)]
-
-
-def test_a_full_hub_gives_what_fits(setting: Setting, monkeypatch) -> None:
-    monkeypatch.setattr(fetches_module, "MAX_HELD_SHARE_BYTES_PER_HUB", 2 * (32 + 32))
-    dealings = [Dealing() for _ in range(3)]
-    outcome = setting.ask(*dealings)
-    for x in (1, 2, 3):
-        answer(setting, x, column(x, *dealings))
-    assert outcome == []
-    assert len(setting.responder._fetches) == 3
-    setting.at(FETCH_DEADLINE_S)
-    assert isinstance(error_of(outcome), UnknownKeyError)
-    assert setting.ask(*dealings[:2]) == [keys_of(*dealings[:2])]
