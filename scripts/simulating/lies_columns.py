@@ -116,6 +116,23 @@ class GivesWhatNobodyAsked(ShareLie):
         return groups_of(group, [*others[:2], *rows, *others[2:]])
 
 
+class GivesWhatWasAskedBefore(ShareLie):
+    """With every answer comes, altered, what it said last to the same client."""
+
+    def __init__(self, hub: LyingHub) -> None:
+        super().__init__(hub)
+        self._said: dict[str, ShareGroup] = {}
+
+    def altered(self, to: HubConnection, message: Shares) -> Shares:
+        last = self._said.get(to.client)
+        if message.groups:
+            self._said[to.client] = replaced(message.groups[-1])
+        if last is None:
+            return message
+        rows = [replaced(row, share=add(row.share, b"\x01")) for row in rows_of(last)]
+        return Shares([*message.groups, *groups_of(last, rows)], message.missing)
+
+
 class GivesOneKeyOnly(ShareLie):
     """Of those that are asked for together; about the others it says nothing at all."""
 
@@ -209,6 +226,7 @@ class LosesOneOfMany(Lie):
 
 IN_COLUMNS: tuple[type[Lie], ...] = (
     KeyIdsInOtherOrder, OneKeyIdMore, OneKeyIdFewer, OffsetOfMany, PiecesOfMany, CodesWithEveryPiece,
-    KeysTwice, KeysTwiceThatDiffer, GivesWhatNobodyAsked, GivesOneKeyOnly, OneKeyAFrame, GivesAndDenies,
+    KeysTwice, KeysTwiceThatDiffer, GivesWhatNobodyAsked, GivesWhatWasAskedBefore,
+    GivesOneKeyOnly, OneKeyAFrame, GivesAndDenies,
     DeniesOthersKeys, RefusesOneOfMany, LosesOneOfMany,
 )  # fmt: skip

@@ -10,7 +10,14 @@ from simulating.liars import LIARS
 from simulating.lying import ShareLie, add, hub_that
 from simulating.rows import Row, replaced
 
-from dsked.errors import ConflictError, ErrorCode, LimitError, ReconstructionError, TooFewHubsError
+from dsked.errors import (
+    ConflictError,
+    ErrorCode,
+    LimitError,
+    NotNamedError,
+    ReconstructionError,
+    TooFewHubsError,
+)
 from dsked.hub.engine import HubEngine
 from dsked.limits import ACK_GRACE_S
 from dsked.wire.connection import HubConnection
@@ -92,6 +99,46 @@ def test_of_two_shares_of_a_key_in_one_column_the_first_stands() -> None:
         assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
         world.run_for(12.0)
     assert named(world) <= {"hub1", "hub2"}
+
+
+class SaysAnotherK(ShareLie):
+    """All else is true, so that terms may be taken for those of honest hubs."""
+
+    def group(self, to: HubConnection, group: ShareGroup) -> list[ShareGroup]:
+        return [replaced(group, k=group.k + 1)]
+
+
+def test_a_hub_that_says_another_k_first_is_not_believed_of_others() -> None:
+    world = World(hub_classes=dict.fromkeys(("hub1", "hub2"), hub_that(SaysAnotherK))).start()
+    for _ in range(2):
+        keys = world.get_keys("carol", "sam", ["sunny"], 3)
+        assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
+    world.run_for(0.1)
+    assert named(world) == {"hub1", "hub2"}
+
+
+def test_shares_of_another_request_are_not_taken_with_the_answer_to_one() -> None:
+    """The first keys are kept for susan, who has not asked yet; the liars have given their shares before."""
+    liars = dict.fromkeys(("hub1", "hub2"), LIARS["gives-what-was-asked-before"])
+    world = World(hub_classes=liars).start()
+    batches = [world.get_keys("carol", "sam", ["sunny", "susan"], 3) for _ in range(4)]
+    outcomes = [world.ask_by_id("curtis", "sunny", "sam", keys) for keys in batches[:2]]
+    world.run_until(lambda: all(outcomes))
+    outcomes += [world.ask_by_id("curtis", "sunny", "sam", keys) for keys in batches[2:]]
+    world.run_until(lambda: all(outcomes))
+    assert [outcome[0] for outcome in outcomes] == batches
+    assert [world.get_by_id("curtis", "susan", "sam", keys) for keys in batches] == batches
+    assert not named(world)
+
+
+def test_a_request_for_keys_of_which_one_names_another_is_refused_and_loses_none() -> None:
+    world = World().start()
+    own = world.get_keys("carol", "sam", ["sunny"], 3)
+    of_susan = world.get_keys("carol", "sam", ["susan"], 1)
+    with pytest.raises(NotNamedError):
+        world.get_by_id("curtis", "sunny", "sam", [*own, *of_susan])
+    assert world.get_by_id("curtis", "sunny", "sam", own) == own
+    assert world.get_by_id("curtis", "susan", "sam", of_susan) == of_susan
 
 
 # --- initiators ---
