@@ -30,6 +30,9 @@ MODULES = {
     "client": ("dsked.net.client_node",),
     "etsi": ("dsked.delivery.etsi", "dsked.delivery.http_server"),
 }
+#: Objects until a collection of the young ones: at Python's 700 it runs with every turn of 64 requests, for a
+#: tenth of all processor time, and finds next to nothing: requests leave no circle of references behind.
+_GC_YOUNG = 20_000
 SettingsT = TypeVar("SettingsT", HubSettings, ClientSettings)
 
 
@@ -72,6 +75,7 @@ def run(settings: NodeSettings) -> int:
     for part in _parts(settings):
         load(part)
     gc.freeze()  # what was imported stays: collections need not look at it
+    gc.set_threshold(_GC_YOUNG, *gc.get_threshold()[1:])
     return _run_loop(_serve(settings))
 
 

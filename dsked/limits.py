@@ -166,8 +166,8 @@ MIN_DESCRIPTORS = 16  # beside SPARE_DESCRIPTORS: with fewer a node does not sta
 MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
 MAX_UNAUTHENTICATED_CONNECTIONS = 1024  # 4 KiB each: 4 MiB; at 5 s each 204 strangers a second hold on
 MAX_UNAUTHENTICATED_PER_ADDRESS = 256  # a quarter of them: many clients behind one address may start at once
-#: So long a stranger makes room for none: a round trip over a long distance, or its M1 would come too late when
-#: thousands connect at once. 2,000 a second are let in all the same: no core shakes hands with more.
+#: So long a stranger makes room for none: a round trip over a long distance, or its M1 would come too late
+#: when thousands connect at once. 2,000 a second are let in all the same: no core shakes hands with more.
 STRANGER_PATIENCE_S = 0.5
 #: 1,000 keys a second that nobody fetches for the share time-out of 60 s.
 MAX_PENDING_SHARES_PER_CLIENT = 65_536

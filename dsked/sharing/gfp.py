@@ -26,7 +26,6 @@ from dsked.sharing.shamir import check_points
 P = 2**127 - 1
 ELEMENT_BYTES = 16
 
-_P_BYTES = P.to_bytes(ELEMENT_BYTES, "little")
 _WITHOUT_TOP_BIT = bytes(byte & 0x7F for byte in range(256))
 _ELEMENT_BITS = 128
 _LANE_BITS = 256
@@ -39,8 +38,10 @@ _PIECE_ELEMENTS = 512
 
 
 class _Lanes(NamedTuple):
-    """Constants for a number of elements: the same pattern in every lane."""
+    """Constants for a number of elements: the same pattern in every lane, or in every packed element."""
 
+    units: int  # packed: 1 in each element
+    tops: int  # packed: bit 127 of each element
     even: int  # the lower half of each lane, for as many lanes as there are even elements
     half: int  # all bits of those lanes
     half_bits: int  # where the lanes of the odd elements begin
@@ -56,8 +57,10 @@ def _repeat(count: int, bits: int) -> int:
 @lru_cache(maxsize=32)
 def _lanes(elements: int) -> _Lanes:
     even = (elements + 1) // 2
-    ones = _repeat(2 * even, _LANE_BITS)
+    units, ones = _repeat(elements, _ELEMENT_BITS), _repeat(2 * even, _LANE_BITS)
     return _Lanes(
+        units=units,
+        tops=units << 127,
         even=_repeat(even, _LANE_BITS) * ((1 << _ELEMENT_BITS) - 1),
         half=(1 << even * _LANE_BITS) - 1,
         half_bits=even * _LANE_BITS,
@@ -67,8 +70,15 @@ def _lanes(elements: int) -> _Lanes:
     )
 
 
+def _outside(packed: int, lanes: _Lanes) -> int:
+    """Not zero if an element is p or more: its bit 127 is set, or would be by adding one."""
+    return (packed | packed + lanes.units) & lanes.tops
+
+
 def _spread(string: bytes, lanes: _Lanes) -> int:
     packed = int.from_bytes(string, "little")
+    if _outside(packed, lanes):
+        raise FrameError("a string of elements of GF(2^127 - 1) holds a value outside the field")
     return packed & lanes.even | (packed >> _ELEMENT_BITS & lanes.even) << lanes.half_bits
 
 
@@ -184,10 +194,11 @@ def elements(string: bytes) -> list[bytes]:
 
 
 def is_canonical(string: bytes) -> bool:
-    """Whether `string` is made of whole elements, all below p: no top bit is set, and none is p itself."""
-    if len(string) % ELEMENT_BYTES or not string[ELEMENT_BYTES - 1 :: ELEMENT_BYTES].isascii():
-        return False
-    return _P_BYTES not in string or _P_BYTES not in elements(string)
+    """Whether `string` is made of whole elements, all below p. Takes the same time for all that are."""
+    return len(string) % ELEMENT_BYTES == 0 and not any(
+        _outside(int.from_bytes(piece, "little"), _lanes(len(piece) // ELEMENT_BYTES))
+        for (piece,) in _pieces([string])
+    )
 
 
 def uniform(count: int, random: Callable[[int], bytes]) -> bytes:
@@ -213,7 +224,7 @@ def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], byte
     k or xs outside their range, and FrameError for a secret that is not made of elements below p.
     """
     weights = _split_weights(tuple(xs), k)
-    _check([secret])
+    _check_lengths([secret])
     length = len(secret)
     drawn = uniform(length // ELEMENT_BYTES * (k - 1), random)
     shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
@@ -228,7 +239,7 @@ def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
     different lengths and for coordinates that are not distinct.
     """
     strings = [string for _, string in shares]
-    _check(strings)
+    _check_lengths(strings)
     weights = [_weights(tuple([x for x, _ in shares]), at)]
     return b"".join([_sums(weights, piece)[0] for piece in _pieces(strings)])
 
@@ -239,7 +250,7 @@ def find_odd(points: Sequence[tuple[int, bytes]], k: int) -> set[int]:
     `points` are k or more pairs of (x, string). Raises as `join` does.
     """
     strings = [string for _, string in points]
-    _check(strings)
+    _check_lengths(strings)
     xs = [x for x, _ in points]
     odd = set()
     for number, piece in enumerate(_pieces(strings)):
@@ -255,13 +266,12 @@ def find_odd(points: Sequence[tuple[int, bytes]], k: int) -> set[int]:
     return odd
 
 
-def _check(strings: Sequence[bytes]) -> None:
-    if len(set(map(len, strings))) != 1:
+def _check_lengths(strings: Sequence[bytes]) -> None:
+    lengths = set(map(len, strings))
+    if len(lengths) != 1:
         raise ValueError("strings of different lengths cannot be joined")
-    if not all(map(is_canonical, strings)):
-        raise FrameError(
-            "a string of elements of GF(2^127 - 1) holds a part of one, or a value outside the field"
-        )
+    if lengths.pop() % ELEMENT_BYTES:
+        raise FrameError("a string of elements of GF(2^127 - 1) ends within an element")
 
 
 def _pieces(strings: Sequence[bytes]) -> list[Sequence[bytes]]:

@@ -23,6 +23,7 @@ from benching.shape import Shape
 from benching.stand import NothingServedError, Stand
 from benching.startup import measure_startup
 from benching.topologies import TOPOLOGIES, USUAL, content, quick_shapes, shapes, sizes
+from dsked.limits import ACK_LIMIT_S
 
 #: Of each pool on media: more than the durable topology uses up.
 MEDIA_POOL_BYTES = 64 * MIB
@@ -31,6 +32,9 @@ _MEDIA_KEY_BYTES = 16 * MIB
 _FILLED_BYTES = 9 * MIB
 _QUICK_FILLED_BYTES = 6 * MIB
 _STARTS = 5
+#: Clients refuse after 0.8 s: a load that takes longer would measure refusals.
+_IN_TIME_S = ACK_LIMIT_S / 2
+_ALWAYS_KEYS = 1024
 
 
 class Matrix:
@@ -80,9 +84,12 @@ class Matrix:
             self.document.memory.append(Memory(hubs, k, ready, stand.resident_mib(), idle))
 
     def _rows(self, stand: Stand, echo: Echo, loads: Iterable[Shape], rows: list[Row]) -> None:
+        best = 0.0
         for shape in loads:
             with self._part(f"{shape.k} of {shape.hubs}, {shape.requests}, {shape.bits} bit"):
+                _check_in_time(shape, best)
                 rows.append(measure_row(stand, echo, shape, self._seconds))
+                best = max(best, rows[-1].pairs_per_s)
 
     def _large(self, echo: Echo) -> None:
         found, seconds = self.document.large, self._seconds
@@ -126,6 +133,12 @@ class Matrix:
         self._done += 1
         self._shown.update(self._done)
         self._shown.tell(f"{time.strftime('%H:%M:%S')} {what}")
+
+
+def _check_in_time(shape: Shape, pairs_per_s: float) -> None:
+    """Raise NothingServedError for more keys at once than are served before requests are refused."""
+    if shape.keys > max(_ALWAYS_KEYS, _IN_TIME_S * pairs_per_s):
+        raise NothingServedError(f"{shape.keys} keys at once, more than are served in {_IN_TIME_S:g} s")
 
 
 def steps(quick: bool) -> int:

@@ -119,8 +119,8 @@ MUTANTS = (
     Mutant(
         "elements of the field have two forms",
         "dsked/sharing/gfp.py",
-        "    if not all(map(is_canonical, strings)):\n",
-        "    if False:\n",
+        "    if _outside(packed, lanes):\n        raise FrameError",
+        "    if False:\n        raise FrameError",
         GFP,
     ),
     Mutant(

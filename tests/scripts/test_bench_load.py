@@ -16,7 +16,6 @@ from load import ControlConnection, Load
 
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_frame
 
-Keys = list[tuple[bytes, bytes]]
 Answer = Callable[[int, list[Any]], list[Any] | None]
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import msgspec
@@ -20,19 +21,19 @@ from benching.echo import Echo, steps_of
 from benching.frames import of_turn
 from benching.matrix import Matrix, steps
 from benching.processes import cpu_seconds
-from benching.records import KINDS
+from benching.records import KINDS, Row
 from benching.rows import measure_row
 from benching.shape import Shape
 from benching.stand import NothingServedError, Stand
 from benching.startup import measure_startup
-from benching.topologies import MOST_KEYS, TOPOLOGIES, content, quick_shapes, shapes
+from benching.topologies import TOPOLOGIES, content, quick_shapes, shapes
 from benching.traffic import HEADER_BYTES
 from laboratory import LIMIT_S, Laboratory, wait_until
 
 from dsked.limits import MAX_FRAME_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
 from tests.system.test_demo import processes_of
 
-from .test_bench_figures import document
+from .test_bench_figures import document, row
 
 SECONDS = 0.2
 ALONE = Shape(3, 2, 1, 1, 128)
@@ -147,11 +148,29 @@ def test_the_example_topology_is_started_and_asked() -> None:
     assert all(value > 0 for value in msgspec.structs.astuple(found))
 
 
-def test_all_loads_keep_within_what_is_answered_in_time() -> None:
+def test_every_topology_gets_every_load() -> None:
     for which in TOPOLOGIES:
         loads = list(shapes(*which))
-        assert all(load.keys <= MOST_KEYS for load in loads)
-        assert {(load.concurrency, load.number) for load in loads} >= {(1, 1), (256, 1), (1, 128), (8, 128)}
+        assert {(load.hubs, load.k) for load in loads} == {which}
+        assert len({(load.concurrency, load.number, load.bits) for load in loads}) == len(loads) == 4 * 3 * 2
+
+
+def test_loads_of_more_keys_than_are_served_in_time_are_left_out(
+    stand: Stand, echo: Echo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[Shape] = []
+
+    def measured(stand: Stand, echo: Echo, shape: Shape, seconds: float) -> Row:
+        tried.append(shape)
+        return row(pairs_per_s=10_000.0)
+
+    monkeypatch.setattr(matrix, "measure_row", measured)
+    run = Matrix(0.02, Told())
+    monkeypatch.setattr(run, "_stand", lambda hubs, k: nullcontext(stand))
+    run._topology(echo, (3, 2), shapes(3, 2))
+    assert {shape.keys for shape in tried} == {1, 8, 32, 64, 128, 256, 1024, 2048}
+    assert all("keys at once, more than are served in 0.4 s" in said for said in run.document.left_out)
+    assert len(run.document.left_out) == 2 * 3
 
 
 class Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import combinations
 
 import pytest
@@ -17,6 +18,16 @@ from .dealings import seeded
 EDGES = [0, 1, 2, 2**63, 2**64 - 1, 2**126, gfp.P - 2, gfp.P - 1]
 element = st.one_of(st.sampled_from(EDGES), st.integers(0, gfp.P - 1))
 string = st.lists(element, max_size=9).map(naive.from_elements)
+
+
+def only(drawn: bytes) -> Callable[[int], bytes]:
+    """A source that is asked for these bytes, for all of them and for no more."""
+
+    def draw(length: int) -> bytes:
+        assert length == len(drawn)
+        return drawn
+
+    return draw
 
 
 def test_p_is_prime() -> None:
@@ -45,7 +56,7 @@ def test_largest_values_stay_in_their_lanes(k: int, step: int) -> None:
         pytest.skip("so many hubs have no distinct coordinates")
     largest = gfp.P - 1
     drawn = naive.from_elements([largest] * 3 * (k - 1))
-    shares = gfp.split(naive.from_elements([largest, largest, 0]), xs, k, lambda _: drawn)
+    shares = gfp.split(naive.from_elements([largest, largest, 0]), xs, k, only(drawn))
     # The first two polynomials are constant; the third is that constant but at 0, where it has weight w.
     w = gfp.lagrange((0, *xs[:-1]), xs[-1])[0]
     assert naive.elements(shares[-1]) == [largest, largest, largest * (1 - w) % gfp.P]
@@ -69,11 +80,11 @@ def test_sums_of_the_largest_products_stay_in_their_lane() -> None:
 def test_batches_are_the_same_in_pieces(count: int) -> None:
     secret = gfp.uniform(count, seeded(count))
     drawn = gfp.uniform(2 * count, seeded(-1))
-    shares = gfp.split(secret, [7, 1, 99], 3, lambda _: drawn)
+    shares = gfp.split(secret, [7, 1, 99], 3, only(drawn))
     for i in range(count):
         at = slice(16 * i, 16 * i + 16)
         alone = drawn[at] + drawn[16 * count :][at]
-        assert gfp.split(secret[at], [7, 1, 99], 3, lambda _, alone=alone: alone) == [s[at] for s in shares]
+        assert gfp.split(secret[at], [7, 1, 99], 3, only(alone)) == [s[at] for s in shares]
     assert gfp.join(list(zip([7, 1, 99], shares, strict=True))) == secret
 
 
@@ -85,7 +96,7 @@ def test_like_the_definition(secret: bytes, data: st.DataObject) -> None:
     k = data.draw(st.integers(1, len(xs)))
     count = len(secret) // 16
     drawn = data.draw(st.lists(element, min_size=count * (k - 1), max_size=count * (k - 1)))
-    shares = gfp.split(secret, xs, k, lambda _: naive.from_elements(drawn))
+    shares = gfp.split(secret, xs, k, only(naive.from_elements(drawn)))
     for i, value in enumerate(naive.elements(secret)):
         known = list(zip([0, *xs[: k - 1]], [value, *drawn[i::count]], strict=True))
         assert [naive.elements(share)[i] for share in shares] == [naive.gfp_interpolate(known, x) for x in xs]
@@ -103,7 +114,7 @@ def test_any_k_minus_1_shares_may_be_anything(data: st.DataObject) -> None:
     seen = [naive.from_elements([data.draw(element), data.draw(element)]) for _ in watched]
     points = [(0, secret), *((xs[i], share) for i, share in zip(watched, seen, strict=True))]
     drawn = b"".join(gfp.join(points, at=x) for x in xs[: k - 1])
-    shares = gfp.split(secret, xs, k, lambda _: drawn)
+    shares = gfp.split(secret, xs, k, only(drawn))
     assert [shares[i] for i in watched] == seen
 
 
@@ -198,10 +209,12 @@ def test_uniform_ignores_the_top_bit() -> None:
     assert gfp.uniform(1, lambda _: b"\x01" + bytes(14) + b"\x80") == b"\x01" + bytes(15)
 
 
-def test_every_coefficient_is_drawn_anew() -> None:
-    """With k = 3 the second and third coefficients differ: k - 1 shares say nothing of the secret."""
+def test_every_share_is_drawn_anew() -> None:
+    """The shares and the coefficients of a polynomial of degree 2 all differ from each other."""
     secret = bytes(gfp.ELEMENT_BYTES * 4)
     shares = gfp.split(secret, [1, 2, 3], 3, seeded(4))
+    values = {element for share in shares for element in gfp.elements(share)}
+    assert len(values) == 12
     for start in range(0, len(secret), gfp.ELEMENT_BYTES):
         y1, y2, y3 = (int.from_bytes(one[start : start + gfp.ELEMENT_BYTES], "little") for one in shares)
         # p(x) = a x + b x^2: b = (y2 - 2 y1) / 2, a = y1 - b.
