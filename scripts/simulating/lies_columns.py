@@ -117,7 +117,7 @@ class GivesWhatNobodyAsked(ShareLie):
 
 
 class GivesWhatWasAskedBefore(ShareLie):
-    """With every answer comes, altered, what it said last to the same client."""
+    """With every answer comes, altered, some of what it said last to the same client."""
 
     def __init__(self, hub: LyingHub) -> None:
         super().__init__(hub)
@@ -130,6 +130,7 @@ class GivesWhatWasAskedBefore(ShareLie):
         if last is None:
             return message
         rows = [replaced(row, share=add(row.share, b"\x01")) for row in rows_of(last)]
+        rows = self.random.sample(rows, self.random.randint(1, len(rows)))
         return Shares([*message.groups, *groups_of(last, rows)], message.missing)
 
 
