@@ -191,10 +191,10 @@ MUTANTS = (
         OF_STORE,
     ),
     Mutant(
-        "whoever likes confirms the keys of a batch that has one of its own",
+        "who confirms one key of a batch confirms all of it",
         STORE,
-        "done = lot.confirmed_by_all(ids).intersection(",
-        "done = set(cut_key_ids(lot.key_ids)).intersection(",
+        "            ids = list(of_lot)\n",
+        "            ids = list(of_lot) if lot is None else cut_key_ids(lot.key_ids)\n",
         OF_STORE,
     ),
     Mutant(

@@ -239,15 +239,15 @@ MUTANTS = (
     Mutant(
         "code shares behind the first piece",
         "dsked/wire/terms.py",
-        "codes = 0 if group.offset else group.number",
-        "codes = 0 if group.offset and not group.codes else group.number",
+        "codes = 0 if group.offset else number *",
+        "codes = 0 if group.offset and not group.codes else number *",
         TERMS,
     ),
     Mutant(
         "fewer shares than key IDs",
         "dsked/wire/terms.py",
-        "not group.offset and len(group.shares) == group.number * terms.key_bytes",
-        "not group.offset and len(group.shares) <= group.number * terms.key_bytes",
+        "not group.offset and len(group.shares) == number * terms.key_bytes",
+        "not group.offset and len(group.shares) <= number * terms.key_bytes",
         TERMS,
     ),
     Mutant(
@@ -260,7 +260,7 @@ MUTANTS = (
     Mutant(
         "pieces of many shares in one column",
         "dsked/wire/terms.py",
-        "    if group.number > 1 or len(group.shares) == terms.key_bytes:\n",
+        "    if number > 1 or len(group.shares) == terms.key_bytes:\n",
         "    if len(group.shares) >= terms.key_bytes:\n",
         TERMS,
     ),
