@@ -132,3 +132,14 @@ def test_a_full_hub_gives_what_fits(setting: Setting, monkeypatch) -> None:
     setting.at(FETCH_DEADLINE_S)
     assert isinstance(error_of(outcome), UnknownKeyError)
     assert setting.ask(*dealings[:2]) == [keys_of(*dealings[:2])]
+
+
+def test_what_a_hub_says_again_of_a_key_is_not_listened_to(setting: Setting) -> None:
+    first, second = Dealing(), Dealing()
+    outcome = setting.ask(first, second)
+    answer(setting, 1, column(1, first))
+    answer(setting, 1, column(1, first, second, lied_about=first))
+    for x in (2, 3, 4, 5):
+        answer(setting, x, column(x, first, second))
+    assert outcome == [keys_of(first, second)]
+    assert mismatches(setting) == {}
