@@ -1,9 +1,9 @@
 """Poly1305 (RFC 8439, section 2.5) by the library that is quicker for the length at hand.
 
 OpenSSL, through `cryptography`, takes 3 us before it begins (up to 10 where it has left the processor's
-cache); libsodium takes 1, and is slower by the byte. At one key at a time tags are a third of what frames cost.
-libsodium is used where the system has it (Debian: libsodium23); without it everything works. Both verify in
-constant time.
+cache); libsodium takes 1, and is slower by the byte. At one key at a time tags are a third of what a frame
+costs. libsodium is used where the system has it (Debian: libsodium23); without it everything works. Both
+verify in constant time.
 """
 
 from __future__ import annotations
