@@ -34,21 +34,12 @@ class ExpiringKeyIds:
     def __len__(self) -> int:
         return self._size
 
-    def contains(self, group: Group, key_id: bytes) -> bool:
-        """True while it is remembered."""
-        known = self._known.get(group)
-        return known is not None and key_id in known
-
     def among(self, group: Group, key_ids: Collection[bytes]) -> set[bytes]:
         """Those of `key_ids` that are remembered."""
         known = self._known.get(group)
         return set() if known is None else known.intersection(key_ids)
 
-    def add(self, group: Group, key_id: bytes, now: float, for_s: float) -> None:
-        """Remember it for at least `for_s` seconds; it must not be remembered already."""
-        self.add_many(group, (key_id,), now, for_s)
-
-    def add_many(self, group: Group, key_ids: Collection[bytes], now: float, for_s: float) -> None:
+    def add(self, group: Group, key_ids: Collection[bytes], now: float, for_s: float) -> None:
         """Remember all for at least `for_s` seconds; none may be remembered already, or stand there twice."""
         if not key_ids:
             return

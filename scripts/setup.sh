@@ -96,6 +96,11 @@ if [ "${1:-}" = --tests ] && ! command -v strace >/dev/null; then
     (install_packages strace) || say "going on: the tests that inject faults will fail without strace"
 fi
 
+has_sodium() { grep -q libsodium <(/sbin/ldconfig -p 2>/dev/null); }
+if [ "${1:-}" = --tests ] && ! has_sodium; then
+    (install_packages libsodium23) || say "going on: what libsodium computes is not tested"
+fi
+
 if ! up_to_date; then
     exec 9>.setup.lock # two make commands at once: the second waits, then finds it done
     flock 9

@@ -16,17 +16,17 @@ def key_id(number: int) -> bytes:
 
 def test_what_is_added_is_there_for_its_group_alone() -> None:
     memory = ExpiringKeyIds()
-    memory.add(CURTIS, key_id(1), NOW, 60)
-    assert memory.contains(CURTIS, key_id(1))
-    assert not memory.contains(CELIA, key_id(1))
-    assert not memory.contains(CURTIS, key_id(2))
+    memory.add(CURTIS, [key_id(1)], NOW, 60)
+    assert memory.among(CURTIS, [key_id(1)])
+    assert not memory.among(CELIA, [key_id(1)])
+    assert not memory.among(CURTIS, [key_id(2)])
     assert len(memory) == 1
 
 
 def test_many_are_added_and_looked_up_at_once() -> None:
     memory = ExpiringKeyIds()
-    memory.add_many(CURTIS, [key_id(1), key_id(2)], NOW, 60)
-    memory.add_many(CELIA, [], NOW, 1)
+    memory.add(CURTIS, [key_id(1), key_id(2)], NOW, 60)
+    memory.add(CELIA, [], NOW, 1)
     assert memory.among(CURTIS, [key_id(2), key_id(3), key_id(2)]) == {key_id(2)}
     assert memory.among(CELIA, [key_id(1)]) == set()
     assert (len(memory), memory.next_expiry()) == (2, NOW + 60)
@@ -34,8 +34,8 @@ def test_many_are_added_and_looked_up_at_once() -> None:
 
 def test_what_a_later_batch_holds_stays_when_an_earlier_one_is_forgotten() -> None:
     memory = ExpiringKeyIds()
-    memory.add_many(CURTIS, [key_id(1), key_id(2)], NOW, 60)
-    memory.add_many(CURTIS, [key_id(3)], NOW + 30, 60)
+    memory.add(CURTIS, [key_id(1), key_id(2)], NOW, 60)
+    memory.add(CURTIS, [key_id(3)], NOW + 30, 60)
     assert list(memory.forget_expired(NOW + 60)) == [(CURTIS, 2)]
     assert memory.among(CURTIS, [key_id(number) for number in range(5)]) == {key_id(3)}
     assert list(memory.forget_expired(NOW + 90)) == [(CURTIS, 1)]
@@ -46,16 +46,16 @@ def test_what_a_later_batch_holds_stays_when_an_earlier_one_is_forgotten() -> No
 def test_what_is_remembered_is_not_added_again(again: list[bytes]) -> None:
     """The first batch would be forgotten in time, and with it what the second should keep."""
     memory = ExpiringKeyIds()
-    memory.add(CURTIS, key_id(1), NOW, 60)
+    memory.add(CURTIS, [key_id(1)], NOW, 60)
     with pytest.raises(AssertionError, match="remembered already"):
-        memory.add_many(CURTIS, again, NOW + 30, 60)
+        memory.add(CURTIS, again, NOW + 30, 60)
 
 
 def test_what_is_forgotten_is_told_by_group() -> None:
     memory = ExpiringKeyIds()
     for number in range(3):
-        memory.add(CURTIS, key_id(number), NOW, 60)
-    memory.add(CELIA, key_id(1), NOW, 60)
+        memory.add(CURTIS, [key_id(number)], NOW, 60)
+    memory.add(CELIA, [key_id(1)], NOW, 60)
     assert memory.next_expiry() == NOW + 60
     assert not list(memory.forget_expired(NOW + 59.9))
     assert dict(memory.forget_expired(NOW + 60)) == {CURTIS: 3, CELIA: 1}
@@ -70,16 +70,16 @@ def test_nothing_is_forgotten_early_and_nothing_stays_much_longer(steps: list[tu
         for _ in memory.forget_expired(now):
             pass
         for known, deadline in until.items():
-            assert memory.contains(CURTIS, key_id(known)) or deadline <= now
-            assert not memory.contains(CURTIS, key_id(known)) or now < deadline + 12 / 12 + 1e-6
-        if not memory.contains(CURTIS, key_id(number)):
-            memory.add(CURTIS, key_id(number), now, 12)
+            assert memory.among(CURTIS, [key_id(known)]) or deadline <= now
+            assert not memory.among(CURTIS, [key_id(known)]) or now < deadline + 12 / 12 + 1e-6
+        if not memory.among(CURTIS, [key_id(number)]):
+            memory.add(CURTIS, [key_id(number)], now, 12)
             until[number] = now + 12
-        assert len(memory) == sum(memory.contains(CURTIS, key_id(one)) for one in range(10))
+        assert len(memory) == len(memory.among(CURTIS, [key_id(one) for one in range(10)]))
 
 
 def test_a_minute_of_many_is_kept_in_few_batches() -> None:
     memory = ExpiringKeyIds()
     for number in range(6000):
-        memory.add(CURTIS, key_id(number), NOW + number / 100, 60)
+        memory.add(CURTIS, [key_id(number)], NOW + number / 100, 60)
     assert len(memory._batches) <= 13

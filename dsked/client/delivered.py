@@ -29,7 +29,7 @@ class Delivered:
 
     def add(self, recipient: Recipient, key_ids: Collection[bytes], now: float, for_s: float) -> None:
         """Remember deliveries for at least so long; none may be remembered already, or stand there twice."""
-        self._key_ids.add_many(recipient, key_ids, now, for_s)
+        self._key_ids.add(recipient, key_ids, now, for_s)
 
     def forget_expired(self, now: float) -> None:
         """Forget those whose time is out."""

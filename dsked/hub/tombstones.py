@@ -45,7 +45,7 @@ class Tombstones:
         del new[max(0, MAX_TOMBSTONES_PER_CLIENT - self._nr_confirmed[responder]) :]
         if new:
             self._nr_confirmed[responder] += len(new)
-            self._key_ids.add_many(whose, new, now, self._timeout_s)
+            self._key_ids.add(whose, new, now, self._timeout_s)
 
     def room_for_expired(self, initiator: str) -> int:
         """How many shares of an initiator client may still time out."""
@@ -54,7 +54,7 @@ class Tombstones:
     def add_expired(self, now: float, initiator: str, ids: Collection[bytes]) -> None:
         """For everyone. There is room for them: it was kept in reserve."""
         self._nr_expired[initiator] += len(ids)
-        self._key_ids.add_many((initiator, _EVERYONE), ids, now, self._timeout_s)
+        self._key_ids.add((initiator, _EVERYONE), ids, now, self._timeout_s)
 
     def next_expiry(self) -> float | None:
         """When `forget_expired` has something to do, or None."""

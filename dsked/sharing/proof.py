@@ -25,7 +25,7 @@ from dsked.sharing import cost, gfp, shamir
 from dsked.sharing.amd import HASH_KEY_BYTES
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.points import Point, agreeing, gather, secret_point
-from dsked.sharing.rebuilding import Column, as_columns, check_lengths, split_columns, tolerating
+from dsked.sharing.rebuilding import Column, check_lengths, split_columns, tolerating
 from dsked.sharing.shares import KeyShare, cut
 from dsked.sharing.terms import Terms
 
@@ -65,25 +65,6 @@ def _off_polynomial(points: Sequence[tuple[int, bytes]], k: int, size: int) -> s
             pieces = zip(cut(string, size), cut(expected, size), strict=True)
             odd |= {i for i, (piece, wanted) in enumerate(pieces) if piece != wanted}
     return odd
-
-
-def find_disagreeing(
-    terms: Terms, batch: Sequence[tuple[Sequence[KeyShare], Sequence[KeyShare]]]
-) -> list[int]:
-    """The indices of the entries of which not all shares lie on one polynomial.
-
-    Entries with the same xs in the same order are compared as one string.
-    """
-    groups: dict[tuple[int, ...], list[int]] = {}
-    for index, (passed, others) in enumerate(batch):
-        groups.setdefault(tuple([share.x for share in (*passed, *others)]), []).append(index)
-    disagreeing: list[int] = []
-    for members in groups.values():
-        entries = [[*batch[index][0], *batch[index][1]] for index in members]
-        whole, columns = as_columns(terms, entries)
-        odd = {*range(len(entries))} - {*whole} | {whole[i] for i in disagreeing_columns(terms, columns)}
-        disagreeing += [members[i] for i in odd]
-    return sorted(disagreeing)
 
 
 def prove_wrong(terms: Terms, passed: Sequence[KeyShare], others: Sequence[KeyShare]) -> Proof:

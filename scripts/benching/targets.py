@@ -63,7 +63,7 @@ def _of_rows(found: Document) -> Iterator[Target]:
         for psrd in _psrd_of(usual, bits, number):
             keys = "one key" if number == 1 else f"{number} keys"
             what = f"PSRD per key byte and hub, {bits} bit, {keys}"
-            yield Target(what, psrd, _CEILING, limit, "{:.2f}")
+            yield Target(what, psrd, _CEILING, limit, "{:.1f}")
 
 
 def _psrd_of(rows: list[Row], bits: int, number: int) -> list[float]:

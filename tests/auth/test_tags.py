@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dsked.auth import poly1305
 from dsked.auth.tags import gate_mac, one_time_tag, verify_gate_mac, verify_one_time_tag
 from dsked.errors import TagError
 
@@ -30,9 +31,38 @@ def _poly1305(key: bytes, data: bytes) -> bytes:
     return ((total + int.from_bytes(key[16:], "little")) % 2**128).to_bytes(16, "little")
 
 
+LIBRARIES = {"openssl": (poly1305.openssl_tag, poly1305.openssl_holds), "sodium": poly1305.load_sodium()}
+
+
+@pytest.fixture(params=LIBRARIES, autouse=True)
+def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Every test of this file runs with each of the two libraries for short data."""
+    functions = LIBRARIES[request.param]
+    if functions is None:
+        pytest.skip("the system has no libsodium")
+    monkeypatch.setattr(poly1305, "short_tag", functions[0])
+    monkeypatch.setattr(poly1305, "short_holds", functions[1])
+    return str(request.param)
+
+
 def test_published_poly1305_vector() -> None:
     assert one_time_tag(KEY, TEXT) == TAG == _poly1305(KEY, TEXT)
     verify_one_time_tag(KEY, TEXT, TAG)
+
+
+@pytest.mark.parametrize("size", [poly1305.MAX_SODIUM_BYTES + more for more in (-1, 0, 1)])
+def test_both_libraries_agree_where_one_takes_over_from_the_other(size: int) -> None:
+    data = bytes(range(251)) * 17 + bytes(poly1305.MAX_SODIUM_BYTES)
+    tag = one_time_tag(KEY, data[:size])
+    assert tag == _poly1305(KEY, data[:size])
+    verify_one_time_tag(KEY, data[:size], tag)
+    with pytest.raises(TagError):
+        verify_one_time_tag(KEY, data[: size - 1], tag)
+
+
+def test_without_libsodium_openssl_does_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(poly1305, "LIBRARIES", ("libno-such-library.so.1", "libc.so.6"))
+    assert poly1305.load_sodium() is None
 
 
 @pytest.mark.parametrize("size", [0, 1, 15, 16, 17, 63, 64, 1000])

@@ -62,7 +62,7 @@ class OneByOne:
 
     def is_gone(self, share_id: ShareId, client: str) -> bool:
         initiator, key_id = share_id
-        return any(self.graves.contains((initiator, whose), key_id) for whose in (client, ""))
+        return any(self.graves.among((initiator, whose), [key_id]) for whose in (client, ""))
 
     def put(
         self, now: float, terms: Terms, key_id: bytes, offset: int, piece: bytes, codes: tuple[bytes, ...],
@@ -138,10 +138,10 @@ class OneByOne:
         stored = self.shares.get(share_id)
         if stored is not None and client not in stored.clients:
             return
-        known = self.graves.contains((initiator, client), key_id)
+        known = self.graves.among((initiator, client), [key_id])
         if not known and self.nr_confirmed.get(client, 0) < self.bounds.tombstones:
             self.nr_confirmed[client] = self.nr_confirmed.get(client, 0) + 1
-            self.graves.add((initiator, client), key_id, now, self.timeout_s)
+            self.graves.add((initiator, client), [key_id], now, self.timeout_s)
         if stored is not None:
             stored.confirmed.add(client)
             everyone = stored.confirmed == set(stored.clients)
@@ -156,4 +156,4 @@ class OneByOne:
             if stored.step * 0.1 <= now:
                 del self.shares[share_id]
                 self.nr_expired[share_id[0]] = self.nr_expired.get(share_id[0], 0) + 1
-                self.graves.add((share_id[0], ""), share_id[1], now, self.timeout_s)
+                self.graves.add((share_id[0], ""), [share_id[1]], now, self.timeout_s)

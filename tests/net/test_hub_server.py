@@ -142,6 +142,21 @@ async def test_unauthenticated_connections_are_limited_in_all(nodes: Nodes, impa
     assert strangers(hub) == {"127.0.0.3": 1, "127.0.0.4": 1}
 
 
+async def test_what_has_come_already_is_read_before_a_stranger_makes_room(
+    nodes: Nodes, impatient: None
+) -> None:
+    """However long a turn takes: a busy hub does not close those whose M1 lies before it."""
+    hub = await nodes.hub(max_unauthenticated_connections=1)
+    pair = Pair("carol", "hank", Side.CLIENT, gate_key("carol", "hank"), simulated=True)
+    handshake = ClientHandshake(pair, b"b" * 16, b"n" * 16)
+    with socket.create_connection(("127.0.0.1", hub.port), LIMIT_S) as client:
+        hello = handshake.greet(await asyncio.to_thread(client.recv, 1000))
+        with socket.create_connection(("127.0.0.1", hub.port), LIMIT_S) as next_one:
+            client.send(hello)  # both wait for the hub now
+            handshake.answer(await asyncio.to_thread(client.recv, 1000))
+            assert await asyncio.to_thread(next_one.recv, 1000)
+
+
 async def test_idle_strangers_hold_up_the_next_no_longer_than_a_round_trip(nodes: Nodes) -> None:
     hub = await nodes.hub(max_unauthenticated_connections=1)
     idle = await nodes.connect(hub.port, "127.0.0.2")

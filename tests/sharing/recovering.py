@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 from dsked.errors import ReconstructionError
 from dsked.sharing.cost import at_once
-from dsked.sharing.proof import find_disagreeing, prove_wrong
+from dsked.sharing.proof import disagreeing_columns, prove_wrong
+from dsked.sharing.rebuilding import as_columns
 from dsked.sharing.search import Search
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms
@@ -53,3 +54,22 @@ def mismatches(
         at_once(prove_wrong(terms, passed, others)) if index in disagreeing else ()
         for index, (passed, others) in enumerate(batch)
     ]
+
+
+def find_disagreeing(
+    terms: Terms, batch: Sequence[tuple[Sequence[KeyShare], Sequence[KeyShare]]]
+) -> list[int]:
+    """The indices of the entries of which not all shares lie on one polynomial.
+
+    Entries with the same xs in the same order are compared as one string.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for index, (passed, others) in enumerate(batch):
+        groups.setdefault(tuple([share.x for share in (*passed, *others)]), []).append(index)
+    disagreeing: list[int] = []
+    for members in groups.values():
+        entries = [[*batch[index][0], *batch[index][1]] for index in members]
+        whole, columns = as_columns(terms, entries)
+        odd = {*range(len(entries))} - {*whole} | {whole[i] for i in disagreeing_columns(terms, columns)}
+        disagreeing += [members[i] for i in odd]
+    return sorted(disagreeing)

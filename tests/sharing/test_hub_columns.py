@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from dsked.sharing.dealing import HubColumns, KeyShare, code_bytes, deal, deal_columns, responder_clients
 from dsked.sharing.points import well_formed
-from dsked.sharing.proof import disagreeing_columns, find_disagreeing
+from dsked.sharing.proof import disagreeing_columns
 from dsked.sharing.rebuilding import Column, rebuild, rebuild_columns
 from dsked.sharing.terms import Party, Terms
 
 from .dealings import RESPONDERS, seeded, terms
+from .recovering import find_disagreeing
 
 LENGTHS = [1, 15, 16, 32, 33, 1023, 1024, 1025, 1040]
 MALFORMED = [b"\xff" * 15 + b"\x7f", b"\xff" * 16, bytes(15) + b"\x80"]  # p, and values above it
