@@ -35,7 +35,9 @@ class DealsColumns(Dealer):
                 for key_id, share in zip(ids, shares[hub.x], strict=True)
             ]
             [group] = put_under(terms, rows)
-            self.me.say(hub, PutShares(list(oddity(group, other_id))))
+            message = PutShares(list(oddity(group, other_id)))
+            if sum(map(len, message.secrets())) <= self.me.room(hub):
+                self.me.say(hub, message)
         self._lay_bait(terms, ids)
 
     def _another_id(self) -> bytes:

@@ -150,6 +150,8 @@ ODD = {
     "an offset and no codes": lambda group: _changed(group, offset=1, codes=b""),
     "pieces of many": lambda group: _changed(group, key_bytes=2),
     "pieces of many from an offset on": lambda group: _changed(group, key_bytes=2, offset=1, codes=b""),
+    "pieces of many, shorter than one share": lambda group: _changed(group, key_bytes=9),
+    "the same from an offset on": lambda group: _changed(group, key_bytes=9, offset=1, codes=b""),
     "fewer and longer": lambda group: _changed(group, key_ids=group.key_ids[:16], key_bytes=3),
     "r of short keys": lambda group: _changed(group, codes=bytes(48) * group.number),
     "codes of two clients": lambda group: _changed(group, codes=group.codes * 2),
