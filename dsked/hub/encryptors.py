@@ -18,7 +18,7 @@ class EncryptorDirectory:
         self._owner: dict[str, str] = {
             encryptor: client for client, names in (owners or {}).items() for encryptor in names
         }
-        self._registered: dict[str, frozenset[str]] = {}
+        self._registered: dict[str, tuple[str, ...]] = {}
 
     def register(self, client: str, encryptors: Iterable[str]) -> list[str]:
         """Register all of `encryptors` for `client`, or none: gives the names that it may not claim."""
@@ -30,7 +30,7 @@ class EncryptorDirectory:
             for name in self.registered(client) - names:
                 del self._owner[name]
             self._owner.update(dict.fromkeys(names, client))
-        self._registered[client] = names
+        self._registered[client] = tuple(names)
         return []
 
     def _may_claim(self, client: str, encryptor: str) -> bool:
@@ -39,14 +39,14 @@ class EncryptorDirectory:
 
     def unregister(self, client: str) -> None:
         """A clean stop of `client`; names that came first by registration are free again."""
-        names = self._registered.pop(client, frozenset())
+        names = self._registered.pop(client, ())
         if self._first_come:
             for name in names:
                 del self._owner[name]
 
     def registered(self, client: str) -> frozenset[str]:
         """The encryptors that `client` has registered."""
-        return self._registered.get(client, frozenset())
+        return frozenset(self._registered.get(client, ()))
 
     def is_registered(self, client: str) -> bool:
         """True once `client` has registered, with however many encryptors."""

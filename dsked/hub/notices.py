@@ -16,14 +16,14 @@ class ClientNotices:
 
     def __init__(self, notice: Notice) -> None:
         self._notice = notice
-        self._told: dict[HubConnection, set[str]] = {}  # kinds that the log has of a connection already
+        self._told: dict[HubConnection, tuple[str, ...]] = {}  # kinds that the log has of it already
         self._seldom = Seldom(OUTSIDER_LOG_INTERVAL_S)
 
     def once(self, connection: HubConnection, level: int, kind: str, what: str, now: float) -> None:
         """Once a connection, and seldom for a client."""
-        told = self._told.setdefault(connection, set())
+        told = self._told.get(connection, ())
         if kind not in told:
-            told.add(kind)
+            self._told[connection] = (*told, kind)
             self.seldom(connection.client, level, kind, what, now)
 
     def seldom(self, client: str, level: int, kind: str, what: str, now: float) -> None:

@@ -28,10 +28,12 @@ class BlockDelivery:
     that is sent later. So a request that crossed a block on its way needs no second answer.
     """
 
+    __slots__ = ("_random", "_sent", "_streams")
+
     def __init__(self, streams: Streams, random: Random) -> None:
         self._streams = streams
         self._random = random
-        self._sent = {Side.CLIENT: -1, Side.HUB: -1}  # the last sequence number sent here
+        self._sent = [-1, -1]  # the last sequence number sent here, by the owner's number
 
     def answer(self, request: PsrdRequest) -> PsrdBlock | None:
         """The block asked for; None where it is on its way. Raises PeerError out of sequence."""
@@ -39,7 +41,7 @@ class BlockDelivery:
         pool = self._streams.by_owner(Side.HUB, owner)
         if request.stream != pool.stream_id:
             raise PeerError("a PSRD_REQUEST for another stream")
-        if request.sequence <= self._sent[owner]:
+        if request.sequence <= self._sent[request.owner]:
             return None
         store = in_memory(pool.store)
         if request.sequence < store.next_sequence:
@@ -78,7 +80,7 @@ class BlockDelivery:
         return self._deliver(owner, info, data)
 
     def _deliver(self, owner: Side, info: BlockInfo, data: bytes) -> PsrdBlock:
-        self._sent[owner] = info.sequence
+        self._sent[OWNER_NUMBER[owner]] = info.sequence
         local = self._streams.local
         if owner is Side.HUB:
             local.peer_holds(max(local.peer_end, info.end))

@@ -434,3 +434,15 @@ def test_an_exhausted_pool_keeps_the_message(media: Sessions) -> None:
     assert client.pads_wanted == MASK_BYTES
     with pytest.raises(PoolExhaustedError):
         client.streams.local.allocate(MASK_BYTES)
+
+
+def test_what_waits_in_one_session_waits_in_no_other() -> None:
+    """Sessions in which nothing waits share an empty outbox."""
+    (near, far), (elsewhere, _) = (Ends(simulated=True, seed=seed).sessions() for seed in (1, 2))
+    assert near._outbox is elsewhere._outbox
+    near.send(1, put())
+    assert list(elsewhere.seal_ready()) == [] and elsewhere.outbox_bytes == 0
+    assert [far.open(frame) for frame in near.seal_ready()] == [(1, put())]
+    assert near._outbox is elsewhere._outbox and not near._outbox
+    near.send(2, put())
+    assert [far.open(frame) for frame in near.seal_ready()] == [(2, put())]
