@@ -32,6 +32,12 @@ class DurableStream:
     Written by the loop's thread: `used`, `target`. By the committer's: `committed`, `wiped`, `erased`.
     """
 
+    __slots__ = (
+        "_blocks", "_chunk", "_chunk_start", "_chunks", "_clock", "_end", "_failure", "_lost", "_open_blocks",
+        "_reservation", "_rest", "_submit", "_waiting", "changed", "committed", "erased", "slot", "stream_id",
+        "target", "unwiped", "used", "wiped",
+    )  # fmt: skip
+
     def __init__(
         self,
         blocks: OpenBlocks,
@@ -59,7 +65,7 @@ class DurableStream:
         self._submit = submit
         self._clock = clock
         self._reservation = Reservation()
-        self._waiting: list[tuple[int, Callable[[int], None]]] = []
+        self._waiting: tuple[tuple[int, Callable[[int], None]], ...] = ()
         self._failure: StorageError | None = None
         self._lost = False
         self._chunk = _NO_CHUNK  # the one read last, verified
@@ -190,9 +196,10 @@ class DurableStream:
 
         The first may be on its way to the disk already; the round after it takes the highest at once.
         """
-        if len(self._waiting) > 1 and self._waiting[-1][1] == durable:
-            mark = max(mark, self._waiting.pop()[0])
-        self._waiting.append((mark, durable))
+        before = self._waiting
+        if len(before) > 1 and before[-1][1] == durable:
+            mark, before = max(mark, before[-1][0]), before[:-1]
+        self._waiting = (*before, (mark, durable))
 
     def check(self) -> None:
         """Raises StorageError after a write of this stream has failed."""
@@ -203,7 +210,7 @@ class DurableStream:
         """The committer has raised `committed`."""
         committed = self.committed
         done = [durable for mark, durable in self._waiting if mark <= committed]
-        self._waiting = [waiting for waiting in self._waiting if waiting[0] > committed]
+        self._waiting = tuple(waiting for waiting in self._waiting if waiting[0] > committed)
         self._answer(done)
 
     def _answer(self, waiting: list[Callable[[int], None]]) -> None:
@@ -216,7 +223,7 @@ class DurableStream:
         """The committer could not. `lost`: what is on the disk is not known: never again in this process."""
         self._lost |= lost
         self._fail(error)
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting = self._waiting, ()
         self._answer([durable for _, durable in waiting])
 
     def _fail(self, error: StorageError) -> None:
