@@ -9,7 +9,9 @@ hubs counted), never fewer than k; once k are in, 50 ms more at most; 0.8 s in a
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import Counter
+from operator import attrgetter
 
 from dsked.errors import (
     ConflictError,
@@ -69,17 +71,21 @@ class KeyRequest:
         return sum(hub in hubs for hub in self.refusals) if self.refusals is not None else 0
 
 
+_start = attrgetter("start")
+
+
 class Deal:
     """A dealing: the keys of all `requests`, one behind the other, in the order of the requests."""
 
     __slots__ = (
-        "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at", "key_ids", "keys",
-        "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
+        "_in_order", "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at",
+        "key_ids", "keys", "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
         self.terms = terms
         self.requests = dict.fromkeys(requests)  # those that are not answered yet, in order
+        self._in_order = requests  # all of them
         self.key_ids = key_ids
         self.keys = keys
         self.expires_at = 0.0
@@ -122,10 +128,11 @@ class Deal:
     def refuse(self, hub: int, code: int, first: int, number: int) -> None:
         """`hub` refused, or cannot take, `number` keys from the one at `first` on."""
         self.has_refusals = True
-        for request in self.requests:
-            if request.start < first + number and first < request.start + request.number:
-                request.refusals = request.refusals or {}
-                request.refusals.setdefault(hub, code)
+        begin = bisect_right(self._in_order, first, key=_start) - 1
+        end = bisect_left(self._in_order, first + number, key=_start)
+        for request in self._in_order[begin:end]:
+            request.refusals = request.refusals or {}
+            request.refusals.setdefault(hub, code)
 
     def answered_by(self, hub: int, number: int, taken: int, now: float) -> bool:
         """`hub` has taken so many of `number` further keys. True once it has answered for all."""
