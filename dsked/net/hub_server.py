@@ -29,6 +29,7 @@ class HubServer:
         self._turns = Turns(engine, self._end_turn)
         engine.wake = self.touch
         self._outsiders = OutsiderLog(_log, self._turns.now)
+        self._clients = OutsiderLog(_log, self._turns.now)  # kinds are the clients' names
         self._protocols: OpenProtocols[HubConnection] = OpenProtocols()
         self._strangers = Strangers()
         self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}  # of those without a session
@@ -168,7 +169,7 @@ class HubServer:
         if connection.stage is Stage.OPEN:
             self._in_time(connection)
             client = connection.client
-            self._outsiders.info(f"connected {client}", f"client {client} connected from {peer}")
+            self._clients.info(client, f"client {client} connected from {peer}")
         elif connection.handshake.refusal is not None and connection.handshake.pair is not None:
             client, reason = connection.handshake.pair.client, connection.handshake.reason
             self._outsiders.warning("refused", f"refused client {client} at {peer}: {reason}")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import Protocol
 
 from dsked.errors import PoolExhaustedError
@@ -83,12 +84,17 @@ _LARGE_BYTES = 8192
 class _MemoryBlock:
     """A block's bytes, in memory of their own that never moves: what is wiped leaves no copy behind."""
 
-    __slots__ = ("data", "info")
+    __slots__ = ("data", "start", "uuid")
     __reduce__ = no_pickle
 
-    def __init__(self, info: BlockInfo, data: bytes) -> None:
-        self.info = info
+    def __init__(self, uuid: bytes, start: int, data: bytes) -> None:
+        self.uuid = uuid
+        self.start = start
         self.data = bytearray(data)
+
+
+def _info(sequence: int, block: _MemoryBlock) -> BlockInfo:
+    return BlockInfo(sequence, block.uuid, block.start, len(block.data))
 
 
 def _nobody_waits() -> None:
@@ -126,7 +132,7 @@ class MemoryStream:
     def append(self, uuid: bytes, data: bytes) -> BlockInfo:
         """Put a block's bytes at the end of the stream."""
         info = BlockInfo(self._next_sequence, uuid, self._end, len(data))
-        self._blocks.append(_MemoryBlock(info, data))
+        self._blocks.append(_MemoryBlock(uuid, self._end, data))
         self._next_sequence += 1
         self._end += len(data)
         return info
@@ -135,29 +141,28 @@ class MemoryStream:
         if position < self._wiped or position + length > self._end:
             raise PoolExhaustedError(f"bytes {position} to {position + length} are not in the pool")
         first = self._blocks[0]
-        offset = position - first.info.start
-        if length < _LARGE_BYTES and offset + length <= first.info.size:  # nearly always
+        offset = position - first.start
+        if length < _LARGE_BYTES and offset + length <= len(first.data):  # nearly always
             return bytes(first.data[offset : offset + length])
         return b"".join(self._pieces(position, position + length))
 
     def _pieces(self, start: int, end: int) -> Iterator[memoryview]:
         for block in self._blocks:
-            if block.info.start >= end:
+            if block.start >= end:
                 break
-            low = max(start - block.info.start, 0)
-            high = min(end - block.info.start, block.info.size)
+            low = max(start - block.start, 0)
+            high = min(end - block.start, len(block.data))
             if low < high:
                 yield memoryview(block.data)[low:high]
 
     def wipe(self, up_to: int) -> None:
         nr_used = 0
         for block in self._blocks:
-            info = block.info
-            low = max(self._wiped - info.start, 0)
-            high = min(up_to - info.start, info.size)
+            low = max(self._wiped - block.start, 0)
+            high = min(up_to - block.start, len(block.data))
             if low < high:
                 block.data[low:high] = bytearray(high - low)  # bytes would be copied once more
-            if high < info.size:
+            if high < len(block.data):
                 break
             nr_used += 1
         if nr_used:
@@ -166,15 +171,19 @@ class MemoryStream:
 
     def block(self, sequence: int) -> tuple[BlockInfo, bytes] | None:
         """A block of which nothing has been wiped, with its bytes; else None."""
-        index = sequence - (self._next_sequence - len(self._blocks))
+        index = sequence - self._first_sequence
         if not 0 <= index < len(self._blocks):
             return None
         block = self._blocks[index]
-        untouched = block.info.start >= self._wiped
-        return (block.info, bytes(block.data)) if untouched else None
+        untouched = block.start >= self._wiped
+        return (_info(sequence, block), bytes(block.data)) if untouched else None
+
+    @property
+    def _first_sequence(self) -> int:
+        return self._next_sequence - len(self._blocks)
 
     def blocks(self) -> Iterator[BlockInfo]:
-        return (block.info for block in self._blocks)
+        return map(_info, count(self._first_sequence), self._blocks)
 
     def reserve(self, mark: int, at_most: int, durable: Callable[[int], None]) -> None:
         durable(at_most)

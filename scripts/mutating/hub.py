@@ -312,7 +312,7 @@ MUTANTS = (
     Mutant(
         "a block of which bytes are used is given again",
         "dsked/psrd/store.py",
-        "        untouched = block.info.start >= self._wiped\n",
+        "        untouched = block.start >= self._wiped\n",
         "        untouched = True\n",
         ("tests/hub/test_simulated.py", "tests/psrd/test_store.py"),
     ),
