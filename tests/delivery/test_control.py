@@ -69,6 +69,18 @@ async def raw(connect):
     return await connect()
 
 
+@contextlib.asynccontextmanager
+async def serving(server, path):
+    """A connection to a server of its own; all is closed in the end, or a failing test would hang."""
+    await server.start(path)
+    reader, writer = await asyncio.open_unix_connection(path)
+    try:
+        yield Raw(reader, writer)
+    finally:
+        writer.close()
+        await server.close()
+
+
 @pytest.fixture
 def as_stranger(monkeypatch):
     """Connections made from here on come from a user whom no rule names."""
@@ -190,20 +202,16 @@ async def test_without_a_name_where_that_is_not_clear(raw, keys, encryptors, say
     assert says in message
 
 
-async def test_a_hub_has_no_keys_but_a_status(path, rules, tmp_path):
-    server = ControlServer(FakeNode("hub", "hank"), None, rules)
-    await server.start(tmp_path / "hub.sock")
-    raw = Raw(*await asyncio.open_unix_connection(tmp_path / "hub.sock"))
-    for op, args in [
-        (Op.GET_KEYS, [["sunny"], 1, None, None]),
-        (Op.GET_KEYS, [["sunny"], 1, None, "sam"]),
-        (Op.GET_KEYS_BY_ID, ["sam", [bytes(16)], None]),
-        (Op.LOCATE, ["sam"]),
-    ]:
-        assert await raw.ask(op, *args) == (ErrorCode.BAD_REQUEST, "hub hank gives no keys: ask a client")
-    assert json.loads((await raw.ask(Op.STATUS))[1])["role"] == "hub"
-    raw.writer.close()
-    await server.close()
+async def test_a_hub_has_no_keys_but_a_status(rules, tmp_path):
+    async with serving(ControlServer(FakeNode("hub", "hank"), None, rules), tmp_path / "hub.sock") as raw:
+        for op, args in [
+            (Op.GET_KEYS, [["sunny"], 1, None, None]),
+            (Op.GET_KEYS, [["sunny"], 1, None, "sam"]),
+            (Op.GET_KEYS_BY_ID, ["sam", [bytes(16)], None]),
+            (Op.LOCATE, ["sam"]),
+        ]:
+            assert await raw.ask(op, *args) == (ErrorCode.BAD_REQUEST, "hub hank gives no keys: ask a client")
+        assert json.loads((await raw.ask(Op.STATUS))[1])["role"] == "hub"
 
 
 # --- who may ---
@@ -223,13 +231,10 @@ async def test_a_user_whom_no_rule_names_sees_the_status_and_no_more(as_stranger
 async def test_a_named_user_acts_for_that_encryptor_only(as_stranger, tmp_path, node):
     rules = AccessRules(owner_uid=1, users={"sam": frozenset([STRANGER.uid])}, groups={})
     server = ControlServer(node, FakeKeys(encryptors=("sam", "sue")), rules)
-    await server.start(tmp_path / "other.sock")
-    raw = Raw(*await asyncio.open_unix_connection(tmp_path / "other.sock"))
-    assert (await raw.ask(Op.GET_KEYS, ["sunny"], 1, None, "sam"))[0] == ErrorCode.OK
-    assert (await raw.ask(Op.GET_KEYS, ["sunny"], 1, None, "sue"))[0] == ErrorCode.NOT_ALLOWED
-    assert (await raw.ask(Op.STOP))[0] == ErrorCode.NOT_ALLOWED
-    raw.writer.close()
-    await server.close()
+    async with serving(server, tmp_path / "other.sock") as raw:
+        assert (await raw.ask(Op.GET_KEYS, ["sunny"], 1, None, "sam"))[0] == ErrorCode.OK
+        assert (await raw.ask(Op.GET_KEYS, ["sunny"], 1, None, "sue"))[0] == ErrorCode.NOT_ALLOWED
+        assert (await raw.ask(Op.STOP))[0] == ErrorCode.NOT_ALLOWED
 
 
 async def test_the_peer_is_who_the_kernel_says(monkeypatch, connect):
