@@ -163,7 +163,7 @@ DESCRIPTORS_FRACTION = 4
 MIN_DESCRIPTORS = 16  # beside SPARE_DESCRIPTORS: with fewer a node does not start
 
 # Hub.
-MAX_CONNECTIONS = 10_000  # one per client, and strangers; 15 KiB each with a session
+MAX_CONNECTIONS = 10_000  # one per client, and strangers; 5 KiB each with a session, beside pads in memory
 MAX_UNAUTHENTICATED_CONNECTIONS = 1024  # 4 KiB each: 4 MiB; at 5 s each 204 strangers a second hold on
 MAX_UNAUTHENTICATED_PER_ADDRESS = 256  # a quarter of them: many clients behind one address may start at once
 #: So long a stranger makes room for none: a round trip over a long distance, or its M1 would come too late
