@@ -321,8 +321,8 @@ MUTANTS = (
     Mutant(
         "a refusal of a key concerns all requests of its turn",
         "dsked/client/deal.py",
-        "            if request.start < first + number and first < request.start + request.number:\n",
-        "            if number:\n",
+        "in self._in_order[begin:end]:",
+        "in self._in_order:",
         (*OF_INITIATOR, *OF_COLUMNS),
     ),
     Mutant(

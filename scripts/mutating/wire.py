@@ -31,7 +31,21 @@ MUTANTS = (
     Mutant(
         "a tag that does not verify is let pass",
         "dsked/auth/tags.py",
-        '        raise TagError("the tag does not verify") from None\n',
+        '        raise TagError("the tag does not verify")\n',
+        "        pass\n",
+        ("tests/auth/test_tags.py",),
+    ),
+    Mutant(
+        "libsodium says yes to every tag",
+        "dsked/auth/poly1305.py",
+        "verify(tag, data, len(data), key) == 0",
+        "verify(tag, data, len(data), key) <= 0",
+        ("tests/auth/test_tags.py",),
+    ),
+    Mutant(
+        "OpenSSL says yes to every tag",
+        "dsked/auth/poly1305.py",
+        "        return False\n",
         "        pass\n",
         ("tests/auth/test_tags.py",),
     ),
