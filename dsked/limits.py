@@ -176,8 +176,11 @@ MAX_PENDING_SHARE_BYTES_PER_CLIENT = 64 * 1024 * 1024  # 1 KiB for each of them,
 MAX_PENDING_RESPONDER_BYTES_PER_CLIENT = 64 * 1024 * 1024
 #: Two names and a code as Python's objects, and their places in a tuple and in a dictionary; 480 measured.
 RESPONDER_OVERHEAD_BYTES = 512
-#: For confirmations of a responder, and apart from them for shares of an initiator that timed out.
+#: For shares of an initiator that timed out.
 MAX_TOMBSTONES_PER_CLIENT = 262_144
+#: For confirmations of a responder: 17,000 keys a second at a share time-out of 60 s. Of more the shares stay
+#: until they time out, so that their initiator reaches its limit. As many as a client remembers deliveries.
+MAX_CONFIRMED_PER_CLIENT = 1_048_576
 #: Shares that are removed in one turn because their time is out, at 7 us each; and tombstones, at 0.15 us.
 MAX_EXPIRED_PER_TURN = 512
 MAX_FORGOTTEN_PER_TURN = 32_768

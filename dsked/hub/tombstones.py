@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from dsked.expiring import ExpiringKeyIds
-from dsked.limits import MAX_FORGOTTEN_PER_TURN, MAX_TOMBSTONES_PER_CLIENT
+from dsked.limits import MAX_CONFIRMED_PER_CLIENT, MAX_FORGOTTEN_PER_TURN, MAX_TOMBSTONES_PER_CLIENT
 
 _EVERYONE = ""  # in place of a responder client; no client's name
 
@@ -42,7 +42,7 @@ class Tombstones:
         whose = (initiator, responder)
         known = self._key_ids.among(whose, ids)
         new = [key_id for key_id in ids if key_id not in known]
-        del new[max(0, MAX_TOMBSTONES_PER_CLIENT - self._nr_confirmed[responder]) :]
+        del new[max(0, MAX_CONFIRMED_PER_CLIENT - self._nr_confirmed[responder]) :]
         if new:
             self._nr_confirmed[responder] += len(new)
             self._key_ids.add(whose, new, now, self._timeout_s)

@@ -20,11 +20,14 @@ BITS = (128, 256)
 #: Sizes of one key, eight at once; one of more than 1024 bytes is hashed under its secret tag.
 SIZES = (128, 1024, 8 * 1024, 64 * 1024, 256 * 1024, 1024 * 1024)
 SIZES_CONCURRENCY = 8
+#: Hubs remember what was confirmed for so long, a million keys of a client at most: 17,000 a second for 60 s.
+SHARE_TIMEOUT_S = 15
 #: Pools so large that a turn of 2,048 keys finds its pads, 128 KiB, also when they have not learnt the rate.
 _POOLS = {
     "start_request_psrd_threshold": 256 * 1024,
     "stop_request_psrd_threshold": 512 * 1024,
     "get_psrd_block_size": 64 * 1024,
+    "share_timeout_secs": SHARE_TIMEOUT_S,
 }
 
 

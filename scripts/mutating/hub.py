@@ -200,7 +200,7 @@ MUTANTS = (
     Mutant(
         "a responder's tombstones have no limit",
         "dsked/hub/tombstones.py",
-        "        del new[max(0, MAX_TOMBSTONES_PER_CLIENT - self._nr_confirmed[responder]) :]\n",
+        "        del new[max(0, MAX_CONFIRMED_PER_CLIENT - self._nr_confirmed[responder]) :]\n",
         "",
         (*OF_STORE, "tests/attacks/test_clients_against_a_hub.py"),
     ),

@@ -66,6 +66,7 @@ def _terms(responder: str = "curtis", initiator: str = "carol", key_bytes: int =
 def test_an_initiator_cannot_use_up_its_responders_tombstones(monkeypatch: pytest.MonkeyPatch) -> None:
     """Expired shares count against who dealt them; the responder's confirmations still keep copies away."""
     monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", 8)
+    monkeypatch.setattr("dsked.hub.tombstones.MAX_CONFIRMED_PER_CLIENT", 8)
     store = ShareStore(60.0)
     for number, key_id in enumerate(ids(100)):
         store.put(float(number), _terms(initiator="mallory"), key_id, 0, b"s", bytes(32), 0.5)
@@ -84,6 +85,7 @@ def test_a_confirmed_share_is_never_given_again_where_tombstones_are_used_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", 2)
+    monkeypatch.setattr("dsked.hub.tombstones.MAX_CONFIRMED_PER_CLIENT", 2)
     store = ShareStore(60.0)
     for key_id in ids(10):
         _put(store, 0.0, _terms(), key_id)

@@ -188,6 +188,7 @@ def test_what_stays_for_want_of_a_tombstone_is_done_with_all_the_same(
     ids = numbered(3)
     put_many(store, ids)
     monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 1)
+    monkeypatch.setattr(tombstones, "MAX_CONFIRMED_PER_CLIENT", 1)
     store.confirm(NOW, "curtis", "carol", b"".join(ids))
     assert store.counts("carol") == (2, 2 * 64) and store.nr_tombstones == 1
     assert put_many(store, ids) == [ErrorCode.DONE] * 3
@@ -532,6 +533,7 @@ def test_the_limit_of_bytes_counts_codes_and_what_is_still_to_come() -> None:
 
 def test_the_limit_of_tombstones_is_per_responder_client(store: ShareStore, monkeypatch) -> None:
     monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 2)
+    monkeypatch.setattr(tombstones, "MAX_CONFIRMED_PER_CLIENT", 2)
     ids = [bytes([number]) * 16 for number in range(3)]
     for key_id in ids:
         store.confirm(NOW, "curtis", "carol", key_id)
@@ -628,6 +630,7 @@ def test_every_pending_share_has_a_tombstone_in_reserve(
     store: ShareStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 4)
+    monkeypatch.setattr(tombstones, "MAX_CONFIRMED_PER_CLIENT", 4)
     first, *ids = numbered(5)
     put(store, key_id=first, ttl_s=1.0)
     store.expire(NOW + 1)
@@ -640,6 +643,7 @@ def test_shares_that_nobody_fetches_end_at_the_limit_of_their_initiators_tombsto
     store: ShareStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tombstones, "MAX_TOMBSTONES_PER_CLIENT", 3)
+    monkeypatch.setattr(tombstones, "MAX_CONFIRMED_PER_CLIENT", 3)
     for number in range(3):
         assert put(store, key_id=bytes([number]) * 16, ttl_s=1.0) is ErrorCode.OK
     store.expire(NOW + 2)

@@ -150,6 +150,7 @@ def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
         "dsked.hub.share_store.MAX_PENDING_RESPONDER_BYTES_PER_CLIENT", BOUNDS.responder_bytes
     )
     monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", BOUNDS.tombstones)
+    monkeypatch.setattr("dsked.hub.tombstones.MAX_CONFIRMED_PER_CLIENT", BOUNDS.tombstones)
 
 
 @settings(max_examples=300)
