@@ -58,7 +58,7 @@ lint: setup ## ruff and mypy
 format: setup ## let ruff format the code
 	@$(BIN)/ruff format .
 
-bench: setup ## measure every load beside the floor of the same run: twelve minutes
+bench: setup ## measure every load beside the floor of the same run: ten minutes
 	@$(BIN)/python scripts/bench.py $(if $(JSON),--json $(JSON))
 
 bench-quick: setup ## the same in less than a minute

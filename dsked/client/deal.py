@@ -78,14 +78,15 @@ class Deal:
     """A dealing: the keys of all `requests`, one behind the other, in the order of the requests."""
 
     __slots__ = (
-        "_in_order", "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals", "k_at",
-        "key_ids", "keys", "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
+        "_in_order", "_succeeded", "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals",
+        "k_at", "key_ids", "keys", "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
     )  # fmt: skip
 
     def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
         self.terms = terms
         self.requests = dict.fromkeys(requests)  # those that are not answered yet, in order
         self._in_order = requests  # all of them
+        self._succeeded = False  # one of them at least
         self.key_ids = key_ids
         self.keys = keys
         self.expires_at = 0.0
@@ -121,7 +122,7 @@ class Deal:
     @property
     def abandoned(self) -> bool:
         """True when all requests have failed: shares that have not left are not worth sending."""
-        return not self.requests and len(self.acked) < self.terms.k
+        return not self.requests and not self._succeeded
 
     # --- what hubs say ---
 
@@ -162,6 +163,7 @@ class Deal:
 
     def succeed(self, request: KeyRequest) -> None:
         """Hand the keys to the caller; the shares of hubs that are not in yet stay."""
+        self._succeeded = True
         ids = request.start * KEY_ID_BYTES
         size = self.terms.key_bytes
         keys = [

@@ -126,6 +126,18 @@ def test_a_failed_request_keeps_no_key() -> None:
     assert deal.keys == b""
 
 
+def test_a_dealing_whose_every_request_was_refused_is_abandoned_whatever_else_hubs_took() -> None:
+    deal, _ = new_deal(numbers=(1, 1))
+    first, second = deal.requests
+    for hub in range(5):  # two or three refuse each of the requests, and take the other
+        deal.refuse(hub, ErrorCode.CONFLICT, hub % 2, 1)
+        deal.answered_by(hub, 2, 1, NOW)
+    assert len(deal.acked) == 5
+    deal.give_up(first, TooFewHubsError("no"))
+    deal.give_up(second, TooFewHubsError("no"))
+    assert deal.abandoned
+
+
 def test_a_dealing_is_not_abandoned_while_one_of_its_requests_waits() -> None:
     deal, _ = new_deal(numbers=(1, 1))
     deal.give_up(next(iter(deal.requests)), TooFewHubsError("no"))
