@@ -14,6 +14,7 @@ from dsked.errors import (
     DskedError,
     NotNamedError,
     NotOwnerError,
+    RequestError,
     UnknownEncryptorError,
     UnknownKeyError,
 )
@@ -26,6 +27,7 @@ LIMITS = KeyLimits(
     max_keys_per_request=128,
     max_key_count=1000,
     stored_key_count=0,
+    max_additional_responders=31,
 )
 
 
@@ -40,6 +42,7 @@ class FakeKeys:
         self.encryptors = encryptors
         self.directory = {"sunny": "curtis", "a/b": "curtis", "sömmer": "curtis"}
         self.directory |= dict.fromkeys(encryptors, name)
+        self.stored: dict[tuple[str, str], int] = {}
         self.failure: DskedError | None = None
         self.crash: Exception | None = None
         self.hold = False
@@ -49,8 +52,8 @@ class FakeKeys:
         self._delivered: set[tuple[bytes, str]] = set()
         self._made = 0
 
-    def limits(self) -> KeyLimits:
-        return LIMITS
+    def limits(self, initiator: str = "", responder: str = "") -> KeyLimits:
+        return LIMITS._replace(stored_key_count=self.stored.get((initiator, responder), 0))
 
     def deal(self, initiator: str, *responders: str, size_bytes: int = 16) -> Key:
         """A key that some other client's encryptor established."""
@@ -99,8 +102,9 @@ class FakeKeys:
     def _new_keys(
         self, caller: str, responders: Sequence[str], number: int, size_bits: int | None
     ) -> list[Key]:
-        if caller not in self.encryptors:
-            raise NotOwnerError(f"encryptor {caller} is not served by client {self.name}")
+        self._check_caller(caller)
+        if caller in responders:
+            raise RequestError(f"{caller} cannot be the responder of its own key")
         if not 1 <= number <= LIMITS.max_keys_per_request:
             raise BadNumberError(f"number: expected 1 to {LIMITS.max_keys_per_request}")
         size = LIMITS.key_size_bits if size_bits is None else size_bits
@@ -108,11 +112,18 @@ class FakeKeys:
             raise BadKeySizeError("size: expected a multiple of 8 within 32 and 16777216")
         for responder in responders:
             self._client_of(responder)
-        return [self.deal(caller, *responders, size_bytes=size // 8) for _ in range(number)]
+        return [self.deal(caller, *dict.fromkeys(responders), size_bytes=size // 8) for _ in range(number)]
+
+    def _check_caller(self, caller: str) -> None:
+        if caller not in self.encryptors:
+            raise NotOwnerError(f"encryptor {caller} is not served by client {self.name}")
 
     def _known_keys(self, caller: str, initiator: str, key_ids: Sequence[bytes]) -> list[Key]:
+        self._check_caller(caller)
         if not key_ids or len(set(key_ids)) != len(key_ids) or any(len(one) != 16 for one in key_ids):
             raise BadKeyIdError("key IDs: expected one or more, of 16 bytes, none twice")
+        if caller == initiator:
+            raise NotNamedError(f"{caller} has its own keys already")
         keys = []
         for key_id in key_ids:
             dealt_by, responders, key = self._keys.get(key_id, (None, (), b""))
@@ -141,12 +152,16 @@ class FakeNode:
         self.reason: str | None = None
         self.state: dict[str, Any] = {"name": name, "peer_hubs": []}
         self.stopped = False
+        self.left = 3, 59.5  # what draining tells
 
-    def status(self) -> dict[str, Any]:
-        return self.state
+    def status(self, first: int = 0) -> dict[str, Any]:
+        return {**self.state, "first": first} if first else self.state
 
     def readiness(self) -> str | None:
         return self.reason
+
+    def drain(self) -> tuple[int, float]:
+        return self.left
 
     def stop(self) -> None:
         self.stopped = True

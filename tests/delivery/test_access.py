@@ -69,3 +69,7 @@ def test_rules_from_names_and_numbers():
 def test_a_name_that_this_system_does_not_have(number_of):
     with pytest.raises(ConfigurationError, match=r"no local .* 'nobody-of-this-name'"):
         number_of("nobody-of-this-name")
+    assert number_of("4294967294") == 4294967294
+    for number in ("4294967295", "99999999999999", "-1", ""):
+        with pytest.raises(ConfigurationError, match=f"no local .* '{number}'"):
+            number_of(number)

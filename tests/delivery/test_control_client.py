@@ -62,6 +62,7 @@ async def test_every_request(use, keys, node):
     status = await use(ControlClient.status)
     assert (status["name"], status["status"]) == ("carol", node.state)
     assert await use(lambda client: client.peer_pid) == os.getpid()
+    assert await use(ControlClient.drain) == (3, 59.5)
     await use(ControlClient.stop)
     assert node.stopped
 

@@ -2,67 +2,14 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import json
-import logging
-import subprocess
-import sys
 import uuid
-import zlib
 
-import aiohttp
 import pytest
-from yarl import URL
 
-from dsked import errors, limits
-from dsked.delivery import etsi, http_server
+from dsked import errors
 from dsked.delivery import etsi_messages as messages
-from dsked.delivery.etsi import caller_of_authorization, create_app
-from dsked.delivery.http_server import HttpServer
-from dsked.errors import ConfigurationError
 
-KEYS = "/api/v1/keys"
-
-
-@pytest.fixture
-async def http(keys):
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await server.start("127.0.0.1", 0)
-    yield server
-    await server.close()
-
-
-@pytest.fixture
-async def call(http):
-    """Send a request; returns the reply's status, its JSON and its headers."""
-    async with aiohttp.ClientSession() as session:
-
-        async def call(method, path, **options):
-            url = URL(f"http://127.0.0.1:{http.port}{path}", encoded=True)
-            async with session.request(method, url, **options) as reply:
-                return reply.status, json.loads(await reply.read() or b"null"), reply.headers
-
-        yield call
-
-
-@pytest.fixture
-def quiet(caplog):
-    """Fails the test where anything at all was logged from INFO up."""
-    caplog.set_level(logging.INFO)
-    yield
-    assert [
-        record.getMessage() for record in caplog.get_records("call") if record.levelno >= logging.INFO
-    ] == []
-
-
-async def raw_reply(http, sent):
-    """Everything that the server answers to these bytes, until it closes the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-    writer.write(sent)
-    reply = await reader.read()
-    writer.close()
-    return reply
-
+from .raw_http import KEYS, raw_reply
 
 # --- what it is for ---
 
@@ -175,6 +122,26 @@ async def test_a_caller_whose_name_is_no_utf_8(http, quiet):
     assert (await raw_reply(http, request)).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_a_master_that_asks_for_its_own_key_is_not_told_whether_it_exists(call, keys, known, method):
+    made = keys.deal("sam", "sunny")
+    key_id = str(uuid.UUID(bytes=made.key_id)) if known else str(uuid.UUID(int=7))
+    query, body = ("", {"key_IDs": [{"key_ID": key_id}]}) if method == "POST" else (f"?key_ID={key_id}", None)
+    status, document, headers = await call(method, f"{KEYS}/sam/dec_keys{query}", json=body)
+    assert (status, document) == (401, {"message": messages.NOT_AUTHORISED})
+    assert "WWW-Authenticate" in headers
+
+
+async def test_of_several_keys_one_of_another_slave_is_enough_for_a_401(call, keys):
+    mine, other = keys.deal("sunny", "sam"), keys.deal("sunny", "sue")
+    ids = [{"key_ID": str(uuid.UUID(bytes=key.key_id))} for key in (mine, other)]
+    status, document, _headers = await call("POST", f"{KEYS}/sunny/dec_keys", json={"key_IDs": ids})
+    assert (status, document) == (401, {"message": messages.NOT_AUTHORISED})
+    status, document, _headers = await call("POST", f"{KEYS}/sunny/dec_keys", json={"key_IDs": ids[:1]})
+    assert (status, base64.b64decode(document["keys"][0]["key"])) == (200, mine.key)
+
+
 async def test_a_key_goes_to_the_named_sae_once(call, keys):
     keys.encryptors = ("sam", "sue")
     key_id = uuid.UUID(bytes=keys.deal("sunny", "sam").key_id)
@@ -186,6 +153,98 @@ async def test_a_key_goes_to_the_named_sae_once(call, keys):
     status, document, _headers = await call("GET", path, headers={"Authorization": "sam"})
     assert (status, document["message"]) == (400, messages.KEYS_NOT_FOUND)
     assert "delivered before" in document["details"][0]["reason"]
+
+
+# --- multicast ---
+
+
+@pytest.mark.parametrize("additional", [["sue"], ["sue", "sunny", "sue"]])
+async def test_one_key_for_several_slaves_each_of_which_gets_it_once(call, keys, additional):
+    keys.encryptors = ("sam", "sunny", "sue", "serena")
+    keys.directory["sue"] = "carol"
+    made = await call(
+        "POST",
+        f"{KEYS}/sunny/enc_keys",
+        json={"number": 2, "additional_slave_SAE_IDs": additional},
+        headers={"Authorization": "sam"},
+    )
+    assert made[0] == 200
+    wanted = {"key_IDs": [{"key_ID": key["key_ID"]} for key in made[1]["keys"]]}
+    for slave, status in (("sunny", 200), ("serena", 401), ("sue", 200), ("sunny", 400), ("sue", 400)):
+        got = await call("POST", f"{KEYS}/sam/dec_keys", json=wanted, headers={"Authorization": slave})
+        assert got[0] == status
+        assert (got[1] == made[1]) == (status == 200)
+
+
+# --- what status tells is what is enforced ---
+
+
+def _enc_keys(**fields):
+    return ("POST", f"{KEYS}/sunny/enc_keys"), {"json": fields}
+
+
+async def test_status_tells_the_stored_keys_of_the_pair(call, keys):
+    keys.stored = {("sam", "sunny"): 3, ("sunny", "sam"): 5}
+    status, document, _ = await call("GET", f"{KEYS}/sunny/status")
+    assert (status, document["stored_key_count"]) == (200, 3)
+
+
+async def test_what_status_tells_is_enforced_exactly(call, keys):
+    _status, told, _headers = await call("GET", f"{KEYS}/sunny/status")
+    names = [f"sae{i}" for i in range(told["max_SAE_ID_count"] + 1)]
+    keys.directory |= dict.fromkeys(names, "curtis")
+    largest, smallest, most = told["max_key_size"], told["min_key_size"], told["max_key_per_request"]
+    allowed = (
+        {"number": most}, {"number": 1}, {"size": largest}, {"size": smallest},
+        {"additional_slave_SAE_IDs": names[:-1]},
+    )  # fmt: skip
+    refused = (
+        {"number": most + 1}, {"number": 0}, {"size": largest + 8}, {"size": smallest - 8},
+        {"additional_slave_SAE_IDs": names},
+    )  # fmt: skip
+    for fields in allowed:
+        address, options = _enc_keys(**fields)
+        assert (await call(*address, **options))[0] == 200, fields
+    for fields in refused:
+        address, options = _enc_keys(**fields)
+        status, document, _headers = await call(*address, **options)
+        assert status == 400
+        assert next(iter(fields)) in document["message"]
+    address, options = _enc_keys()
+    _status, document, _headers = await call(*address, **options)
+    assert len(base64.b64decode(document["keys"][0]["key"])) * 8 == told["key_size"]
+
+
+# --- HTTP as clients speak it ---
+
+
+@pytest.mark.parametrize(
+    ("line", "slave"),
+    [
+        (b"GET http://kme-1:1/api/v1/keys/sunny/status HTTP/1.1", "sunny"),  # as to a proxy
+        (b"GET /api/v1/keys/sunny/status HTTP/1.0", "sunny"),
+        (b"GET /api/v1/keys/s%75nny/status?key_size=1&&=&x#y HTTP/1.1", "sunny"),
+        (b"GET /api/v1/keys/%2E%2E/status HTTP/1.1", ".."),
+        (b"GET /api/v1/keys/a+b/status HTTP/1.1", "a+b"),
+        (b"GET /api/v1/keys/a%252Fb/status HTTP/1.1", "a%2Fb"),
+        (b"GET /api/v1/keys/a%zz/status HTTP/1.1", "a%zz"),
+    ],
+)
+async def test_a_request_line(http, keys, quiet, line, slave):
+    keys.directory |= dict.fromkeys(["..", "a+b", "a%2Fb", "a%zz"], "curtis")
+    reply = await raw_reply(http, line + b"\r\nHost: 16-byte system\r\nConnection: close\r\n\r\n")
+    assert f'"slave_SAE_ID":"{slave}"'.encode() in reply
+
+
+async def test_one_connection_serves_keys_refusals_and_keys_again(http):
+    get = b"GET /api/v1/keys/%b HTTP/1.1\r\nHost: x\r\n%b\r\n"
+    wanted = (b"sunny/enc_keys", b"sunny/enc_keys?size=9", b"nobody/status", b"sam/dec_keys?key_ID=x")
+    sent = b"".join(get % (path, b"") for path in wanted) + get % (
+        b"sunny/enc_keys",
+        b"Connection: close\r\n",
+    )
+    reply = await raw_reply(http, sent)
+    assert [int(part[:3]) for part in reply.split(b"HTTP/1.1 ")[1:]] == [200, 400, 400, 400, 200]
 
 
 # --- bad requests ---
@@ -213,8 +272,14 @@ async def test_a_key_goes_to_the_named_sae_once(call, keys):
         ("POST", "sunny/enc_keys", b'{"number": true}', "number"),
         ("POST", "sunny/enc_keys", b'{"number": 99999999999999999999999}', "number"),
         ("POST", "sunny/enc_keys", b'{"extension_mandatory": [{"a": 1}]}', messages.MANDATORY_UNSUPPORTED),
-        ("POST", "sunny/enc_keys", b'{"additional_slave_SAE_IDs": ["sue"]}', "additional_slave_SAE_IDs"),
+        ("POST", "sunny/enc_keys", b'{"additional_slave_SAE_IDs": ["sue"]}', "encryptor sue"),
+        ("POST", "sunny/enc_keys", b'{"additional_slave_SAE_IDs": ["sam"]}', "its own key"),
+        ("POST", "sunny/enc_keys", b'{"additional_slave_SAE_IDs": 1}', "$.additional_slave_SAE_IDs"),
+        ("POST", "sunny/enc_keys", b'{"number": 1, "number": 2}', "'number' twice"),
         ("POST", "sunny/enc_keys", b"number=1", "JSON"),
+        ("GET", "sunny/enc_keys?additional_slave_SAE_IDs=sue", None, "additional_slave_SAE_IDs"),
+        ("GET", "sunny/enc_keys?extension_mandatory=x", None, "extension_mandatory"),
+        ("POST", "sam/enc_keys", b"{}", "its own key"),
         ("GET", "sunny/dec_keys", None, "key_ID"),
         ("GET", "sunny/dec_keys?key_ID=x", None, "key_ID"),
         ("POST", "sunny/dec_keys", b"", "JSON"),
@@ -264,68 +329,6 @@ async def test_no_such_method(call, keys, quiet, method, path):
     assert keys._made == 0
 
 
-async def test_a_body_over_the_limit(call, quiet):
-    body = b'{"more": "' + b"x" * limits.MAX_HTTP_BODY_BYTES + b'"}'
-    status, document, _headers = await call("POST", f"{KEYS}/sunny/enc_keys", data=body)
-    assert (status, "message" in document) == (413, True)
-
-
-async def test_a_body_that_unpacks_to_more_than_the_limit(call, quiet):
-    bomb = zlib.compress(b"[" + b" " * 5_000_000 + b"]")
-    status, _document, _headers = await call(
-        "POST", f"{KEYS}/sunny/enc_keys", data=bomb, headers={"Content-Encoding": "deflate"}
-    )
-    assert status in (400, 413)
-
-
-HEAD = b"POST /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHost: x\r\n"
-
-
-@pytest.mark.parametrize(
-    "sent",
-    [
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(64),  # a TLS client
-        b"nonsense\r\n\r\n",
-        b"GET / HTTP/9.9\r\n\r\n",
-        b"GET / HTTP/1.1\r\nno colon\r\n\r\n",
-        b"GET /" + b"x" * 20_000 + b" HTTP/1.1\r\n\r\n",
-        b"GET / HTTP/1.1\r\nx: " + b"y" * 20_000 + b"\r\n\r\n",
-        HEAD + b"Content-Length: -1\r\n\r\n",
-        HEAD + b"Content-Length: 2\r\n\r\n{}GARBAGE\r\n\r\n",
-        HEAD + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
-        HEAD + b"Transfer-Encoding: chunked\r\n\r\nnot hexadecimal\r\n",
-        HEAD + b"Content-Encoding: deflate\r\nContent-Length: 4\r\nConnection: close\r\n\r\nxxxx",
-        b"\xff" * 9000,
-    ],
-)
-async def test_what_is_no_http_gets_a_400_and_no_line_in_the_log(http, quiet, sent):
-    assert b" 400 " in (await raw_reply(http, sent)).split(b"\r\n")[0]
-
-
-@pytest.mark.parametrize("version", ["1.1", "1.0"])
-async def test_a_body_that_waits_to_be_asked_for(http, quiet, version):
-    """`Expect: 100-continue` (RFC 9110, 10.1.1), as curl sends it; HTTP/1.0 does not know it."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-    writer.write(
-        HEAD.replace(b"1.1", version.encode()) + b"Expect: 100-continue\r\nContent-Length: 12\r\n\r\n"
-    )
-    if version == "1.1":
-        assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
-    writer.write(b'{"number":2}')
-    reply = await reader.readuntil(b"]}")
-    assert reply.startswith(f"HTTP/{version} 200 ".encode())
-    assert len(json.loads(reply.split(b"\r\n\r\n")[1])["keys"]) == 2
-    writer.close()
-
-
-async def test_a_body_that_breaks_off(http, call, quiet):
-    _reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
-    writer.close()
-    await writer.wait_closed()
-    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
-
-
 # --- the service's errors ---
 
 
@@ -342,147 +345,3 @@ async def test_a_fault_of_ours_is_logged_and_its_text_does_not_go_out(call, keys
     status, document, _headers = await call("GET", f"{KEYS}/sunny/enc_keys")
     assert (status, document) == (500, {"message": "internal error: see the KME's log"})
     assert "inner detail" in caplog.text
-
-
-# --- limits of the server ---
-
-
-async def test_a_connection_too_many(http, call, keys, quiet):
-    """What has no request under way makes room; who is being served does not."""
-    http._max_connections = 1
-    idle_reader, idle = await asyncio.open_connection("127.0.0.1", http.port)
-    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
-    assert await idle_reader.read() == b""
-    idle.close()
-    keys.hold, held = True, asyncio.Event()
-    keys.on_held = held.set
-    asking = asyncio.create_task(call("GET", f"{KEYS}/sunny/status"))
-    await held.wait()
-    reply = await raw_reply(http, b"")
-    assert reply.startswith(b"HTTP/1.1 503 ")
-    assert json.loads(reply.split(b"\r\n\r\n")[1]) == {"message": "too many connections"}
-    keys.release()
-    assert (await asking)[0] == 200
-
-
-async def test_connections_that_are_gone_make_no_room(http, keys):
-    """Else whoever comes and goes a thousand times could hold a thousand connections after that."""
-    http._max_connections = 2
-    for _ in range(20):
-        _reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-        writer.close()
-        await writer.wait_closed()
-    held = [await asyncio.open_connection("127.0.0.1", http.port) for _ in range(6)]
-    ends = [asyncio.create_task(reader.read()) for reader, _writer in held]
-    done, open_ones = await asyncio.wait(ends[:4], timeout=5)
-    assert (len(done), len(open_ones)) == (4, 0), "the oldest made room"
-    assert not any(end.done() for end in ends[4:])
-    assert (len(http._waiting), len(http._silent), len(http._runner.server.connections)) == (2, 2, 2)
-    for _reader, writer in held:
-        writer.close()
-    await asyncio.wait(ends)
-
-
-async def _never(begun):
-    begun.set()
-    await asyncio.Event().wait()
-
-
-async def test_a_request_that_takes_too_long_makes_room(http, call, keys, monkeypatch, quiet):
-    """A body that comes slowly, say; no key request takes so long."""
-    http._max_connections = 1
-    monkeypatch.setattr(http_server, "HTTP_PATIENCE_S", 0.0)
-    begun = asyncio.Event()
-    monkeypatch.setattr(etsi, "_body", lambda request: _never(begun))
-    reader, writer = await asyncio.open_connection("127.0.0.1", http.port)
-    writer.write(HEAD + b"Content-Length: 100\r\n\r\n{")
-    await begun.wait()
-    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
-    with contextlib.suppress(ConnectionResetError):
-        assert await reader.read() == b""
-    writer.close()
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHos"])
-async def test_who_says_nothing_whole_is_cut_off(monkeypatch, keys, quiet, sent):
-    monkeypatch.setattr(http_server, "HTTP_REQUEST_TIMEOUT_S", 0.01)
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await server.start("127.0.0.1", 0)
-    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(sent)
-    with contextlib.suppress(ConnectionResetError):  # what was sent was never read
-        assert await reader.read() == b""
-    writer.close()
-    await server.close()
-
-
-async def test_a_body_that_does_not_come(monkeypatch, keys, quiet):
-    monkeypatch.setattr(etsi, "HTTP_REQUEST_TIMEOUT_S", 0.01)
-    monkeypatch.setattr(http_server, "HTTP_LINGER_S", 0.01)
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await server.start("127.0.0.1", 0)
-    reply = await raw_reply(server, HEAD + b"Content-Length: 100\r\nConnection: close\r\n\r\n{")
-    assert reply.startswith(b"HTTP/1.1 408 ")
-    await server.close()
-
-
-async def test_a_connection_that_spoke_is_not_cut_off(http, call):
-    assert (await call("GET", f"{KEYS}/sunny/status"))[0] == 200
-    assert http._silent == {}
-
-
-# --- start and close ---
-
-
-@pytest.mark.parametrize("host", ["0.0.0.0", "192.0.2.1", "::", "example.org", ""])
-async def test_plain_http_is_for_loopback_only(keys, host):
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    with pytest.raises(ConfigurationError, match="loopback only"):
-        await server.start(host, 0)
-    await server.close()
-
-
-async def test_a_port_that_is_taken(http, keys):
-    second = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    with pytest.raises(ConfigurationError, match=f"cannot listen on 127.0.0.1 port {http.port}: .*in use"):
-        await second.start("127.0.0.1", http.port)
-    await second.close()
-
-
-async def test_close_lets_the_port_go_at_once_with_connections_open(keys, quiet):
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await server.start("127.0.0.1", 0)
-    port = server.port
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    writer.write(b"GET /api/v1/keys/sunny/status HTTP/1.1\r\nHost: x\r\n\r\n")
-    await reader.readuntil(b"}")
-    await server.close()
-    await server.close()
-    again = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await again.start("127.0.0.1", port)
-    await again.close()
-    assert await reader.read() == b""
-    writer.close()
-
-
-async def test_close_does_not_wait_long_for_a_request(keys, monkeypatch, quiet):
-    monkeypatch.setattr(http_server, "SHUTDOWN_GRACE_S", 0.01)
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)))
-    await server.start("127.0.0.1", 0)
-    keys.hold = True
-    held = asyncio.Event()
-    keys.on_held = held.set
-    _reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-    writer.write(b"GET /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHost: x\r\n\r\n")
-    await held.wait()
-    await server.close()
-    keys.release()
-    writer.close()
-
-
-def test_only_etsi_loads_aiohttp():
-    program = (
-        "import sys, dsked.delivery.control, dsked.delivery.etsi_messages; print('aiohttp' in sys.modules)"
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"

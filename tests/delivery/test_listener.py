@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import socket
 import stat
+import tempfile
+from pathlib import Path
 
 import pytest
 
-from dsked.delivery.listener import Listener
+from dsked.delivery.listener import ControlGroupError, Listener
 from dsked.errors import ConfigurationError
 from dsked.limits import MAX_SOCKET_PATH_BYTES
 
@@ -55,6 +58,16 @@ def test_a_group_that_is_named_later_gets_the_directory_that_exists(path):
     Listener(path, group=str(os.getgid())).close()
     assert mode(path.parent) == 0o750
     assert path.parent.stat().st_gid == os.getgid()
+
+
+def test_what_has_its_group_already_is_given_to_nobody(path, monkeypatch):
+    """A service's filter of system calls forbids chown(2)."""
+
+    def forbidden(*_arguments):
+        raise PermissionError("chown")
+
+    monkeypatch.setattr(os, "chown", forbidden)
+    Listener(path, group=str(os.getgid())).close()
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a directory to any group")
@@ -133,6 +146,35 @@ def test_a_directory_that_cannot_be_made(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigurationError, match="cannot listen on"):
         Listener(tmp_path / "file" / "node.sock")
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who is in no group")
+def test_a_group_that_the_user_is_not_in():
+    with tempfile.TemporaryDirectory() as place, as_nobody():
+        path = Path(place, "run/node.sock")
+        with pytest.raises(ConfigurationError, match=r"cannot listen on .*Permission denied"):
+            Listener(path, "4711")
+    with tempfile.TemporaryDirectory() as place:
+        os.chown(place, 65534, 65534)
+        path = Path(place, "run/node.sock")
+        said = f"^{path.parent}: cannot be given to group 4711: Operation not permitted; expected a group "
+        with as_nobody(), pytest.raises(ControlGroupError, match=said):
+            Listener(path, "4711")
+        assert not path.exists()
+
+
+@contextlib.contextmanager
+def as_nobody():
+    groups = os.getgroups()
+    os.setgroups([])
+    os.setegid(65534)
+    os.seteuid(65534)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+        os.setegid(0)
+        os.setgroups(groups)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a socket of another user")
