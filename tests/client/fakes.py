@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dsked.client.hubs import Hubs
-from dsked.psrd.pair import Streams, simulated_streams
+from dsked.psrd.pair import NO_BOOT, Streams, simulated_streams
 from dsked.wire.messages import Confirmed, Message
 
 OnAnswer = Callable[[Message | None, float], bool]
@@ -16,6 +16,8 @@ OnAnswer = Callable[[Message | None, float], bool]
 class FakeSession:
     max_pads: int = 256 * 1024
     streams: Streams = field(default_factory=lambda: simulated_streams(b"c" * 16, b"h" * 16))
+
+    pads_wanted: int = 0
 
     @property
     def pads_left(self) -> int:
@@ -40,11 +42,16 @@ class FakeHub:
     registered: bool = True
     full: bool = False  # it does not read
     late: bool = False
+    drains: bool = False
     problem: str = "down"
     share_timeout_ms: int = 60_000
+    boot: bytes = b"one process".ljust(16)
+    supply: None = None
     pair: FakePair = field(default_factory=FakePair)
     connection: FakeConnection | None = field(default_factory=FakeConnection)
     asked: list[tuple[int, Message]] = field(default_factory=list)
+    waiting: set[int] = field(default_factory=set)  # requests that have not left
+    exchanged: list[tuple[int, Message | None]] = field(default_factory=list)
     confirmations: list[Confirmed] = field(default_factory=list)
     _calls: dict[int, OnAnswer] = field(default_factory=dict)
 
@@ -53,8 +60,16 @@ class FakeHub:
         return f"hub{self.x}"
 
     @property
+    def boot_id(self) -> bytes:
+        return self.boot if self.registered else NO_BOOT
+
+    @property
     def trouble(self) -> str:
         return "" if self.registered else self.problem
+
+    @property
+    def takes_shares(self) -> bool:
+        return not self.drains and not self.trouble
 
     @property
     def index(self) -> int:
@@ -73,6 +88,16 @@ class FakeHub:
         request_id = request_id or next(iter(self._calls))
         if self._calls[request_id](message, now) or message is None:
             self._calls.pop(request_id, None)
+
+    def exchange(self, request_id: int, message: Message | None) -> bool:
+        """Everything leaves at once here, but for the requests in `waiting`."""
+        if request_id not in self.waiting:
+            return False
+        if message is None:
+            del self._calls[request_id]
+            self.waiting.remove(request_id)
+        self.exchanged.append((request_id, message))
+        return True
 
     def forget(self, request_id: int, now: float) -> None:
         on_answer = self._calls.pop(request_id, None)

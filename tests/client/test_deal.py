@@ -29,7 +29,7 @@ def new_deal(
     requests = [KeyRequest(number, got.append) for number, got in zip(numbers, outcomes, strict=True)]
     total = sum(numbers)
     ids = b"".join(number.to_bytes(16, "big") for number in range(total))
-    deal = Deal(terms, requests, ids, b"".join(bytes([number]) * 32 for number in range(total)))
+    deal = Deal(terms, requests, ids, b"".join(bytes([number]) * 32 for number in range(total)), range(n))
     deal.scattered(NOW + 60, set(range(n)), frozenset(range(n if counted is None else counted)))
     return deal, outcomes
 
@@ -162,6 +162,6 @@ def test_the_commonest_refusal_is_told(codes: list[int], kind: type[DskedError],
     [request] = deal.requests
     for hub, code in enumerate(codes):
         deal.refuse(hub, code, 0, 1)
-    error = deal.refusal(request)
+    error = deal.refusal(request, "5 hubs")
     assert type(error) is kind
     assert text in str(error)

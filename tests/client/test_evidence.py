@@ -122,3 +122,19 @@ def test_it_says_when_a_hub_is_set_aside_anew(evidence: Evidence) -> None:
     assert evidence.mismatch("carol", "hank", NOW + SET_ASIDE_FIRST_S)
     assert evidence.number("carol", "hank") == 3
     assert evidence.number("carol", "helen") == 0
+
+
+def test_the_number_of_mismatches_never_falls(evidence: Evidence) -> None:
+    """Initiators are forgotten where there are too many; a counter that fell would look like a new start."""
+    for number in range(MAX_EVIDENCE_INITIATORS + 10):
+        evidence.mismatch(f"client{number}", "hank", NOW + number)
+    assert evidence.number_in_all("hank") == MAX_EVIDENCE_INITIATORS + 10
+    assert evidence.number_in_all("helen") == 0
+
+
+def test_how_many_initiators_a_hub_is_set_aside_for(evidence: Evidence) -> None:
+    evidence.mismatch("carol", "hank", NOW)
+    evidence.mismatch("celia", "hank", NOW + SET_ASIDE_FIRST_S / 2)
+    assert evidence.nr_set_aside_for("hank", NOW + SET_ASIDE_FIRST_S / 2) == 2
+    assert evidence.nr_set_aside_for("hank", NOW + SET_ASIDE_FIRST_S) == 1
+    assert evidence.nr_set_aside_for("helen", NOW) == 0

@@ -1,61 +1,19 @@
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 import pytest
 
-from dsked.client import hub_peer
+from dsked.client import rebuilt
 from dsked.client.hub_peer import HubPeer
 from dsked.client.refill import RefillSettings
-from dsked.errors import LimitError
 from dsked.limits import (
+    ANSWER_LIMIT_S,
     DONE_FLUSH_S,
     MAX_KEYS_PER_FRAME,
-    RECONNECT_FIRST_S,
-    RECONNECT_HANDSHAKE_MAX_S,
-    RECONNECT_JITTER,
-    RECONNECT_UNREACHABLE_MAX_S,
 )
-from dsked.psrd.pair import Pair, Side, Streams, simulated_streams
-from dsked.wire.messages import Confirmed, Error, Locate, Message, Ping, PsrdBlock, PsrdRequest
+from dsked.psrd.pair import Pair, Side
+from dsked.wire.messages import Confirmed, Error, Locate, Message, Ping, PsrdBlock
+from tests.client.hub_connection import KEY_IDS, NOW, FakeConnection, new_peer
 from tests.engines.world import World
-
-NOW = 1000.0
-KEY_IDS = [number.to_bytes(16, "big") for number in range(2000)]
-
-
-@dataclass
-class FakeSession:
-    pads_wanted: int = 0
-
-    def ping(self) -> Ping:
-        return Ping(reply=False, client_end=0, hub_end=0, done=[])
-
-
-@dataclass(eq=False)
-class FakeConnection:
-    """What HubPeer uses of a ClientConnection."""
-
-    streams: Streams | None = field(default_factory=lambda: simulated_streams(b"c" * 16, b"h" * 16))
-    session: FakeSession | None = field(default_factory=FakeSession)
-    sent: list[tuple[int, Message]] = field(default_factory=list)
-    sealed: list[PsrdRequest] = field(default_factory=list)
-    full: bool = False
-    delivers_blocks: bool = True
-
-    def send(self, request_id: int, message: Message) -> None:
-        if self.full:
-            raise LimitError("a peer that does not read")
-        self.sent.append((request_id, message))
-
-    def send_sealed(self, request_id: int, message: PsrdRequest) -> None:
-        self.sealed.append(message)
-
-
-def new_peer(*, simulated: bool = True) -> HubPeer:
-    return HubPeer(
-        Pair("carol", "hank", Side.CLIENT, bytes(32), simulated), 1, 0, RefillSettings(500, 2000, 1000)
-    )
 
 
 @pytest.fixture
@@ -68,72 +26,6 @@ def peer(connection: FakeConnection) -> HubPeer:
     peer = new_peer()
     peer.connected(connection)
     return peer
-
-
-# --- back-off ---
-
-
-def delays(
-    peer: HubPeer, number: int, *, reached: bool, carried: bool = False, jitter: float = 0.5
-) -> list[float]:
-    return [
-        peer.next_dial_delay(reached=reached, carried_frames=carried, jitter=jitter) for _ in range(number)
-    ]
-
-
-def test_an_unreachable_hub_is_tried_again_soon_and_for_ever() -> None:
-    assert delays(new_peer(), 6, reached=False) == [0.1, 0.2, 0.4, 0.8, 1.0, 1.0]
-    assert RECONNECT_UNREACHABLE_MAX_S == 1.0
-
-
-def test_handshakes_that_fail_after_m3_are_tried_less_and_less() -> None:
-    assert delays(new_peer(), 12, reached=True) == [
-        0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.4, 12.8, 25.6, 51.2, 60.0, 60.0,
-    ]  # fmt: skip
-    assert RECONNECT_HANDSHAKE_MAX_S == 60.0
-
-
-def test_refused_tcp_in_between_does_not_shorten_the_long_back_off() -> None:
-    """An attacker on the path may refuse TCP at will: pads are not spent faster for it."""
-    peer = new_peer()
-    delays(peer, 10, reached=True)
-    delays(peer, 5, reached=False)
-    assert delays(peer, 2, reached=True) == [60.0, 60.0]
-
-
-def test_failed_handshakes_do_not_lengthen_the_short_back_off() -> None:
-    peer = new_peer()
-    delays(peer, 10, reached=True)
-    assert delays(peer, 1, reached=False) == [0.1]
-
-
-def test_a_session_without_frames_does_not_reset_the_back_off() -> None:
-    peer = new_peer()
-    delays(peer, 10, reached=True)
-    assert delays(peer, 1, reached=True, carried=False) == [60.0]
-    assert delays(peer, 1, reached=True, carried=True) == [RECONNECT_FIRST_S]
-    assert delays(peer, 2, reached=True) == [0.1, 0.2]
-
-
-def test_sessions_that_begin_with_an_alarm_do_not_reset_the_back_off(connection: FakeConnection) -> None:
-    """Two clones that take turns would burn windows ten times a second."""
-    peer = new_peer()
-    alarmed = []
-    for _ in range(12):
-        peer.connected(connection)
-        peer.alarmed = True
-        alarmed += delays(peer, 1, reached=True, carried=True)
-    assert alarmed == delays(new_peer(), 12, reached=True)
-    peer.connected(connection)
-    assert delays(peer, 1, reached=True, carried=True) == [RECONNECT_FIRST_S]
-
-
-@pytest.mark.parametrize(
-    ("jitter", "factor"), [(0.0, 1 - RECONNECT_JITTER), (0.5, 1.0), (1.0, 1 + RECONNECT_JITTER)]
-)
-def test_jitter_spreads_by_a_quarter(jitter: float, factor: float) -> None:
-    expected = [pytest.approx(factor * delay) for delay in (0.1, 0.2, 0.4)]
-    assert delays(new_peer(), 3, reached=True, jitter=jitter) == expected
 
 
 # --- requests ---
@@ -177,6 +69,14 @@ def test_a_request_may_have_several_answers(peer: HubPeer, connection: FakeConne
     assert len(calls) == 2
 
 
+def test_an_alarm_concerns_its_own_connection_alone(peer: HubPeer) -> None:
+    peer.alarmed = True
+    peer.disconnected(1.0)
+    assert peer.alarmed, "the back-off asks when the connection is gone"
+    peer.connected(FakeConnection())
+    assert not peer.alarmed
+
+
 def test_a_lost_connection_tells_everyone_who_waits_once(peer: HubPeer) -> None:
     told: list[Message | None] = []
     for _ in range(3):
@@ -197,6 +97,90 @@ def test_a_forgotten_request_is_told_as_if_the_session_were_lost(
     peer.forget(request_id, NOW)
     peer.answer(request_id, Error(0, ""), NOW)
     assert told == [None]
+
+
+def test_a_forgotten_request_that_has_not_left_never_leaves(
+    peer: HubPeer, connection: FakeConnection
+) -> None:
+    told: list[Message | None] = []
+    first, second = (
+        peer.request(Locate(["sam"]), lambda message, now: not told.append(message)) for _ in "12"
+    )
+    assert first is not None and second is not None and connection.session is not None
+    connection.session.waiting = {2: Locate(["sam"])}
+    peer.forget(second, NOW)
+    assert connection.session.waiting == {} and told == [None]
+    peer.forget(first, NOW)
+    assert told == [None, None]
+
+
+def test_a_request_that_waits_is_exchanged_and_then_answered(
+    peer: HubPeer, connection: FakeConnection
+) -> None:
+    told: list[Message | None] = []
+    request_id = peer.request(Locate(["sam"]), lambda message, now: not told.append(message))
+    assert request_id is not None and connection.session is not None
+    assert not peer.exchange(request_id, Locate([])), "it has left"
+    connection.session.waiting = {1: Locate(["sam"])}
+    assert peer.exchange(request_id, Locate(["serena"]))
+    assert connection.session.waiting == {1: Locate(["serena"])}
+    peer.answer(request_id, Error(0, ""), NOW)
+    assert told == [Error(0, "")]
+    assert not peer.exchange(request_id, None), "it is answered"
+
+
+def test_a_request_taken_back_is_not_told_and_not_waited_for(
+    peer: HubPeer, connection: FakeConnection
+) -> None:
+    request_id = peer.request(Locate(["sam"]), lambda message, now: pytest.fail("nobody waits"))
+    assert request_id is not None and connection.session is not None
+    connection.session.waiting = {1: Locate(["sam"])}
+    assert peer.exchange(request_id, None)
+    assert peer.nr_requests == 0
+    peer.answer(request_id, Error(0, ""), NOW)
+    peer.disconnected(NOW)
+    assert not peer.exchange(request_id, None)
+
+
+def taken_back(peer: HubPeer, connection: FakeConnection) -> int:
+    """A request that is made now and taken back before it has left; its ID."""
+    request_id = peer.request(Locate(["sam"]), lambda message, now: True)
+    assert request_id is not None and connection.session is not None
+    assert not peer.hangs(NOW), "this turn ends"
+    connection.session.waiting = {len(connection.sent): Locate(["sam"])}
+    assert peer.exchange(request_id, None)
+    return request_id
+
+
+def test_a_hub_that_takes_nothing_hangs_though_nobody_waits_any_more(
+    peer: HubPeer, connection: FakeConnection
+) -> None:
+    taken_back(peer, connection)
+    taken_back(peer, connection)
+    assert not peer.hangs(NOW + ANSWER_LIMIT_S) and peer.oldest_request == NOW
+    assert peer.hangs(NOW + ANSWER_LIMIT_S + 0.1)
+    peer.disconnected(NOW)
+    peer.connected(connection)
+    assert not peer.hangs(NOW + ANSWER_LIMIT_S + 0.1)
+
+
+@pytest.mark.parametrize("heard", ["before", "after"])
+def test_a_hub_that_has_answered_since_does_not_hang(
+    peer: HubPeer, connection: FakeConnection, heard: str
+) -> None:
+    """Its window was full, or its answers are slow."""
+    other = peer.request(Locate(["sam"]), lambda message, now: True)
+    assert other is not None
+    late = peer.request(Locate(["serena"]), lambda message, now: True)
+    assert late is not None and connection.session is not None
+    assert not peer.hangs(NOW)
+    if heard == "before":
+        peer.answer(other, Error(0, ""), NOW)
+    connection.session.waiting = {2: Locate(["serena"])}
+    assert peer.exchange(late, None)
+    if heard == "after":
+        peer.answer(other, Error(0, ""), NOW)
+    assert not peer.hangs(NOW + 10 * ANSWER_LIMIT_S)
 
 
 def test_a_hub_that_does_not_read_is_asked_nothing(peer: HubPeer, connection: FakeConnection) -> None:
@@ -318,7 +302,7 @@ def test_a_frame_takes_as_many_confirmations_as_fit(peer: HubPeer) -> None:
 
 
 def test_confirmations_for_a_hub_that_stays_away_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub_peer, "MAX_REMEMBERED_DONE_PER_HUB", 4)
+    monkeypatch.setattr(rebuilt, "MAX_REMEMBERED_DONE_PER_HUB", 4)
     peer = new_peer()
     for start in (0, 2, 4):
         peer.confirm(Confirmed("carol", b"".join(KEY_IDS[start : start + 2])))

@@ -5,7 +5,7 @@ import uuid
 
 import pytest
 
-from dsked.client import initiator as module
+from dsked.client import unsent as module
 from dsked.client.evidence import Evidence
 from dsked.client.initiator import Initiator
 from dsked.errors import ConflictError, DskedError, ErrorCode, PoolExhaustedError, TooFewHubsError
@@ -20,6 +20,7 @@ from tests.client.fakes import FakeHub, fake_hubs
 NOW = 1000.0
 SUNNY = (Party("curtis", "sunny"),)
 OK, PARTIAL, DONE = int(ErrorCode.OK), int(ErrorCode.PARTIAL), int(ErrorCode.DONE)
+CONFLICT = int(ErrorCode.CONFLICT)
 
 
 class Setting:
@@ -111,10 +112,9 @@ def test_requests_of_one_turn_share_a_frame_and_succeed_apart(setting: Setting) 
         setting.initiator.get_keys("sam", SUNNY, 1, size, outcome.append)
     setting.initiator.turn_ends(NOW)
     assert [len(puts(hub)) for hub in setting.hubs] == [1] * 5
-    conflict = int(ErrorCode.CONFLICT)
     for x in (1, 2, 3, 4):
         # In the order of the frame: both keys of 32 bytes, then the one of 16.
-        setting.hubs[x - 1].answer(PutSharesAck(bytes([OK, conflict, OK])), NOW)
+        setting.hubs[x - 1].answer(PutSharesAck(bytes([OK, CONFLICT, OK])), NOW)
     assert isinstance(outcomes[0][0], list)
     assert isinstance(outcomes[1][0], list)
     assert isinstance(outcomes[2][0], ConflictError)
@@ -193,11 +193,23 @@ def test_fewer_than_k_by_the_limit_fail_and_say_so(setting: Setting) -> None:
     assert len(outcome) == 1, "what comes later changes nothing"
 
 
+def test_k_acknowledgements_within_a_grace_of_the_limit_are_enough_at_the_limit(setting: Setting) -> None:
+    outcome = setting.ask()
+    setting.at(ACK_LIMIT_S - ACK_GRACE_S / 2)
+    setting.ack(1, 2, 3)
+    assert outcome == []
+    setting.at(ACK_LIMIT_S)
+    assert isinstance(outcome[0], list)
+    setting.at(ACK_LIMIT_S + ACK_GRACE_S)
+    assert len(outcome) == 1
+    assert setting.late == [], "they had less than a grace"
+
+
 def test_refusals_of_too_many_fail_at_once(setting: Setting) -> None:
     outcome = setting.ask()
-    setting.ack(1, 2, code=int(ErrorCode.CONFLICT))
+    setting.ack(1, 2, code=CONFLICT)
     assert outcome == []
-    setting.ack(3, code=int(ErrorCode.CONFLICT))
+    setting.ack(3, code=CONFLICT)
     assert isinstance(error_of(outcome), ConflictError)
 
 

@@ -3,51 +3,22 @@ from __future__ import annotations
 import pytest
 
 from dsked.client import locator as module
-from dsked.client.locator import Locator
-from dsked.errors import DskedError, TooFewHubsError, UnknownEncryptorError
-from dsked.limits import ACK_LIMIT_S, DIRECTORY_RETRY_S, DIRECTORY_TTL_S, MAX_KEYS_PER_FRAME, RETRY_MAX_S
-from dsked.timers import Timers
-from dsked.wire.messages import Error, Locate, Located
-from tests.client.fakes import FakeHub, fake_hubs
-
-NOW = 1000.0
-
-
-class Setting:
-    """A locator of carol (sam) among five hubs, k = 3."""
-
-    def __init__(self) -> None:
-        self.hubs, hubs = fake_hubs()
-        self.timers = Timers()
-        self.locator = Locator("carol", ("sam",), hubs, self.timers)
-        self.answers: list[str | DskedError] = []
-
-    def locate(self, encryptor: str = "sunny", now: float = NOW) -> None:
-        self.locator.locate(encryptor, now, lambda found, now: self.answers.append(found))
-
-    def ask(self, encryptor: str = "sunny", now: float = NOW) -> None:
-        self.locate(encryptor, now)
-        self.locator.turn_ends(now)
-
-    def say(self, *clients: str | None) -> None:
-        """One hub after the other says where the one encryptor is."""
-        for hub, client in zip(self.hubs, clients, strict=False):
-            hub.answer(Located([client]), NOW)
-
-    @property
-    def error(self) -> DskedError:
-        [error] = self.answers
-        assert isinstance(error, DskedError)
-        return error
+from dsked.errors import TooFewHubsError, UnknownEncryptorError
+from dsked.limits import (
+    ACK_LIMIT_S,
+    DIRECTORY_GRACE_S,
+    DIRECTORY_RETRY_S,
+    DIRECTORY_TTL_S,
+    MAX_KEYS_PER_FRAME,
+    RETRY_MAX_S,
+)
+from dsked.wire.messages import Error, Located
+from tests.client.locating import HALF, NOW, Setting, known_to_be_at_curtis, questions
 
 
 @pytest.fixture
 def setting() -> Setting:
     return Setting()
-
-
-def questions(hub: FakeHub) -> list[list[str]]:
-    return [message.encryptors for _, message in hub.asked if isinstance(message, Locate)]
 
 
 def test_its_own_encryptors_need_no_hub(setting: Setting) -> None:
@@ -82,7 +53,7 @@ def test_two_liars_or_hubs_that_do_not_know_are_outvoted(
 
 
 @pytest.mark.parametrize(
-    "said", [(None,) * 5, ("celia", "celia", "curtis", "curtis", None), ("celia", "celia", None, None, None)]
+    "said", [(None,) * 5, ("celia", "celia", "curtis", "curtis", None), ("celia", "curtis", None, None, None)]
 )
 def test_without_k_alike_it_is_unknown_once_all_have_answered(setting: Setting, said) -> None:
     setting.ask()
@@ -110,13 +81,45 @@ def test_a_turn_asks_each_hub_once_for_all_its_encryptors(setting: Setting) -> N
         (("celia",) * 2, 9),
     ],
 )
-def test_a_hub_that_hangs_is_not_waited_for_where_it_can_change_nothing(
+def test_a_hub_that_hangs_is_waited_for_a_moment_where_it_can_change_nothing_but_the_error(
     setting: Setting, said, enough: int
 ) -> None:
     setting.ask()
     for number, (hub, client) in enumerate(zip(setting.hubs, said, strict=False), 1):
         hub.answer(Located([client]), NOW)
-        assert bool(setting.answers) is (number >= enough)
+        assert not setting.answers
+        assert (setting.timers.next_deadline() == NOW + DIRECTORY_GRACE_S) is (number >= enough)
+    setting.timers.run_due(NOW + DIRECTORY_GRACE_S)
+    assert bool(setting.answers) is (len(said) >= enough)
+
+
+def test_late_hubs_are_not_waited_for_where_they_can_change_nothing(setting: Setting) -> None:
+    for hub in setting.hubs[3:]:
+        hub.late = True
+    setting.ask()
+    setting.say(None, None, None)
+    assert str(setting.error).endswith("for it; no answer from hub4, hub5")
+
+
+@pytest.mark.parametrize(
+    "said", [(None, None, None, "curtis", "curtis"), ("curtis", "curtis", None, None, None)]
+)
+def test_in_whatever_order_hubs_answer_too_few_in_common_are_told(setting: Setting, said) -> None:
+    setting.ask()
+    setting.say(*said)
+    assert isinstance(setting.error, TooFewHubsError)
+    assert str(setting.error).startswith("2 hubs in common")
+    setting.timers.run_due(NOW + DIRECTORY_GRACE_S)
+    assert len(setting.answers) == 1, "the moment that was waited for is over"
+
+
+def test_hubs_that_could_not_be_asked_are_told(setting: Setting) -> None:
+    """They may know the encryptor."""
+    setting.hubs[3].registered = False
+    setting.ask()
+    for hub in (*setting.hubs[:3], setting.hubs[4]):
+        hub.answer(Located([None]), NOW)
+    assert str(setting.error).endswith("for it; no answer from hub4")
 
 
 def test_questions_in_later_turns_join_the_one_under_way(setting: Setting) -> None:
@@ -234,14 +237,6 @@ def test_nothing_is_left_of_answered_questions(setting: Setting) -> None:
 
 
 # --- asked for anew before it expires ---
-
-HALF = NOW + DIRECTORY_TTL_S / 2
-
-
-def known_to_be_at_curtis(setting: Setting) -> None:
-    setting.ask()
-    setting.say("curtis", "curtis", "curtis", "curtis", "curtis")
-    setting.answers.clear()
 
 
 def test_what_is_in_use_is_asked_anew_and_nobody_waits_for_it(setting: Setting) -> None:

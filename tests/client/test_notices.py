@@ -10,7 +10,7 @@ from dsked.limits import HUB_LOG_BURST, OUTSIDER_LOG_INTERVAL_S
 
 def test_a_burst_of_a_kind_and_hub_then_how_many_were_left_out() -> None:
     lines: list[tuple[int, str]] = []
-    notices = HubNotices(lambda level, text: lines.append((level, text)))
+    notices = HubNotices(lambda level, text, /, **fields: lines.append((level, text)))
     for step in range(100):
         notices.tell(logging.WARNING, "lost", "hank", "hub hank: it is gone", 50.0 + step / 100)
     assert lines == [(logging.WARNING, "hub hank: it is gone")] * HUB_LOG_BURST

@@ -8,6 +8,7 @@ from dsked.errors import (
     AlreadyDeliveredError,
     DskedError,
     ErrorCode,
+    LimitError,
     NotNamedError,
     ReconstructionError,
     UnknownKeyError,
@@ -68,19 +69,26 @@ def test_shares_that_do_not_pass_leave_no_hope_once_all_hubs_have_answered(batch
         ([ErrorCode.DONE] * 3, AlreadyDeliveredError),
         ([ErrorCode.DELIVERED] * 3, AlreadyDeliveredError),
         ([ErrorCode.UNKNOWN_KEY, ErrorCode.UNKNOWN_KEY, ErrorCode.DONE], UnknownKeyError),
+        ([ErrorCode.LIMIT] * 3, LimitError),
         ([200] * 3, UnknownKeyError),
     ],
 )
 def test_why_there_is_no_key(batch: Batch, codes: list[int], kind: type[DskedError]) -> None:
     for x, code in enumerate(codes, 1):
         batch.take_missing(x, int(code))
-    assert type(failure(batch)) is kind
+    assert type(failure(batch, 3)) is kind
+
+
+def test_too_little_psrd_at_the_hubs_is_named(batch: Batch) -> None:
+    for x in (1, 2, 3):
+        batch.take_missing(x, int(ErrorCode.LIMIT))
+    assert "PSRD" in str(failure(batch, 3))
 
 
 def test_a_failed_check_is_told_before_all_else(batch: Batch) -> None:
     take(batch, 1, 2, 3, 4)
     batch.failed_check = True
     batch.take_missing(5, int(ErrorCode.DONE))
-    error = failure(batch)
+    error = failure(batch, 3)
     assert isinstance(error, ReconstructionError)
     assert "no k of the 4 shares in hand" in str(error)

@@ -31,7 +31,7 @@ def new_item(
     named = sort_parties({Party(f"client{number}", "sunny") for number in range(responders)})
     ids = b"".join(next(_numbers).to_bytes(16, "big") for _ in range(number))
     terms = Terms(1, 5, 3, Party("carol", encryptor), named, key_bytes)
-    deal = Deal(terms, [KeyRequest(number, lambda outcome: None)], ids, bytes(number * key_bytes))
+    deal = Deal(terms, [KeyRequest(number, lambda outcome: None)], ids, bytes(number * key_bytes), range(5))
     deal.expires_at = NOW + ttl_s
     codes = number * responders * code_bytes(terms)
     return PutItem(deal, HubColumns(pattern(number * key_bytes), pattern(codes)), 0, number)

@@ -46,7 +46,7 @@ class Setting:
         self.hub = Hub()
         self.registration = Registration(
             ("sam", "susan"), self.timers,
-            HubNotices(lambda level, text: self.lines.append((level, text))),
+            HubNotices(lambda level, text, /, **fields: self.lines.append((level, text))),
             lambda hub, now: self.taken.append((hub, now)),
         )  # fmt: skip
 

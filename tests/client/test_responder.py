@@ -1,125 +1,32 @@
-from __future__ import annotations
+"""How the responder asks hubs, for how long, and what it confirms."""
 
-import random
-from collections.abc import Iterable
+from __future__ import annotations
 
 import pytest
 
-from dsked.client import delivered as delivered_module
-from dsked.client import fetches as fetches_module
-from dsked.client.evidence import Evidence
-from dsked.client.responder import Responder
 from dsked.errors import (
     AlreadyDeliveredError,
-    DskedError,
     ErrorCode,
-    LimitError,
     NotNamedError,
-    ReconstructionError,
     TooFewHubsError,
     UnknownKeyError,
 )
 from dsked.keys import Key, Outcome
-from dsked.limits import DONE_FLUSH_S, FETCH_DEADLINE_S, MAX_KEYS_PER_FRAME, RETRY_FIRST_S, SET_ASIDE_FIRST_S
-from dsked.sharing.dealing import HubShare, deal
-from dsked.sharing.terms import Party, Terms, responder_clients, sort_parties
-from dsked.timers import Timers
+from dsked.limits import DONE_FLUSH_S, FETCH_DEADLINE_S, MAX_KEYS_PER_FRAME, RETRY_FIRST_S
 from dsked.wire.messages import (
     Confirmed,
     Error,
-    GetShares,
-    Missing,
-    PartyBody,
-    ShareGroup,
     Shares,
     cut_key_ids,
 )
-from tests.client.fakes import FakeHub, fake_hubs
-
-NOW = 1000.0
-SAM = Party("carol", "sam")
-RANDOM = random.Random(1).randbytes
-UNKNOWN = ErrorCode.UNKNOWN_KEY
-
-
-class Dealing:
-    """A key that sam of carol has dealt to five hubs, k = 3."""
-
-    def __init__(self, *responders: tuple[str, str], key_bytes: int = 32) -> None:
-        named = sort_parties({Party(*party) for party in responders or (("curtis", "sunny"),)})
-        self.terms = Terms(1, 5, 3, SAM, named, key_bytes)
-        self.key_id, self.key = RANDOM(16), RANDOM(key_bytes)
-        self.shares: list[HubShare] = [
-            shares[0] for shares in deal([(self.key_id, self.key)], self.terms, (1, 2, 3, 4, 5), RANDOM)
-        ]
-
-    def group(self, x: int, *, start: int = 0, end: int | None = None, flip: int = 0) -> ShareGroup:
-        """What hub x says of it; `flip` alters the share."""
-        hub_share = self.shares[x - 1]
-        code = hub_share.codes[responder_clients(self.terms).index("curtis")] if start == 0 else b""
-        share = bytes([hub_share.share[0] ^ flip]) + hub_share.share[1:]
-        return ShareGroup(
-            PartyBody(*self.terms.initiator), [PartyBody(*party) for party in self.terms.responders],
-            5, 3, self.terms.key_bytes, self.key_id, start, share[start:end], code,
-        )  # fmt: skip
-
-
-class Setting:
-    """The responder of curtis among five hubs."""
-
-    def __init__(self) -> None:
-        self.hubs, hubs = fake_hubs()
-        self.timers = Timers()
-        self.evidence = Evidence()
-        self.notices: list[str] = []
-        self.now = NOW
-        self.responder = Responder(
-            "curtis", hubs, self.evidence, self.timers, 60.0, lambda level, text: self.notices.append(text)
-        )
-
-    def ask(self, *dealings: Dealing, caller: str = "sunny", initiator: Party = SAM) -> list[Outcome]:
-        outcome: list[Outcome] = []
-        ids = [dealing.key_id for dealing in dealings]
-        self.responder.get_keys_by_id(caller, initiator, ids, outcome.append, self.now)
-        self.responder.turn_ends(self.now)
-        return outcome
-
-    def say(self, xs: Iterable[int], *dealings: Dealing, flip: int = 0) -> None:
-        """These hubs answer with their shares, each in a turn of its own."""
-        for x in xs:
-            self.hubs[x - 1].answer(
-                Shares([dealing.group(x, flip=flip) for dealing in dealings], []), self.now
-            )
-            self.responder.turn_ends(self.now)
-
-    def deny(self, xs: Iterable[int], dealing: Dealing, code: int = UNKNOWN) -> None:
-        for x in xs:
-            missing = [Missing("carol", int(code), dealing.key_id)]
-            self.hubs[x - 1].answer(Shares([], missing), self.now)
-            self.responder.turn_ends(self.now)
-
-    def at(self, after_s: float) -> None:
-        self.now = NOW + after_s
-        self.timers.run_due(self.now)
-        self.responder.turn_ends(self.now)
-
-    @property
-    def nr_asked(self) -> list[int]:
-        return [len(hub.asked) for hub in self.hubs]
-
-
-def gets(hub: FakeHub) -> list[GetShares]:
-    return [message for _, message in hub.asked if isinstance(message, GetShares)]
-
-
-def keys_of(*dealings: Dealing) -> list[Key]:
-    return [Key(dealing.key_id, dealing.key) for dealing in dealings]
-
-
-def error_of(outcome: list[Outcome]) -> DskedError:
-    [error] = outcome
-    assert isinstance(error, DskedError), error
-    return error
+from tests.client.responding import (
+    NOW,
+    SAM,
+    Dealing,
+    Setting,
+    error_of,
+    gets,
+)
 
 
 @pytest.fixture
@@ -128,12 +35,6 @@ def setting() -> Setting:
 
 
 # --- asking ---
-
-
-def mismatches(setting: Setting) -> dict[str, object]:
-    """By hub: what status would tell of it, where there is anything."""
-    told = {hub.name: setting.evidence.report(hub.name, NOW)["mismatches"] for hub in setting.hubs}
-    return {hub: number for hub, number in told.items() if number}
 
 
 def test_all_hubs_are_asked_at_once_and_k_answers_suffice(setting: Setting) -> None:
@@ -284,193 +185,6 @@ def test_a_share_in_pieces_goes_on_where_it_was_cut(setting: Setting) -> None:
     hub.answer(Shares([dealing.group(1, start=1000)], []), setting.now)
     setting.say((2, 3), dealing)
     assert outcome == [[Key(dealing.key_id, dealing.key)]]
-
-
-# --- liars ---
-
-
-def test_a_liar_among_the_first_k_is_found_with_two_more_shares_and_named(setting: Setting) -> None:
-    dealing = Dealing()
-    outcome = setting.ask(dealing)
-    setting.say((1,), dealing, flip=0x80)
-    setting.say((2, 3), dealing)
-    assert outcome == []
-    setting.say((4,), dealing)
-    assert outcome == [[Key(dealing.key_id, dealing.key)]]
-    setting.say((5,), dealing)
-    assert mismatches(setting) == {"hub1": {"carol": 1}}
-    assert setting.notices == [
-        f"hub hub1 gave a share that differs from the key {dealing.key_id.hex()} of initiator carol "
-        "(1 of its keys so far): set aside"
-    ]
-
-
-def test_a_liar_is_told_once_for_many_keys_and_not_again_while_it_is_set_aside(setting: Setting) -> None:
-    def lie_about(number: int) -> list[Dealing]:
-        dealings = [Dealing() for _ in range(number)]
-        setting.ask(*dealings)
-        setting.at(setting.now - NOW + RETRY_FIRST_S)  # it is asked although it is set aside
-        setting.say((2, 3), *dealings)
-        setting.say((1,), *dealings, flip=1)
-        setting.say((4, 5), *dealings)
-        return dealings
-
-    first = lie_about(7)[0].key_id.hex()
-    about = "hub hub1 gave a share that differs from the key"
-    assert setting.notices == [f"{about} {first} of initiator carol (7 of its keys so far): set aside"]
-    lie_about(3)
-    lie_about(3)
-    assert len(setting.notices) == 1
-    setting.at(SET_ASIDE_FIRST_S + 1)
-    lie_about(2)
-    assert len(setting.notices) == 2
-    assert "(15 of its keys so far)" in setting.notices[1]
-
-
-def test_a_late_liar_is_named_when_all_have_answered(setting: Setting) -> None:
-    dealing = Dealing()
-    outcome = setting.ask(dealing)
-    setting.say((1, 2, 3), dealing)
-    assert len(outcome) == 1
-    setting.say((4,), dealing, flip=1)
-    assert mismatches(setting) == {}
-    setting.say((5,), dealing)
-    assert mismatches(setting) == {"hub4": {"carol": 1}}
-
-
-def test_four_shares_prove_nothing_against_one_of_them(setting: Setting) -> None:
-    """The three that passed may hold two liars who shifted nothing: 2k - 1 shares are needed."""
-    dealing = Dealing()
-    setting.ask(dealing)
-    setting.say((1, 2, 3), dealing)
-    setting.say((4,), dealing, flip=1)
-    setting.deny((5,), dealing)
-    assert mismatches(setting) == {}
-
-
-def test_nobody_is_named_before_a_key_has_passed(setting: Setting) -> None:
-    dealing = Dealing()
-    outcome = setting.ask(dealing)
-    for x, flip in ((1, 1), (2, 2), (3, 4)):
-        setting.say((x,), dealing, flip=flip)
-    setting.say((4, 5), dealing)
-    setting.at(FETCH_DEADLINE_S)
-    assert isinstance(error_of(outcome), ReconstructionError)
-    assert mismatches(setting) == {}
-    assert setting.notices == []
-
-
-def test_shares_that_nobody_asked_for_are_dropped(setting: Setting) -> None:
-    wanted, other = Dealing(), Dealing()
-    outcome = setting.ask(wanted)
-    for x in (1, 2, 3):
-        setting.hubs[x - 1].answer(Shares([other.group(x)], []), NOW)
-    setting.say((1, 2, 3), wanted)
-    assert outcome == [[Key(wanted.key_id, wanted.key)]]
-
-
-def test_a_hub_set_aside_is_spared_until_shares_are_lacking(setting: Setting) -> None:
-    dealing = Dealing()
-    setting.evidence.mismatch("carol", "hub1", NOW)
-    setting.ask(dealing)
-    assert setting.nr_asked == [0, 1, 1, 1, 1]
-    setting.at(RETRY_FIRST_S)
-    assert setting.nr_asked == [1, 1, 1, 1, 1]
-
-
-# --- handing out ---
-
-
-def test_a_key_goes_out_once(setting: Setting) -> None:
-    dealing = Dealing()
-    setting.ask(dealing)
-    setting.say((1, 2, 3, 4, 5), dealing)
-    assert isinstance(error_of(setting.ask(dealing)), AlreadyDeliveredError)
-    assert setting.nr_asked == [1] * 5
-
-
-def test_every_key_of_a_request_goes_out_once(setting: Setting) -> None:
-    dealings = [Dealing() for _ in range(3)]
-    setting.ask(*dealings)
-    setting.say((1, 2, 3, 4, 5), *dealings)
-    for dealing in dealings:
-        assert isinstance(error_of(setting.ask(Dealing(), dealing)), AlreadyDeliveredError)
-    assert setting.nr_asked == [1] * 5
-
-
-def test_an_encryptor_that_was_not_named_is_refused_and_the_named_gets_it(setting: Setting) -> None:
-    dealing = Dealing()
-    outcome = setting.ask(dealing, caller="susan")
-    setting.say((1, 2, 3, 4, 5), dealing)
-    assert isinstance(error_of(outcome), NotNamedError)
-    assert setting.ask(dealing) == [[Key(dealing.key_id, dealing.key)]]
-    assert setting.nr_asked == [1] * 5, "the rebuilt key was kept for it"
-
-
-@pytest.mark.parametrize("together", [True, False], ids=["one request", "two requests of one turn"])
-def test_who_is_named_for_one_key_gets_no_other(setting: Setting, together: bool) -> None:
-    hers, not_hers = dealings = Dealing(("curtis", "sunny"), ("curtis", "susan")), Dealing()
-    outcomes: list[list[Outcome]] = [[], []]
-    for outcome, asked in zip(outcomes, [dealings, ()] if together else [(hers,), (not_hers,)], strict=True):
-        if asked:
-            ids = [dealing.key_id for dealing in asked]
-            setting.responder.get_keys_by_id("susan", SAM, ids, outcome.append, NOW)
-    setting.responder.turn_ends(NOW)
-    setting.say((1, 2, 3, 4, 5), *dealings)
-    assert isinstance(error_of(outcomes[not together]), NotNamedError)
-    assert together or outcomes[0] == [keys_of(hers)]
-    assert setting.ask(*dealings) == [keys_of(*dealings)], "sunny is named for both"
-
-
-def test_a_key_of_another_encryptor_of_the_initiators_client_is_not_found(setting: Setting) -> None:
-    dealing = Dealing()
-    outcome = setting.ask(dealing, initiator=Party("carol", "sue"))
-    setting.say((1, 2, 3, 4, 5), dealing)
-    assert isinstance(error_of(outcome), UnknownKeyError)
-    assert isinstance(setting.ask(dealing)[0], list)
-
-
-def test_all_keys_or_none(setting: Setting) -> None:
-    here, missing = Dealing(), Dealing()
-    outcome = setting.ask(here, missing)
-    setting.say((1, 2, 3, 4, 5), here)
-    setting.at(FETCH_DEADLINE_S)
-    assert isinstance(error_of(outcome), UnknownKeyError)
-    assert setting.ask(here) == [[Key(here.key_id, here.key)]]
-
-
-def test_the_key_is_kept_for_encryptors_that_have_not_asked_and_then_forgotten(setting: Setting) -> None:
-    dealing = Dealing(("curtis", "sunny"), ("curtis", "susan"), ("celia", "serena"))
-    setting.ask(dealing)
-    setting.say((1, 2, 3, 4, 5), dealing)
-    assert len(setting.responder._fetches) == 1
-    assert isinstance(setting.ask(dealing, caller="susan")[0], list)
-    assert len(setting.responder._fetches) == 0
-
-
-def test_a_key_that_nobody_fetches_is_forgotten_when_its_time_is_out(setting: Setting) -> None:
-    dealing = Dealing(("curtis", "sunny"), ("curtis", "susan"))
-    setting.ask(dealing)
-    setting.say((1, 2, 3, 4, 5), dealing)
-    setting.at(60 + FETCH_DEADLINE_S - 0.001)
-    assert len(setting.responder._fetches) == 1
-    setting.at(60 + FETCH_DEADLINE_S)
-    assert len(setting.responder._fetches) == 0
-
-
-def test_it_refuses_new_keys_rather_than_forget_what_it_handed_out(setting: Setting, monkeypatch) -> None:
-    monkeypatch.setattr(delivered_module, "MAX_REMEMBERED_DELIVERIES", 1)
-    dealing = Dealing()
-    setting.ask(dealing)
-    setting.say((1, 2, 3, 4, 5), dealing)
-    assert isinstance(error_of(setting.ask(Dealing())), LimitError)
-    assert isinstance(error_of(setting.ask(dealing)), AlreadyDeliveredError)
-
-
-def test_keys_under_way_are_limited(setting: Setting, monkeypatch) -> None:
-    monkeypatch.setattr(fetches_module, "MAX_FETCHES", 2)
-    assert isinstance(error_of(setting.ask(*(Dealing() for _ in range(3)))), LimitError)
-    assert setting.ask(*(Dealing() for _ in range(2))) == []
 
 
 # --- confirmations ---

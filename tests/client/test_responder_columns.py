@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from dsked.client import fetches as fetches_module
@@ -9,7 +11,7 @@ from dsked.errors import UnknownKeyError
 from dsked.keys import Outcome
 from dsked.limits import FETCH_DEADLINE_S
 from dsked.wire.messages import ShareGroup, Shares
-from tests.client.test_responder import NOW, SAM, Dealing, Setting, error_of, gets, keys_of, mismatches
+from tests.client.responding import NOW, SAM, Dealing, Setting, error_of, gets, keys_of, mismatches
 
 
 @pytest.fixture
@@ -91,7 +93,7 @@ def test_one_key_of_a_batch_that_a_hub_lies_about_does_not_hold_up_the_others(se
         answer(setting, x, column(x, *dealings))
     assert outcomes[2] == [keys_of(*dealings[2:])]
     assert mismatches(setting) == {"hub2": {"carol": 1}}
-    assert f"differs from the key {dealings[3].key_id.hex()}" in setting.notices[0]
+    assert f"differs from the key {UUID(bytes=dealings[3].key_id)}" in setting.notices[0]
 
 
 def test_a_key_that_two_encryptors_ask_for_in_different_turns_is_asked_for_once(setting: Setting) -> None:

@@ -8,11 +8,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import reduce
 from itertools import combinations
+from operator import and_, or_
 from random import Random
 from typing import NamedTuple
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsked.client.evidence import Evidence
@@ -101,22 +103,27 @@ class Alone:
         self.whole[x] = part.terms, KeyShare(x, part.share, part.code)
         return True
 
-    def passing(self) -> tuple[KeyShare, ...] | None:
-        """k shares under the same terms that pass, those that came first before all others."""
+    def passing(self) -> list[tuple[KeyShare, ...]]:
+        """All sets of k shares under the same terms that give the key."""
+        found = []
         for terms in {of: None for of, _ in self.whole.values()}:
             shares = [share for of, share in self.whole.values() if of == terms]
             for chosen in combinations(shares, K):
                 [key] = rebuild(terms, [(self.key_id, chosen)])
                 if key is not None:
                     assert (terms, key) == (self.terms, self.key), "the sharing itself lets a wrong key pass"
-                    return chosen
-        return None
+                    found.append(chosen)
+        return found
 
-    def named(self) -> tuple[int, ...]:
-        """The hubs that are proven wrong."""
-        passed = self.passing()
-        if passed is None:
-            return ()
+    def named(self) -> tuple[Counter[int], Counter[int]]:
+        """The hubs that are proven wrong whichever k shares gave the key; and those that may be.
+
+        A hub that contradicted itself, and was right in the end, is one of the latter.
+        """
+        ways = [Counter(self._named(passed)) for passed in self.passing()] or [Counter()]
+        return reduce(and_, ways), reduce(or_, ways)
+
+    def _named(self, passed: tuple[KeyShare, ...]) -> tuple[int, ...]:
         others = []
         for x in sorted(self.whole.keys() - {share.x for share in passed}):
             terms, share = self.whole[x]
@@ -226,7 +233,9 @@ class Run:
         self.keys = {alone.key_id: alone for alone in dealt(rng, number)}
         self.fakes, self.peers = fake_hubs(N, K)
         self.timers, self.evidence = Timers(), Evidence()
-        self.responder = Responder("curtis", self.peers, self.evidence, self.timers, 60.0, lambda *what: None)
+        self.responder = Responder(
+            "curtis", self.peers, self.evidence, self.timers, 60.0, lambda *what, **fields: None
+        )
         self.requests: list[tuple[str, list[bytes], list[Outcome]]] = []
         self.liars = {x: rng.choices(list(LIES), k=2) for x in XS if rng.random() < 0.5}
         self.scripts: dict[tuple[int, int], list[Shares]] = {}  # by hub and request id: what it will say
@@ -318,9 +327,10 @@ class Run:
     # --- what must be ---
 
     def check(self) -> None:
-        expected = Counter(x for alone in self.keys.values() for x in alone.named())
-        told = {hub.x: self.evidence.number("carol", hub.name) for hub in self.fakes}
-        assert {x: number for x, number in told.items() if number} == expected
+        named = [alone.named() for alone in self.keys.values()]
+        least, most = (sum(some, start=Counter()) for some in zip(*named, strict=True))
+        told = Counter({hub.x: self.evidence.number("carol", hub.name) for hub in self.fakes})
+        assert least <= told <= most
         got: Counter[tuple[str, bytes]] = Counter()
         for caller, ids, [outcome] in self.requests:
             self._check_outcome(caller, ids, outcome)
@@ -330,7 +340,7 @@ class Run:
 
     def _check_outcome(self, caller: str, ids: list[bytes], outcome: Outcome) -> None:
         keys = [self.keys[key_id] for key_id in ids]
-        lacking = [alone for alone in keys if alone.passing() is None]
+        lacking = [alone for alone in keys if not alone.passing()]
         named = all(Party("curtis", caller) in alone.terms.responders for alone in keys)
         others = {key_id for _, asked, _ in self.requests if asked is not ids for key_id in asked}
         if isinstance(outcome, list):
@@ -367,6 +377,7 @@ def _names(body: PartyBody) -> tuple[str, str]:
 
 
 @settings(max_examples=120, deadline=None)
+@example(296, 3)  # what passed for the first key decides whose shares are tried first for the others
 @given(st.integers(0, 2**32), st.integers(1, 7))
 def test_batches_come_to_what_every_key_alone_comes_to(seed: int, number: int) -> None:
     rng = Random(seed)

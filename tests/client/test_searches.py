@@ -6,8 +6,8 @@ from math import comb
 from typing import Any
 
 import pytest
-from simulating.liars import LIARS as KINDS
-from simulating.lying import LyingHub
+from simulating.enemies.liars import LIARS as KINDS
+from simulating.enemies.lies.hub import LyingHub
 
 from dsked.client import slices
 from dsked.client.fetch import Fetch

@@ -56,3 +56,13 @@ def test_a_client_that_is_stopping_takes_no_requests_and_finishes_what_it_has() 
         world.get_keys("carol", "sam", ["sunny"])
     with pytest.raises(ShuttingDownError):
         world.get_by_id("carol", "sam", "sunny", keys)
+
+
+def test_a_client_that_stops_confirms_what_it_has_rebuilt() -> None:
+    """Else hubs would keep the shares until they time out, and a hub that drains would wait for it."""
+    world = World().start()
+    world.pair(3, 256)
+    assert len(world.hubs["hub1"].shares) == 3
+    stop(world, "curtis")
+    world.run_for(0.1)
+    assert [len(hub.shares) for hub in world.hubs.values()] == [0] * 5

@@ -1,4 +1,4 @@
-"""A hub that treats some messages as a test says. All ways of lying are in scripts/simulating/liars.py."""
+"""A hub that treats some messages as a test says. All ways of lying are in scripts/simulating/enemies."""
 
 from __future__ import annotations
 

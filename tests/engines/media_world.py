@@ -98,7 +98,7 @@ class MediaWorld(World):
             gate_keys={hub: self._gate[name, hub] for hub in hubs},
             streams={hub: self.streams(name, hub, Side.CLIENT) for hub in hubs},
             refill=RefillSettings(500, 2000, 1000), share_timeout_s=self._share_timeout_s,
-            random=self.random.randbytes, notice=self._notice,
+            random=self.random.randbytes, notice=self._notice, stored=self.stored.get(name, ()),
         )  # fmt: skip
         client.wake = self._woken
         return client

@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 import pytest
-from simulating.cabal import Differences
-from simulating.collusion import Adds, FramesHonestHubs, MisleadsDecoding, ShiftsTheKey
-from simulating.liars import LIARS
-from simulating.lying import hub_that
+from simulating.enemies.cabal import Differences
+from simulating.enemies.liars import LIARS
+from simulating.enemies.lies.collusion import Adds, FramesHonestHubs, MisleadsDecoding, ShiftsTheKey
+from simulating.enemies.lies.hub import hub_that
 
 from dsked.errors import ReconstructionError, UnknownKeyError
 from dsked.keys import Key

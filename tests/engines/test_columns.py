@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulating.liars import LIARS
-from simulating.lying import ShareLie, add, hub_that
-from simulating.rows import Row, replaced
+from simulating.enemies.liars import LIARS
+from simulating.enemies.lies.hub import ShareLie, hub_that
+from simulating.enemies.rows import Row, replaced
+from simulating.enemies.sums import add
 
 from dsked.errors import (
     ConflictError,
@@ -154,7 +155,7 @@ class RefusesThe(OwnHandlers):
         self._honest[PutShares](connection, request_id, message, now)
         session = connection.session
         assert session is not None
-        ack = session._outbox[-1].message
+        ack = next(reversed(session._outbox.values())).message
         assert isinstance(ack, PutSharesAck)
         codes = bytearray(ack.codes)
         for place in self.places:
@@ -216,4 +217,4 @@ def test_a_limit_of_hubs_fails_the_requests_beyond_it_alone() -> None:
 
 
 def _limit(hub: HubEngine, number: int) -> None:
-    hub.shares._limits = replace(hub.shares._limits, max_pending_shares_per_client=number)
+    hub.shares.limits = replace(hub.shares.limits, max_pending_shares_per_client=number)

@@ -9,9 +9,9 @@ import random
 from dataclasses import replace
 
 import pytest
-from simulating.hostile import HOSTILE
-from simulating.hostile_client import HostileClient
-from simulating.liars import LIARS
+from simulating.enemies.deeds.client import HostileClient
+from simulating.enemies.hostile import HOSTILE
+from simulating.enemies.liars import LIARS
 
 from dsked.errors import DskedError, LimitError
 from dsked.limits import FETCH_DEADLINE_S
@@ -135,7 +135,7 @@ def test_dealings_that_fit_nowhere_hold_up_nobody_else(n: int, k: int) -> None:
 def test_a_flood_of_shares_ends_at_the_limit_of_its_client() -> None:
     world = hostile_world("floods-shares", nr_leaky=0)
     for hub in world.hubs.values():
-        hub.shares._limits = replace(hub.shares._limits, max_pending_shares_per_client=1000)
+        hub.shares.limits = replace(hub.shares.limits, max_pending_shares_per_client=1000)
     for _ in range(40):
         mallory(world).misbehave(world.now)
         world.run_for(0.01)

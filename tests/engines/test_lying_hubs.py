@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from simulating.collusion import ShiftsTheKey
-from simulating.liars import LIARS
-from simulating.lying import LyingHub, add, hub_that
+from simulating.enemies.liars import LIARS
+from simulating.enemies.lies.collusion import ShiftsTheKey
+from simulating.enemies.lies.hub import LyingHub, hub_that
+from simulating.enemies.sums import add
 
 from dsked.errors import ReconstructionError, TooFewHubsError
 from dsked.keys import Key

@@ -8,8 +8,13 @@ import pytest
 
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
-from dsked.errors import TooFewHubsError
-from dsked.limits import HANDSHAKE_PAD_BYTES, WINDOW_PING_RESERVE_BYTES
+from dsked.errors import PoolExhaustedError, TooFewHubsError
+from dsked.limits import (
+    HANDSHAKE_PAD_BYTES,
+    LAST_QUESTION_BYTES,
+    MASK_BYTES,
+    WINDOW_PING_RESERVE_BYTES,
+)
 from dsked.psrd.pair import Side, Streams
 from dsked.wire.handshake import M0, MAGIC, encode_part
 
@@ -138,6 +143,19 @@ def test_keys_flow_again_after_an_older_copy_was_restored_and_it_is_told(
     ]
 
 
+def test_a_session_that_began_with_an_alarm_counts_as_one_that_carried_nothing(world: MediaWorld) -> None:
+    world.pair()
+    for alarmed in (False, True):
+        peer = world.clients["carol"].hubs["hub1"]
+        assert peer.connection is not None and peer.connection.session is not None
+        assert peer.connection.session.frames_received > 0
+        peer.alarmed = alarmed
+        before = peer.back_off.handshake_delay_s
+        world.cut(hub="hub1", client="carol")
+        assert (peer.back_off.handshake_delay_s > before) is alarmed
+        world.run_until(lambda: "hub1" in usable(world, "carol"))
+
+
 # --- deliveries ---
 
 
@@ -181,7 +199,7 @@ def test_a_delivery_ends_the_wait_for_the_next_attempt() -> None:
     world.run_for(30.0)
     peer = world.clients["carol"].hubs["hub1"]
     world.down.clear()
-    peer._unreachable_delay_s = 60.0
+    peer.back_off.unreachable_delay_s = 60.0
     world.run_until(lambda: peer.connection is None and "refused" in peer.problem)
     world.deliver("hub1")
     world.run_until(lambda: "hub1" in usable(world, "carol"), 0.1)
@@ -221,7 +239,7 @@ def test_a_hub_whose_psrd_is_used_up_is_left_out_and_comes_back_with_new_blocks(
     use_up(world, "carol", "hub1", left=1000)
     problem = "its PSRD is used up: 1000 bytes are left; deliver new blocks"
     assert hub_status(world, "carol", "hub1")["problem"] == problem
-    assert usable(world, "carol") == ["hub2", "hub3", "hub4", "hub5"]
+    assert [hub.name for hub in world.clients["carol"].hubs.taking()] == ["hub2", "hub3", "hub4", "hub5"]
     before = world.now
     world.pair()
     assert world.now - before < 10 * DELAY_S
@@ -250,6 +268,50 @@ def test_where_too_few_have_psrd_left_requests_fail_at_once_and_say_why(world: M
         ["hub hub1", "hub hub2", "hub hub3", *["client carol"] * 3]
     )
     assert "used up" in str(world.clients["carol"].readiness())
+
+
+@pytest.mark.parametrize(("lacking", "fetched"), [(0, True), (1, False)])
+def test_what_was_dealt_before_is_found_and_fetched_with_the_last_pads(
+    world: MediaWorld, lacking: int, fetched: bool
+) -> None:
+    """No other hubs hold it; and the next session's start is left."""
+    keys = world.get_keys("carol", "sam", ["sunny"], 1, 16_384)
+    world.run_for(1.0)
+    left = MASK_BYTES + LAST_QUESTION_BYTES - lacking  # where sam is must be asked for as well
+    for hub in ("hub1", "hub2", "hub3"):
+        use_up(world, "curtis", hub, left=left)
+    world.stop_hub("hub5")
+    world.run_for(2 * DELAY_S)
+    before = world.now
+    if fetched:
+        assert world.get_by_id("curtis", "sunny", "sam", keys) == keys
+        assert world.now - before < 10 * DELAY_S
+        return
+    why = f"1 of 5 hubs are connected.*used up: {left - MASK_BYTES} bytes are left"
+    with pytest.raises(TooFewHubsError, match=why):
+        world.get_by_id("curtis", "sunny", "sam", keys)
+    assert world.now - before < 10 * DELAY_S
+
+
+def test_what_is_left_after_the_last_question_begins_the_next_session(world: MediaWorld) -> None:
+    use_up(world, "carol", "hub1", left=LAST_QUESTION_BYTES - MASK_BYTES)
+    sessions = world.clients["carol"].hubs["hub1"].nr_sessions
+    world.cut(client="carol", hub="hub1")
+    world.run_until(lambda: hub_status(world, "carol", "hub1")["registered"] is True, 5.0)
+    assert world.clients["carol"].hubs["hub1"].nr_sessions == sessions + 1
+    assert streams_of(world, "carol", "hub1").local.left == 0
+    world.grow("carol", "hub1", 1024 * 1024)
+    world.run_until(lambda: hub_status(world, "carol", "hub1")["problem"] is None, 1.0)
+
+
+def test_a_request_that_is_too_large_keeps_no_other_of_its_turn_from_what_is_left(world: MediaWorld) -> None:
+    for hub in world.hub_names:
+        use_up(world, "carol", hub, left=5000)
+    small = [world.ask_keys("carol", "sam", ["sunny"], 1, bits) for bits in (256, 512)]
+    large = world.ask_keys("carol", "sam", ["sunny"], 1, 65_536)
+    assert [len(world.result(outcome)) for outcome in small] == [1, 1]
+    with pytest.raises(PoolExhaustedError):
+        world.result(large)
 
 
 def test_a_request_larger_than_what_a_hub_has_left_goes_to_the_others(world: MediaWorld) -> None:

@@ -9,13 +9,14 @@ from collections.abc import Callable, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from simulating.cabal import Cabal
-from simulating.hostile_client import HostileClient
-from simulating.lying import LyingHub
+from simulating.enemies.cabal import Cabal
+from simulating.enemies.deeds.client import HostileClient
+from simulating.enemies.lies.hub import LyingHub
 
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.client.refill import RefillSettings
+from dsked.client.stored_place import StoredPair
 from dsked.errors import DskedError
 from dsked.hub.engine import HubEngine
 from dsked.keys import Key, Outcome
@@ -85,6 +86,7 @@ class Link:
 class World:
     """n hubs (hub1, hub2, ...), clients with encryptors, k of n.
 
+    `hubs_of`: by client, for those that have some hubs only; `owners`: empty at first come, first served.
     `hub_classes` and `client_classes`: by name, for those that are not honest. They know every key from when
     it is dealt.
     """
@@ -93,6 +95,8 @@ class World:
         self, *, n: int = 5, k: int = 3, clients: Mapping[str, Sequence[str]] = CLIENTS, seed: int = 1,
         hub_classes: Mapping[str, type[HubEngine]] | None = None, share_timeout_s: float = 60.0,
         client_classes: Mapping[str, type[HostileClient]] | None = None,
+        stored: Mapping[str, Sequence[StoredPair]] | None = None,
+        hubs_of: Mapping[str, Sequence[str]] | None = None,
     ) -> None:  # fmt: skip
         self.now = 1000.0
         self.n, self.k = n, k
@@ -106,10 +110,14 @@ class World:
         self._order = count()
         self._encryptors = {name: tuple(encryptors) for name, encryptors in clients.items()}
         self.owners = dict(self._encryptors)
+        self.hubs_of = {name: list((hubs_of or {}).get(name, self.hub_names)) for name in clients}
+        self.audited: list[tuple[str, dict[str, Any]]] = []
         self._share_timeout_s = share_timeout_s
+        self.stored = dict(stored or {})  # by client
         self._classes = dict(hub_classes or {})
         self._client_classes = dict(client_classes or {})
         self.cabal = Cabal(random.Random(f"{seed} cabal"), k, {h: x for x, h in enumerate(self.hub_names, 1)})
+        self.cabal.client_of = {name: client for client, names in clients.items() for name in names}
         self._gate = {(c, h): self.random.randbytes(32) for c in clients for h in self.hub_names}
         self.hubs = {name: self.new_hub(name) for name in self.hub_names}
         self.clients = {name: self.new_client(name) for name in clients}
@@ -123,8 +131,9 @@ class World:
         kind = self._classes.get(name, HubEngine)
         enemies: dict[str, Any] = {"cabal": self.cabal} if issubclass(kind, LyingHub) else {}
         return kind(
-            name, simulated=True, owners=self.owners, random=self.random.randbytes, notice=self._notice,
-            gate_keys={client: self._gate[client, name] for client in self._encryptors},
+            name, simulated=True, random=self.random.randbytes, notice=self._notice,
+            owners={c: names for c, names in self.owners.items() if name in self.hubs_of[c]} or None,
+            gate_keys={c: self._gate[c, name] for c, own in self.hubs_of.items() if name in own},
             share_timeout_s=self._share_timeout_s, **enemies,
         )  # fmt: skip
 
@@ -133,13 +142,14 @@ class World:
         enemies: dict[str, Any] = {"cabal": self.cabal} if name in self._client_classes else {}
         return kind(
             name, encryptors=self._encryptors[name], k=self.k, simulated=True,
-            hubs=[(hub, x) for x, hub in enumerate(self.hub_names, 1)],
-            gate_keys={hub: self._gate[name, hub] for hub in self.hub_names},
+            hubs=[(hub, x) for x, hub in enumerate(self.hub_names, 1) if hub in self.hubs_of[name]],
+            gate_keys={hub: self._gate[name, hub] for hub in self.hubs_of[name]},
+            audit=lambda event, fields: self.audited.append((event, dict(fields))),
             refill=RefillSettings(500, 2000, 1000), share_timeout_s=self._share_timeout_s,
-            random=self.random.randbytes, notice=self._notice, **enemies,
+            random=self.random.randbytes, notice=self._notice, stored=self.stored.get(name, ()), **enemies,
         )  # fmt: skip
 
-    def _notice(self, level: int, text: str) -> None:
+    def _notice(self, level: int, text: str, /, **fields: str) -> None:
         self.notices.append((level, text))
 
     def warnings(self) -> list[str]:
@@ -220,7 +230,9 @@ class World:
         """All clients ready, and registered with all hubs that are up; liars may never come so far."""
         due = {name for name in self.hub_names if name not in self.down and name not in self.cabal.hubs}
         honest = [client for name, client in self.clients.items() if name not in self.cabal.clients]
-        self.run_until(lambda: all({h.name for h in c.hubs.usable()} >= due for c in honest))
+        self.run_until(
+            lambda: all({h.name for h in c.hubs.usable()} >= due & {*self.hubs_of[c.name]} for c in honest)
+        )
         self.run_until(lambda: all(client.readiness() is None for client in honest))
         self.run_for(5 * DELAY_S)  # those of the liars that come so far
         return self

@@ -1,0 +1,268 @@
+"""Responders: what they take from hubs, who gets a key, and which hubs are named."""
+
+from __future__ import annotations
+
+from mutating.mutant import Mutant
+
+FETCH, RESPONDER, ASKING = "dsked/client/fetch.py", "dsked/client/responder.py", "dsked/client/asking.py"
+HANDING_OUT = "dsked/client/handing_out.py"
+OF_FETCH, OF_COLUMNS = ("tests/client/test_fetch.py",), ("tests/engines/test_columns.py",)
+OF_RESPONDER = (
+    "tests/client/test_responder.py",
+    "tests/client/test_handing_out.py",
+    "tests/client/test_responder_liars.py",
+    "tests/client/test_responder_columns.py",
+)
+ONCE = "            if request.caller in fetch.handed_to or fetch.id[1] in delivered:\n"
+
+MUTANTS = (
+    Mutant(
+        "k is taken from a hub",
+        FETCH,
+        "terms.k >= k and any(",
+        "any(",
+        OF_FETCH,
+    ),
+    Mutant(
+        "shares that are not for this client are tried",
+        FETCH,
+        "terms.k >= k and any(party.client == client for party in terms.responders)",
+        "terms.k >= k",
+        OF_FETCH,
+    ),
+    Mutant(
+        "shares under terms of another k are taken for those under the last ones",
+        ASKING,
+        "        said = (group.n, group.k, group.key_bytes, *parties)\n",
+        "        said = (group.n, group.key_bytes, *parties)\n",
+        OF_COLUMNS,
+    ),
+    Mutant(
+        "columns that do not fit are tried",
+        ASKING,
+        "            if terms is None or not columns_fit(terms, group, 1):\n",
+        "            if terms is None:\n",
+        (*OF_RESPONDER, *OF_COLUMNS),
+    ),
+    Mutant(
+        "columns that do not fit are no evidence",
+        ASKING,
+        "                    batch.take_unusable(hub.x)\n",
+        "",
+        (*OF_RESPONDER, "tests/engines/test_lying_hubs.py"),
+    ),
+    Mutant(
+        "shares of keys that a hub was not asked for are taken",
+        ASKING,
+        "            if fetch is not None and fetch.batch in inquiry.batches:\n",
+        "            if fetch is not None:\n",
+        OF_COLUMNS,
+    ),
+    Mutant(
+        "of two shares of a key in one column the last stands",
+        "dsked/client/columns.py",
+        "            backwards = range(self.number - 1, -1, -1)\n"
+        "            self._places = dict(zip(cut_key_ids(self.key_ids)[::-1], backwards, strict=True))\n",
+        "            self._places = dict(zip(cut_key_ids(self.key_ids), range(self.number), strict=True))\n",
+        (*OF_FETCH, *OF_RESPONDER, *OF_COLUMNS),
+    ),
+    Mutant(
+        "the last share of a hub stands",
+        "dsked/client/columns.py",
+        "            return False\n        self.share +=",
+        "            self.terms, self.code, self.share, have = terms, code, bytearray(), offset\n"
+        "        self.share +=",
+        OF_FETCH,
+    ),
+    Mutant(
+        "pieces of a share need not fit together",
+        "dsked/client/columns.py",
+        "            or self.share[offset : offset + len(share)] != share[: have - offset]\n",
+        "",
+        OF_FETCH,
+    ),
+    Mutant(
+        "shares under different terms are one group",
+        FETCH,
+        "return [column for column in self.columns.values() if column.terms == terms]",
+        "return [column for column in self.columns.values() if column.terms.key_bytes == terms.key_bytes]",
+        (*OF_FETCH, *OF_RESPONDER, "tests/engines/test_lying_hubs.py"),
+    ),
+    Mutant(
+        "a share that the network cut off counts against its hub",
+        FETCH,
+        "            elif x in self.columns:\n                comparable.append(x)\n",
+        "            else:\n                (comparable if x in self.columns else malformed).append(x)\n",
+        ("tests/attacks/test_hubs_against_a_client.py",),
+    ),
+    Mutant(
+        "a share that contradicts itself is no evidence",
+        FETCH,
+        "given.terms != self.terms or x in self.contradicted:",
+        "given.terms != self.terms:",
+        OF_FETCH,
+    ),
+    Mutant(
+        "a key of another initiator than the one that was asked for is handed out",
+        HANDING_OUT,
+        "                if terms.initiator != request.initiator:\n",
+        "                if terms.initiator.client != request.initiator.client:\n",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "a key is handed to an encryptor that is not named",
+        HANDING_OUT,
+        "                if Party(self._client, request.caller) not in terms.responders:\n",
+        "                if not terms.responders:\n",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "who is named for the first key of a request is given all of them",
+        HANDING_OUT,
+        "            if fetch.batch not in checked:\n",
+        "            if not checked:\n",
+        (*OF_RESPONDER, *OF_COLUMNS),
+    ),
+    Mutant("a key is handed out twice at once", HANDING_OUT, ONCE, "            if False:\n", OF_RESPONDER),
+    Mutant(
+        "a request is answered twice",
+        RESPONDER,
+        "known = [request for request in this_round.known if not request.answered]",
+        "known = this_round.known",
+        ("tests/engines/test_key_pairs.py",),
+    ),
+    Mutant(
+        "what was handed out is not remembered",
+        HANDING_OUT,
+        "        self._delivered.add(recipient, key_ids, now, self.keep_s)\n",
+        "",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "of the keys of a request one is remembered",
+        HANDING_OUT,
+        "self._delivered.add(recipient, key_ids, now",
+        "self._delivered.add(recipient, key_ids[:1], now",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "old deliveries are forgotten for new ones",
+        "dsked/client/delivered.py",
+        "        return len(self) + more > MAX_REMEMBERED_DELIVERIES\n",
+        "        return False\n",
+        ("tests/client/test_delivered.py", "tests/client/test_handing_out.py"),
+    ),
+    Mutant(
+        "one hub says how long deliveries are remembered",
+        HANDING_OUT,
+        "told[self._hubs.k - 1] / 1000",
+        "told[0] / 1000",
+        ("tests/attacks/test_hubs_against_a_client.py",),
+    ),
+    Mutant(
+        "some of the keys of a request are handed out",
+        RESPONDER,
+        "            if not lacking:\n",
+        "            if any(fetch.key for fetch in request.fetches):\n",
+        OF_RESPONDER,
+        more=(('        assert len(keys) == len(request.fetches), "all keys or none"\n', ""),),
+    ),
+    Mutant(
+        "unknown is final",
+        FETCH,
+        "FINAL = frozenset({ErrorCode.NOT_NAMED,",
+        "FINAL = frozenset({ErrorCode.UNKNOWN_KEY, ErrorCode.NOT_NAMED,",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "a hub that is set aside is not asked even where others are too few",
+        RESPONDER,
+        "self._asking.ask(this_round, wanted, usable, now, spare_set_aside=False)",
+        "self._asking.ask(this_round, wanted, usable, now, spare_set_aside=True)",
+        OF_RESPONDER,
+    ),
+    Mutant(
+        "one wrong share of a batch fails the others",
+        "dsked/client/rebuilder.py",
+        "            alone = fetch.batch.split([fetch])\n",
+        "            alone = fetch.batch\n",
+        (*OF_RESPONDER, *OF_COLUMNS),
+    ),
+    Mutant(
+        "one wrong share of a batch is told late",
+        "dsked/client/rebuilder.py",
+        "            tried[alone] = None\n",
+        "",
+        OF_COLUMNS,
+    ),
+    Mutant(
+        "a hub is judged by one key of a batch",
+        "dsked/client/judge.py",
+        "            disagreeing = disagreeing_columns(terms, join_batches(of_xs, xs))\n",
+        "            disagreeing = disagreeing_columns(terms, join_batches(of_xs, xs))[:1]\n",
+        (*OF_RESPONDER, *OF_COLUMNS),
+    ),
+    Mutant(
+        "one initiator has a hub set aside for all",
+        "dsked/client/evidence.py",
+        "        if len(lately) >= EVIDENCE_INITIATORS:\n",
+        "        if lately:\n",
+        ("tests/client/test_evidence.py",),
+    ),
+    Mutant(
+        "old evidence counts for ever",
+        "dsked/client/evidence.py",
+        "            if now - other.last_mismatch < EVIDENCE_WINDOW_S\n",
+        "",
+        ("tests/client/test_evidence.py",),
+    ),
+    Mutant(
+        "a mismatch of one initiator counts for another",
+        "dsked/client/evidence.py",
+        "entry = record.by_initiator.get(initiator) if initiator is not None else None",
+        "entry = next(iter(record.by_initiator.values()), None)",
+        ("tests/client/test_evidence.py",),
+    ),
+    Mutant(
+        "a hub that differs again is set aside no longer",
+        "dsked/client/evidence.py",
+        "            entry.delay_s = min(2 * entry.delay_s, SET_ASIDE_MAX_S)\n",
+        "",
+        ("tests/client/test_evidence.py",),
+    ),
+    Mutant(
+        "one encryptor may ask for all keys that a client can wait for",
+        RESPONDER,
+        "        if not self._fetches.fits(caller, number):\n",
+        "        if not caller:\n",
+        ("tests/attacks/test_local_users_against_a_client.py", "tests/client/test_handing_out.py"),
+    ),
+    Mutant(
+        "what a hub gives of shares has no limit",
+        "dsked/client/fetches.py",
+        "        return max((MAX_HELD_SHARE_BYTES_PER_HUB - self._held_bytes[column.x])",
+        "        return max(column.number * column.key_size",
+        ("tests/attacks/test_hubs_against_a_client.py",),
+    ),
+    Mutant(
+        "what a hub has given goes on counting when it is forgotten",
+        "dsked/client/fetches.py",
+        "        self._count_bytes(batch, -1)\n        batch.forget_shares()\n",
+        "        batch.forget_shares()\n",
+        (*OF_FETCH, *OF_RESPONDER, "tests/simulation/test_seeds.py"),
+    ),
+    Mutant(
+        "keys that nobody fetches are kept for ever",
+        "dsked/client/fetches.py",
+        "        if not self._sweeping and self._by_id:\n",
+        "        if not self._by_id:\n",
+        ("tests/attacks/test_hubs_against_a_client.py", "tests/client/test_responder.py"),
+    ),
+    Mutant(
+        "confirmations are told once, arrived or not",
+        "dsked/client/confirmations.py",
+        "        for column in confirmed:\n            hub.confirm(column)\n",
+        "",
+        OF_RESPONDER,
+    ),
+)
