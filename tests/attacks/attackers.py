@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from simulating.rows import Row, put_under
+from simulating.enemies.rows import Row, put_under
 
 from dsked.hub.lots import Lot
 from dsked.hub.share_store import ShareStore

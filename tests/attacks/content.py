@@ -33,6 +33,14 @@ def _bins(low: int, high: int | None) -> st.SearchStrategy[bytes]:
     return st.sampled_from(sizes).flatmap(lambda size: st.sampled_from([bytes(size), b"\x07" * size]))
 
 
+def _plain(kind: msgspec.inspect.Type) -> msgspec.inspect.Type:
+    return kind.type if isinstance(kind, msgspec.inspect.Metadata) else kind
+
+
+def _is_text(kind: msgspec.inspect.Type) -> bool:
+    return isinstance(_plain(kind), msgspec.inspect.StrType)
+
+
 def of_type(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
     """Values of a declared type."""
     match kind:
@@ -49,7 +57,16 @@ def of_type(kind: msgspec.inspect.Type) -> st.SearchStrategy[Any]:
         case msgspec.inspect.NoneType():
             return st.none()
         case msgspec.inspect.UnionType(types=types):
-            return st.one_of([of_type(one) for one in types])
+            texts = any(_is_text(one) for one in types)  # identifiers come in when a frame is sealed
+            return st.one_of(
+                [
+                    of_type(one)
+                    for one in types
+                    if not (texts and isinstance(_plain(one), msgspec.inspect.IntType))
+                ]
+            )
+        case msgspec.inspect.TupleType(item_types=types):
+            return st.tuples(*map(of_type, types))
         case msgspec.inspect.ListType(item_type=item, min_length=low):
             return st.lists(of_type(item), min_size=low or 0, max_size=3)
         case msgspec.inspect.StructType(cls=cls, fields=fields):

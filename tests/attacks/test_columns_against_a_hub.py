@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from simulating.rows import Row, put_under, replaced, rows_of
+from simulating.enemies.rows import Row, put_under, replaced, rows_of
 
 from dsked.chosen_limits import DEFAULT_LIMITS
 from dsked.errors import ErrorCode
@@ -83,7 +83,7 @@ def test_a_conflict_refuses_one_key_of_a_full_batch(world: World) -> None:
 def test_a_limit_refuses_the_keys_beyond_it_alone(world: World, limits: dict[str, int]) -> None:
     """One share of a byte and its code of 32 too many."""
     store = world.hubs["hub1"].shares
-    store._limits = replace(DEFAULT_LIMITS, **limits)
+    store.limits = replace(DEFAULT_LIMITS, **limits)
     batch = ids(FULL)
     assert codes_of(world, put(*map(share, batch))) == [OK] * (FULL - 1) + [LIMIT]
     assert store.counts("carol") == (FULL - 1, 33 * (FULL - 1))

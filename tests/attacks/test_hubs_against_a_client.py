@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from simulating.rows import Row, told_under
+from simulating.enemies.rows import Row, told_under
 
 from dsked.errors import ErrorCode, LimitError
 from dsked.hub.engine import HubEngine
@@ -144,7 +144,7 @@ class KeepsForMonths(OwnHandlers):
     def _register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:
         self._honest[Register](connection, request_id, message, now)
         assert connection.session is not None
-        connection.session._outbox.pop()
+        connection.session._outbox.popitem()
         connection.send(request_id, Registered(0, [], 0xFFFF_FFFF))
 
 
@@ -241,7 +241,7 @@ def test_shares_for_hubs_that_stay_down_are_forgotten_when_their_time_is_out() -
     world.pair()
     world.run_for(25.0)
     carol = world.clients["carol"]
-    assert not any(unsent.items for unsent in carol._initiator._unsent.values())
+    assert not carol._initiator._scattering.unsent
     assert not any(hub.nr_requests for hub in carol.hubs)
 
 

@@ -8,7 +8,7 @@ import random
 from typing import Any
 
 import pytest
-from simulating.liars import LIARS
+from simulating.enemies.liars import LIARS
 
 from dsked.keys import Key
 from tests.engines.world import World

@@ -13,12 +13,15 @@ WIN = 16 * 1024
 NEXT = 100_000
 TOLD = 95_000  # the peer's durable mark, just told
 OWN, OTHER = b"o" * 16, b"?" * 16
+#: Where this process's last proof stood.
+PROVED = 40_000
 
 
 def begin(
     proved_boot: bytes, window: int | None = WIN, *, exact_mark: int = 90_000, durable_mark: int = TOLD
 ) -> int:
     pool = OwnerPool(bytes(16), MemoryStream(), window, NEXT)
+    pool.proofs.add(PROVED, bytes(48))
     return begin_position(
         pool, boot_id=OWN, proved_boot=proved_boot, exact_mark=exact_mark, durable_mark=durable_mark
     )
@@ -30,11 +33,12 @@ def begin(
         # The peer verified a proof of this very process last: it goes on.
         (OWN, 90_000, NEXT),
         (OWN, NEXT, NEXT),
-        (OWN, 0, NEXT),
+        (OWN, PROVED + 48, NEXT),
         # Any one thing amiss, and it begins beyond all that any copy may have used.
         (NO_BOOT, 90_000, TOLD + WIN),
         (OTHER, 90_000, TOLD + WIN),
         (OWN, NEXT + 1, TOLD + WIN),
+        (OWN, PROVED + 47, TOLD + WIN),
         (OTHER, NEXT + 1, TOLD + WIN),
     ],
 )

@@ -14,20 +14,23 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import msgspec
 
 from dsked.errors import DskedError, ErrorCode, HandshakeRefusedError
-from dsked.limits import HANDSHAKE_PAD_BYTES, MASK_BYTES, MAX_FRAME_BYTES
+from dsked.limits import AEAD_NONCE_BYTES, HANDSHAKE_PAD_BYTES, MASK_BYTES, MAX_WRAPPED_BYTES
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
+from dsked.wire.additions import Wrapping
 from dsked.wire.connection import ClientConnection, HubConnection
 from dsked.wire.frame import LENGTH_BYTES, FrameBuffer, Header, decode_header
 from dsked.wire.handshake import M1, M2, M3, M4, decode_part
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
+from dsked.wire.messages import MessageType
 
 from ..psrd.stores import stream_bytes
 from .sides import CLIENT_STREAM, GATE, HUB_STREAM, WIN, put
@@ -50,12 +53,13 @@ class Ledger:
     """Which bytes of a stream have been used: by all copies of its owner, or by one process."""
 
     def __init__(self) -> None:
-        self._taken = bytearray(SIZE)
+        self._taken = bytearray()
 
     def take(self, position: int, length: int) -> None:
         at = self._taken.find(1, position, position + length)
         if at >= 0:
             raise Reuse(f"byte {at} was used twice")
+        self._taken.extend(bytes(max(position - len(self._taken), 0)))
         self._taken[position : position + length] = b"\1" * length
 
 
@@ -147,12 +151,16 @@ class Said(NamedTuple):
     position: int = 0
     length: int = 0
     told: int = 0  # a durable mark, or an ack
+    shares: int = 0  # of its pads, those over what others know: all of them, but for WRAP's
 
 
-def what_is_said(data: bytes) -> Iterator[Said]:
-    """The pieces of a write, read off the wire."""
-    for piece in FrameBuffer(MAX_FRAME_BYTES).feed(data):
+def what_is_said(data: bytes, unwrap: Callable[[bytes], bytes]) -> Iterator[Said]:
+    """The pieces of a write, read off the wire. `unwrap`: the frame inside a wrapped piece."""
+    for piece in FrameBuffer(MAX_WRAPPED_BYTES).feed(data):
         fields = msgspec.msgpack.decode(piece[LENGTH_BYTES:])
+        if len(fields) == 1:
+            piece = unwrap(piece)
+            fields = msgspec.msgpack.decode(piece[LENGTH_BYTES:])
         kind = KINDS.get(len(fields))
         if kind is M1 or kind is M2:
             yield Said(told=decode_part(kind, piece).holdings.durable_mark)
@@ -160,7 +168,8 @@ def what_is_said(data: bytes) -> Iterator[Said]:
             yield Said(decode_part(M3, piece).position, HANDSHAKE_PAD_BYTES)
         elif kind is Header:
             header = decode_header(piece)
-            yield Said(header.position, MASK_BYTES + header.pads, header.ack)
+            shares = 0 if header.type == MessageType.WRAP else header.pads
+            yield Said(header.position, MASK_BYTES + header.pads, header.ack, shares)
         elif isinstance(fields[0], int):  # M4 has as many fields as M0
             m4 = decode_part(M4, piece)
             yield Said(m4.position, HANDSHAKE_PAD_BYTES, m4.ack)
@@ -170,15 +179,17 @@ class Link:
     """A TCP connection. What is on its way still arrives when only the sender has closed it."""
 
     def __init__(self, client: Process, hub: Process) -> None:
-        random = client.world.random
+        random, wrapping = client.world.random, client.world.wrapping
         self.client, self.hub = client, hub
+        self._nr_wrapped = dict.fromkeys(Side, 0)
         self.near = ClientConnection(
-            ClientHandshake(client.pair, client.boot_id, random.randbytes(16)),
+            ClientHandshake(client.pair, client.boot_id, random.randbytes(16), wrapping=wrapping),
             lambda connection: connection.prove(), lambda connection: None,
         )  # fmt: skip
         machine = HubHandshake(
-            "hank", random.randbytes(16), {"carol": hub.pair}.get, bytes(32), _no_streams, hub.boot_id
-        )
+            "hank", random.randbytes(16), {"carol": hub.pair}.get, bytes(32), _no_streams, hub.boot_id,
+            wrapping=wrapping,
+        )  # fmt: skip
         self.far = HubConnection(machine, self._greeted, self._opened)
         self.under_way: dict[Side, list[bytes]] = {side: [] for side in Side}  # to that side
         self.ends_open = {Side.CLIENT: True, Side.HUB: True}
@@ -206,9 +217,18 @@ class Link:
         for side in Side:
             data = self.end(side).data_to_send() if self.ends_open[side] else b""
             if data:
-                for said in what_is_said(data):
+                for said in what_is_said(data, partial(self._unwrap, side)):
                     self._leaves(side, said)
                 self.under_way[side.other].append(data)
+
+    def _unwrap(self, side: Side, piece: bytes) -> bytes:
+        """By the sender's key, and the number that the piece must have."""
+        wrapper = self.end(side)._wrapper
+        assert wrapper is not None and wrapper._outward is not None
+        nonce = self._nr_wrapped[side].to_bytes(AEAD_NONCE_BYTES, "big")
+        self._nr_wrapped[side] += 1
+        inner = wrapper._outward._aead.decrypt(nonce, piece[10:], piece[:10])
+        return len(inner).to_bytes(LENGTH_BYTES, "big") + inner
 
     def _leaves(self, side: Side, said: Said) -> None:
         process = self.client if side is Side.CLIENT else self.hub
@@ -241,10 +261,14 @@ def _no_streams() -> tuple[bytes, bytes]:
 
 
 class World:
-    """The processes of one pair. `copied`: the side whose state is restored or run several times."""
+    """The processes of one pair. `copied`: the side whose state is restored or run several times.
 
-    def __init__(self, seed: int, copied: Side) -> None:
+    `wrapped`: frames are wrapped, and WRAP is the first of every session on both sides.
+    """
+
+    def __init__(self, seed: int, copied: Side, *, wrapped: bool = False) -> None:
         self.random = random.Random(seed)
+        self.wrapping = Wrapping.ON if wrapped else Wrapping.OFF
         self.ledgers = {side: Ledger() for side in Side}
         self.copied = copied
         self.running = {side: [Process(self, side, Disk())] for side in Side}
@@ -279,10 +303,13 @@ class World:
     def _link(self, client: Process, hub: Process) -> Link:
         if client.link is not None:
             client.link.ends_open[Side.CLIENT] = False  # one connection at a time
-        link = Link(client, hub)
+        link = self.new_link(client, hub)
         self.links = [link for link in self.links if link.open]
         self.links.append(link)
         return link
+
+    def new_link(self, client: Process, hub: Process) -> Link:
+        return Link(client, hub)
 
     def begin(self) -> None:
         """A connection whose handshake others may cross."""

@@ -9,6 +9,7 @@ from dsked.limits import BOOT_ID_BYTES, GATE_KEY_BYTES, NONCE_BYTES, STREAM_ID_B
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream, in_memory
+from dsked.wire.additions import NOTHING, Additions, Wrapping
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
@@ -24,6 +25,8 @@ CLIENT_STREAM = b"c" * STREAM_ID_BYTES
 HUB_STREAM = b"h" * STREAM_ID_BYTES
 CLIENT_BYTES = stream_bytes(SIZE, 11)
 HUB_BYTES = stream_bytes(SIZE, 12)
+
+Sessions = tuple[Session, Session]  # the client's, the hub's
 
 
 def flips(data: bytes, step: int = 1) -> list[bytes]:
@@ -72,6 +75,7 @@ class Ends:
         self.client = Pair("carol", "hank", Side.CLIENT, GATE, simulated)
         self.hub = Pair("carol", "hank", Side.HUB, GATE, simulated)
         self.dummy_key = self.random.randbytes(GATE_KEY_BYTES)
+        self.wrapping = Wrapping.OFF, Wrapping.OFF  # the client's and the hub's
         self.boot_id, self.hub_boot_id = (self.random.randbytes(BOOT_ID_BYTES) for _ in Side)
         if not simulated:
             self.client.streams = media_streams(Side.CLIENT, slow=slow)
@@ -82,10 +86,14 @@ class Ends:
 
     def machines(self) -> Parts:
         """Two machines that have not spoken yet."""
-        near = ClientHandshake(self.client, self.boot_id, self.random.randbytes(NONCE_BYTES))
+        near = ClientHandshake(
+            self.client, self.boot_id, self.random.randbytes(NONCE_BYTES), wrapping=self.wrapping[0]
+        )
         pairs = {self.hub.client: self.hub}
         nonce = self.random.randbytes(NONCE_BYTES)
-        far = HubHandshake("hank", nonce, pairs.get, self.dummy_key, self._ids, self.hub_boot_id)
+        far = HubHandshake(
+            "hank", nonce, pairs.get, self.dummy_key, self._ids, self.hub_boot_id, wrapping=self.wrapping[1]
+        )
         return Parts(near, far)
 
     def hello(self) -> Parts:
@@ -114,15 +122,15 @@ class Ends:
         parts.m3 = parts.near.prove()
         return parts
 
-    def sessions(self) -> tuple[Session, Session]:
-        """(the client's, the hub's) session of a complete handshake."""
+    def sessions(self, additions: Additions = NOTHING) -> Sessions:
+        """Of a complete handshake."""
         parts = self.proof()
         m4, hub_keys = parts.far.verify(parts.m3)
         client_keys = parts.near.finish(m4)
         assert self.client.streams is not None and self.hub.streams is not None
         return (
-            Session(Side.CLIENT, self.client.streams, client_keys, parts.near.max_pads),
-            Session(Side.HUB, self.hub.streams, hub_keys, parts.far.max_pads, parts.far.proof_end),
+            Session(Side.CLIENT, self.client.streams, client_keys, parts.near.max_pads, 0, additions),
+            Session(Side.HUB, self.hub.streams, hub_keys, parts.far.max_pads, parts.far.proof_end, additions),
         )
 
     def connections(self) -> tuple[ClientConnection, HubConnection]:
@@ -155,6 +163,13 @@ def deliver_all(
 ) -> list[tuple[int, Message]]:
     """What one end has to send arrives at the other, in one piece."""
     return list(receiver.receive_data(sender.data_to_send()))
+
+
+def frames(session: Session, *messages: Message) -> list[bytes]:
+    """The messages, sealed."""
+    for number, message in enumerate(messages, 1):
+        session.send(number, message)
+    return list(session.seal_ready())
 
 
 def state(streams: Streams) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsked.errors import FrameError
+from dsked.limits import MAX_TURN_BYTES
 from dsked.wire.frame import (
     HEADER_BYTES,
     OVERHEAD_BYTES,
@@ -138,6 +139,63 @@ def test_only_who_has_a_partial_piece_owns_a_buffer() -> None:
     for data, owns in ((b"\0\0\0\1a", False), (b"\0\0\0\1a\0", True), (b"\0\0\1", True), (b"b", False)):
         list(buffer.feed(data))
         assert (buffer._partial is not None) is owns
+
+
+LONG = MAX_TURN_BYTES + 1
+
+
+def _piece(number: int, length: int) -> bytes:
+    return (length - 4).to_bytes(4, "big") + bytes((number,)) * (length - 4)
+
+
+def _received(buffer: FrameBuffer, stream: bytes, at_once: int) -> list[bytes]:
+    """As a connection receives: into `rest` where there is one."""
+    found, start = [], 0
+    while start < len(stream):
+        rest = buffer.rest
+        part = stream[start : start + (at_once if rest is None else min(at_once, len(rest)))]
+        start += len(part)
+        if rest is None:
+            found += buffer.feed(part)
+            continue
+        rest[: len(part)] = part
+        if buffer.filled(len(part)):
+            found += buffer.feed(b"")
+    return found
+
+
+def _fed(buffer: FrameBuffer, stream: bytes, at_once: int) -> list[bytes]:
+    starts = range(0, len(stream), at_once)
+    return [piece for start in starts for piece in buffer.feed(stream[start : start + at_once])]
+
+
+@pytest.mark.parametrize("receive", [_received, _fed])
+@pytest.mark.parametrize("at_once", [1000, 4096, MAX_TURN_BYTES - 1, MAX_TURN_BYTES, LONG, 3 * LONG])
+def test_long_pieces_come_out_the_same_whatever_the_boundaries(receive, at_once: int) -> None:
+    lengths = (LONG, 5, LONG - 1, LONG, 3 * LONG, LONG + 1, LONG + 2, LONG + 3, LONG + 4, 1000, 2 * LONG)
+    whole = [_piece(number, length) for number, length in enumerate(lengths)]
+    buffer = FrameBuffer(4 * LONG)
+    assert receive(buffer, b"".join(whole), at_once) == whole
+    assert (buffer.partial_bytes, buffer.rest, buffer.nr_pieces) == (0, None, len(whole))
+
+
+@pytest.mark.parametrize("beginning", [4, 5, 1000, LONG - 1])
+def test_the_rest_of_a_long_piece_is_received_where_it_stays(beginning: int) -> None:
+    piece, buffer = _piece(7, LONG), FrameBuffer(LONG)
+    assert list(buffer.feed(piece[:beginning])) == []
+    assert buffer.partial_bytes == beginning
+    assert buffer.rest is not None
+    assert len(buffer.rest) == LONG - beginning
+    buffer.rest[:] = piece[beginning:]
+    assert buffer.filled(LONG - beginning)
+    assert list(buffer.feed(b"\0\0\0\1a")) == [piece, b"\0\0\0\1a"]
+
+
+def test_what_is_not_long_has_no_place_of_its_own() -> None:
+    for data in (b"\0\0\1", _piece(1, MAX_TURN_BYTES)[:-1]):
+        buffer = FrameBuffer(LONG)
+        assert list(buffer.feed(data)) == []
+        assert buffer.rest is None
 
 
 @pytest.mark.parametrize("length", [0, 41, 2**31, 2**32 - 1])

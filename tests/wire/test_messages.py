@@ -16,7 +16,10 @@ from dsked.wire import messages as m
 uint8, uint32 = st.integers(0, 2**8 - 1), st.integers(0, 2**32 - 1)
 uint64 = st.integers(0, 2**64 - 1)
 ids = st.binary(min_size=16, max_size=16)
-names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64).filter(
+    lambda name: m.name_fits(name, 64)
+)
+clients = names | uint32  # in frames
 secrets = st.binary(max_size=40)
 counts = st.integers(1, 255)
 
@@ -26,13 +29,13 @@ def lists(of: st.SearchStrategy[Any], at_least: int = 0) -> st.SearchStrategy[li
 
 
 columns = st.integers(1, 3).flatmap(lambda keys: st.binary(min_size=16 * keys, max_size=16 * keys))
-confirmations = lists(st.builds(m.Confirmed, names, columns))
-parties = st.builds(m.PartyBody, names, names)
+confirmations = lists(st.builds(m.Confirmed, clients, columns))
+parties = st.builds(m.PartyBody, clients, names)
 put_groups = st.builds(
     m.PutGroup, names, lists(parties, 1), counts, counts, uint32, st.integers(1, 2**21), columns, uint32,
     secrets, secrets,
 )  # fmt: skip
-get_groups = st.builds(m.GetGroup, names, columns, uint32)
+get_groups = st.builds(m.GetGroup, clients, columns, uint32)
 share_groups = st.builds(
     m.ShareGroup, parties, lists(parties, 1), counts, counts, st.integers(1, 2**21), columns, uint32,
     secrets, secrets,
@@ -43,21 +46,22 @@ ANY_MESSAGE: dict[type[m.Message], st.SearchStrategy[Any]] = {
     m.Registered: st.builds(m.Registered, uint8, lists(names), uint32),
     m.Unregister: st.builds(m.Unregister),
     m.Ping: st.builds(m.Ping, st.booleans(), uint64, uint64, confirmations),
-    m.Error: st.builds(m.Error, uint8, st.text(st.characters(exclude_categories=["Cs"]), max_size=256)),
+    m.Error: st.builds(m.Error, uint8, st.text(st.characters(exclude_categories=["Cs"]), max_size=64)),
+    m.Names: st.builds(m.Names, lists(st.tuples(uint32, names), 1)),
     m.PsrdRequest: st.builds(m.PsrdRequest, st.integers(0, 1), ids, uint32, uint32),
     m.PsrdBlock: blocks,
     m.PutShares: st.builds(m.PutShares, lists(put_groups, 1)),
     m.PutSharesAck: st.builds(m.PutSharesAck, st.binary(max_size=9)),
     m.GetShares: st.builds(m.GetShares, lists(get_groups), uint32, confirmations),
-    m.Shares: st.builds(m.Shares, lists(share_groups), lists(st.builds(m.Missing, names, uint8, columns))),
+    m.Shares: st.builds(m.Shares, lists(share_groups), lists(st.builds(m.Missing, clients, uint8, columns))),
     m.Locate: st.builds(m.Locate, lists(names, 1)),
-    m.Located: st.builds(m.Located, lists(st.none() | names)),
+    m.Located: st.builds(m.Located, lists(st.none() | clients)),
 }
 
 
 def test_every_type_has_one_message_and_one_number() -> None:
     assert set(ANY_MESSAGE) == set(m.MESSAGES)
-    assert sorted(message.type for message in m.MESSAGES) == sorted(m.MessageType)
+    assert sorted(message.type for message in (*m.MESSAGES, m.Wrap)) == sorted(m.MessageType)
     assert {m.MessageType.PSRD_REQUEST, m.MessageType.PSRD_BLOCK} == m.SEALED_TYPES
 
 

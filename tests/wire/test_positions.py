@@ -11,6 +11,7 @@ from dsked.errors import PoolExhaustedError
 from dsked.psrd.pair import Promises, Side
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.wire import handshake_client, handshake_hub
+from dsked.wire.session import Session
 
 from .lives import ALL, CLONES, CROSSED, RESTORES, Process, Reuse, Steps, TooEarly, World
 from .sides import WIN
@@ -19,11 +20,16 @@ NR_RUNS = 20
 NR_STEPS = 100
 
 
+def a_world(seed: int, copied: Side) -> World:
+    """In half of the worlds frames are wrapped."""
+    return World(seed, copied, wrapped=seed % 2 == 1)
+
+
 def lives(steps: Steps, copied: Side, seeds: Iterable[int] = range(NR_RUNS)) -> tuple[int, list[str]]:
     """(messages that arrived, what was taken twice) in as many lives as there are seeds."""
     nr_messages, reuses = 0, []
     for seed in seeds:
-        world = World(seed, copied)
+        world = a_world(seed, copied)
         try:
             world.live(steps, NR_STEPS)
         except Reuse as reuse:
@@ -35,7 +41,7 @@ def lives(steps: Steps, copied: Side, seeds: Iterable[int] = range(NR_RUNS)) -> 
 def test_losses_and_crashes_never_use_a_position_twice_or_keep_a_pair_apart() -> None:
     nr_messages = 0
     for seed in range(NR_RUNS):
-        world = World(seed, Side.CLIENT)
+        world = a_world(seed, Side.CLIENT)
         world.live([*CROSSED, World.restart], NR_STEPS)
         nr_messages += world.nr_messages
         client, hub = world.pick(Side.CLIENT), world.pick(Side.HUB)
@@ -64,7 +70,7 @@ def test_a_thousand_lives_more(steps: Steps, copied: Side) -> None:
 def test_sides_that_are_copied_one_after_the_other_never_use_a_position_twice(copied: Side) -> None:
     """A side's copies are taken after all copies but one of the other side have stopped for good."""
     for seed in range(NR_RUNS):
-        world = World(seed, copied)
+        world = a_world(seed, copied)
         for _ in range(3):
             world.live(ALL, NR_STEPS)
             world.settle()
@@ -119,14 +125,15 @@ def test_a_refused_handshake_or_another_one_of_the_same_process_ends_no_session(
     assert link.ends_open[Side.HUB]
 
 
+@pytest.mark.parametrize("wrapped", [False, True])
 @pytest.mark.parametrize("nr_arrive", [3, 4, 5])
-def test_an_attacker_on_the_path_costs_48_bytes_of_a_pool_per_attempt(nr_arrive: int) -> None:
+def test_an_attacker_on_the_path_costs_48_bytes_of_a_pool_per_attempt(nr_arrive: int, wrapped: bool) -> None:
     """M3, M4 or the client's first frame is lost, again and again, before any session and after one.
 
-    The first frame takes 16 bytes of its own.
+    The first frame takes 16 bytes of its own, and WRAP 48: the hub's leaves with M4.
     """
-    cost = 48 if nr_arrive < 5 else 48 + 16
-    world = World(1, Side.CLIENT)
+    cost = 48 + 48 * wrapped if nr_arrive < 5 else 48 + 16 + 48 * wrapped
+    world = World(1, Side.CLIENT, wrapped=wrapped)
     client, hub = world.pick(Side.CLIENT), world.pick(Side.HUB)
     for _ in range(2):
         world.connect(client, hub, nr_arrive).close()
@@ -171,7 +178,7 @@ def test_a_side_left_behind_by_more_than_a_window_is_told_how_far_and_keys_flow_
 def test_whatever_was_copied_one_process_of_each_side_finds_its_way_into_a_session(copied: Side) -> None:
     """At the second attempt at the latest."""
     for seed in range(NR_RUNS):
-        world = World(seed, copied)
+        world = a_world(seed, copied)
         world.live(ALL, NR_STEPS)
         world.settle()
         sides = [world.pick(side) for side in Side]
@@ -192,7 +199,47 @@ def test_the_lives_show_what_is_wrong_with_a_naive_rule(
     """What makes the tests above worth something."""
     for machine in (handshake_client, handshake_hub):
         monkeypatch.setattr(machine, "begin_position", _go_on_at_the_larger_mark)
+        monkeypatch.setattr(machine, "lies_where_no_frame_was", _anywhere)
+        monkeypatch.setattr(machine, "peers_hash_key", _in_the_pool)
     assert len(lives(CLONES, copied)[1]) > NR_RUNS // 10
+
+
+def _another_hub_after_a_lost_m4() -> None:
+    """A copy of the hub begins 48 bytes above the proof of the first, whose M4 was lost."""
+    world = World(1, Side.HUB, wrapped=True)
+    client, hub = world.pick(Side.CLIENT), world.pick(Side.HUB)
+    copy = Process(world, Side.HUB, hub.disk.copy())
+    lost = world.connect(client, hub, 4)
+    for _ in range(2):  # M4 leaves, and WRAP if it may, as soon as the disk holds their marks
+        hub.write_all()
+        lost.send()
+    lost.close()
+    assert world.connect(client, copy).in_session
+
+
+def test_a_wrap_that_does_not_wait_for_the_window_meets_a_copys_proof(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Why WRAP keeps to the window, and does not always leave with M4."""
+    _another_hub_after_a_lost_m4()
+    seal = Session.seal_wrap
+
+    def at_once(session: Session) -> tuple[bytes, bytes] | None:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(OwnerPool, "limit", _whatever_the_acks)
+            return seal(session)
+
+    monkeypatch.setattr(Session, "seal_wrap", at_once)
+    with pytest.raises(Reuse):
+        _another_hub_after_a_lost_m4()
+
+
+def _anywhere(pool: OwnerPool, position: int, durable_mark: int) -> bool:
+    return True
+
+
+def _in_the_pool(pool: ReceiverPool, position: int, durable_mark: int) -> None:
+    """A proof's hash key stands where the proof does."""
 
 
 def _whatever_the_acks(pool: OwnerPool, *, urgent: bool = False) -> int:
@@ -217,7 +264,12 @@ def _a_proof_that_is_taken_again(pool: OwnerPool, position: int, length: int) ->
         (ReceiverPool, "mark_to_tell", property(_the_exact_mark)),
         (ReceiverPool, "mark_to_tell", property(lambda pool: max(pool.told, pool.mark))),
     ],
-    ids=["no limit by acks", "a lost proof's position again", "the exact mark told", "the same mark again"],
+    ids=[
+        "no limit by acks",
+        "a lost proof's position again",
+        "the exact mark told",
+        "the same mark again",
+    ],
 )
 def test_the_lives_show_each_rule_that_is_broken(
     of: type, name: str, broken: Any, monkeypatch: pytest.MonkeyPatch
