@@ -16,9 +16,16 @@ from pathlib import Path
 from typing import Any
 
 from vectors.bundles import bundle_vectors
-from vectors.frames import frame_vectors, refused_vectors
+from vectors.frames import frame_vectors
 from vectors.handshake import handshake_vectors, sealed_vectors
+from vectors.hub import hub_vectors
+from vectors.refused_bodies import refused_body_vectors
+from vectors.refused_frames import refused_vectors
+from vectors.refused_handshakes import refused_handshake_vectors
+from vectors.responders import responder_vectors
+from vectors.session_cases import session_vectors
 from vectors.sharing import amd_vectors, dealing_vectors, gfp_vectors, shamir_vectors
+from vectors.wrapped import wrapped_vectors
 
 VECTORS = Path(__file__).resolve().parent.parent / "proto" / "vectors"
 MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
@@ -26,10 +33,16 @@ MAKERS: dict[str, Callable[[], dict[str, Any]]] = {
     "gfp": gfp_vectors,
     "secret_tags": amd_vectors,
     "dealings": dealing_vectors,
+    "responders": responder_vectors,
+    "hub": hub_vectors,
     "frames": frame_vectors,
     "refused_frames": refused_vectors,
+    "refused_bodies": refused_body_vectors,
     "handshakes": handshake_vectors,
+    "refused_handshakes": refused_handshake_vectors,
     "sealed": sealed_vectors,
+    "wrapped": wrapped_vectors,
+    "sessions": session_vectors,
     "bundles": bundle_vectors,
 }
 

@@ -83,7 +83,7 @@ def bundle_vectors() -> dict[str, Any]:
     return {
         "passphrase": PASSPHRASE,
         "bundles": [_vector(bundle) for bundle in made],
-        "refused": [*_refused(made[1]), *_refused_sealed(made[2])],
+        "refused": [*_refused(made[1]), *_refused_manifests(made[1]), *_refused_sealed(made[2])],
     }
 
 
@@ -122,6 +122,9 @@ def _refused(bundle: Bundle) -> list[dict[str, Any]]:
         {**_altered(bundle, "a byte short", 0, b""), "length": len(raw) - 1},
         {**_altered(bundle, "half of it", 0, b""), "length": len(raw) // 2},
         {**_altered(bundle, "a byte more", len(raw), b"\0"), "length": len(raw) + 1},
+        _other_hub(bundle, "a name with a slash", b"h/nk"),
+        _other_hub(bundle, "a name that begins with a dot", b".ank"),
+        _other_hub(bundle, "a name beyond ASCII", "hän".encode()),
     ]
 
 
@@ -141,7 +144,57 @@ def _refused_sealed(bundle: Bundle) -> list[dict[str, Any]]:
 
 def _altered(bundle: Bundle, name: str, at: int, data: bytes) -> dict[str, Any]:
     """`data` in the place of what stands at byte `at`."""
-    return {"name": name, "of": bundle.name, "at": at, "data": data.hex(), "length": len(bundle.raw)}
+    return {"name": name, "of": bundle.name, "patches": [[at, data.hex()]], "length": len(bundle.raw)}
+
+
+def _other_manifest(
+    bundle: Bundle, name: str, field: int, value: Any, block: int | None = None
+) -> dict[str, Any]:
+    """Another value of the same length in the manifest, or in one of its blocks, under right digests."""
+    fields = bundle.manifest
+    (fields if block is None else fields[6][block])[field] = value
+    manifest = msgspec.msgpack.encode(fields)
+    head = 24 + int.from_bytes(bundle.raw[12:16], "big") + 16
+    old = msgspec.msgpack.encode(bundle.manifest)
+    assert len(manifest) == len(old) and manifest != old
+    first = hashlib.sha256(bundle.raw[:head] + len(old).to_bytes(4, "big") + manifest).digest()
+    sums = b"".join(_checksums(one.data) for one in bundle.blocks)
+    last = hashlib.sha256(first + sums).digest()
+    patches = [[head + 4, (manifest + first).hex()], [len(bundle.raw) - 32, last.hex()]]
+    return {"name": f"manifest: {name}", "of": bundle.name, "patches": patches, "length": len(bundle.raw)}
+
+
+def _other_hub(bundle: Bundle, name: str, hub: bytes) -> dict[str, Any]:
+    """A hub's name of as many bytes in the header, under a right check and right digests."""
+    end = 24 + int.from_bytes(bundle.raw[12:16], "big")
+    start = bundle.raw[:end].replace(HUB.encode(), hub)
+    head = start + hashlib.sha256(start).digest()[:16]
+    told = 4 + len(msgspec.msgpack.encode(bundle.manifest))
+    assert len(start) == end and start != bundle.raw[:end]
+    first = hashlib.sha256(head + bundle.raw[len(head) :][:told]).digest()
+    last = hashlib.sha256(first + b"".join(_checksums(one.data) for one in bundle.blocks)).digest()
+    patches = [[0, head.hex()], [len(head) + told, first.hex()], [len(bundle.raw) - 32, last.hex()]]
+    return {"name": name, "of": bundle.name, "patches": patches, "length": len(bundle.raw)}
+
+
+def _refused_manifests(bundle: Bundle) -> list[dict[str, Any]]:
+    """One rule of section 3 broken in each; `bundle` goes on, with two blocks for each pool."""
+    first, second = bundle.blocks[0], bundle.blocks[1]
+    return [
+        _other_manifest(bundle, "x is 0", 1, 0),
+        _other_manifest(bundle, "a window below 16384", 2, 16383),
+        _other_manifest(bundle, "one identity for both streams", 4, fixed("bundle client stream", 16)),
+        _other_manifest(bundle, "streams that go on are to be replaced", 5, True),
+        _other_manifest(bundle, "a pool whose blocks belong to the other one", 0, "H", 0),
+        _other_manifest(bundle, "an owner that is neither C nor H", 0, "X", 0),
+        _other_manifest(bundle, "a gap in the sequence numbers", 1, second.sequence + 1, 1),
+        _other_manifest(bundle, "number 0 at another position", 1, 0, 0),
+        _other_manifest(bundle, "a gap in the positions", 3, second.start + 1, 1),
+        _other_manifest(bundle, "blocks that overlap", 3, second.start - 1, 1),
+        _other_manifest(bundle, "one UUID for two blocks", 2, first.uuid, 1),
+        _other_manifest(bundle, "a block without bytes", 4, 0, 1),
+        _other_manifest(bundle, "true for x", 1, True),
+    ]
 
 
 def _with_header(bundle: Bundle, name: str, log2_n: int) -> dict[str, Any]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 from dsked.auth.pads import apply_pad
 from dsked.auth.tags import one_time_tag
@@ -102,79 +101,46 @@ def _messages() -> Iterator[tuple[str, Side, int, ms.Message | tuple[int, bytes]
                       b"".join(share.codes[1] for share in of_hub)),
     ], [])  # fmt: skip
     yield "a type of a later version: answered with ERROR", c, 8, (0x7F, b"\x91\xc0")
+    yield from _with_identifiers()
 
 
-#: PING [false, 0, 0, [["carol", 15 bytes]]]
-_PING_15 = b"\x94\xc2\x00\x00\x91\x92\xa5carol\xc4\x0f" + bytes(15)
-#: Names of what is refused only after its tag has verified.
-_VERIFIED = ("not canonical", "a column", "one field", "bytes behind", "a string")
+#: As the NAMES among the vectors defines them: one, three and five bytes long.
+IDENTIFIERS = [(7, "connie"), (300, "celia"), (70_000, "carol")]
 
 
-# --- frames that are refused ------------------------------------------------------------------------------
-
-
-def refused_vectors() -> dict[str, Any]:
-    """Frames from client to hub that must be refused, with the receiver's state before and after."""
-    position, pads = 1000, 0
-    body = ms.encode_body(ms.Locate(["sofia"]))
-    mask = fixed("refused", MASK_BYTES)
-    good = make_frame(Side.CLIENT, Header(0x18, 1, position, pads, 0), body, mask)
-
-    def tagged(kind: int, data: bytes, bins: int = 0) -> bytes:
-        return make_frame(Side.CLIENT, Header(kind, 1, position, bins, 0), data, mask)
-
-    def with_length(piece: bytes) -> bytes:
-        return struct.pack(">I", len(piece) - 4) + piece[4:]
-
-    def flipped(offset: int, mask: int = 1) -> bytes:
-        return bytes(b ^ mask if i == offset % len(good) else b for i, b in enumerate(good))
-
-    end = position + MASK_BYTES
-    reflected = make_frame(Side.HUB, Header(0x18, 1, position, pads, 0), body, mask)
-    cases: list[tuple[str, str, bytes, dict[str, int]]] = [
-        ("the frame itself, for comparison", "OK", good, {"mark_after": end}),
-        ("shorter than any frame", "FRAME", with_length(good[:50]), {}),
-        ("truncated, with its length mended", "FRAME", with_length(good[:-1]), {}),
-        ("one byte more, with its length mended", "FRAME", with_length(good + b"\0"), {}),
-        ("the body's length is wrong", "FRAME", flipped(38), {}),
-        ("the array's head is wrong", "FRAME", flipped(4), {}),
-        ("the type is above 0x7f", "FRAME", flipped(5, 0x80), {}),
-        ("the position is no uint64", "FRAME", flipped(11), {}),
-        ("the tag's head is wrong", "FRAME", flipped(-17), {}),
-        ("the tag is wrong", "TAG", flipped(-1), {}),
-        ("the body was changed", "TAG", flipped(41), {}),
-        ("the request id was changed", "TAG", flipped(10), {}),
-        ("the ack was changed", "TAG", flipped(28), {}),
-        ("reflected: tagged by the receiver itself", "TAG", reflected, {}),
-        ("a replay: its position is below the mark", "REPLAY", good, {"mark": end}),
-        ("it reaches below the mark", "REPLAY", good, {"mark": position + 1}),
-        ("beyond the bytes held", "WINDOW", good, {"end": end - 1}),
-        ("beyond the window", "WINDOW", good, {"window_end": end - 1}),
-        ("not canonical: a str8 of 5 bytes", "FRAME", tagged(0x18, b"\x91\x91\xd9\x05sofia"), {}),
-        ("not canonical: a bin16 of 1 byte", "FRAME", tagged(0x11, b"\x91\xc5\x00\x01\x00"), {}),
-        ("a column of key IDs of 15 bytes", "FRAME", tagged(0x04, _PING_15), {}),
-        ("one field too many", "FRAME", tagged(0x03, b"\x91\xc0"), {}),
-        ("bytes behind the body", "FRAME", tagged(0x03, b"\x90\xc0"), {}),
-        ("a string where a list belongs", "FRAME", tagged(0x18, b"\x91\xa5sofia"), {}),
-        ("more pads than a quarter of the window", "FRAME", tagged(0x18, body, WINDOW_BYTES // 4 + 1), {}),
-        ("pads without secret bins", "FRAME", tagged(0x18, body, 4), {}),
+def _with_identifiers() -> Iterator[tuple[str, Side, int, ms.Message]]:
+    """The same session goes on, with local identifiers in force."""
+    c, h = Side.CLIENT, Side.HUB
+    connie, celia, carol = (identifier for identifier, _ in IDENTIFIERS)
+    of_hub, key_id, other_id = SHORT.hubs[0][0], *(key_id for key_id, _ in SHORT.keys)
+    encryptors = [party.encryptor for party in SHORT.terms.responders]
+    parties = [_party(client, name) for client, name in zip((celia, connie, connie), encryptors, strict=True)]
+    done = [_of_client(ms.Confirmed("", key_id), carol), ms.Confirmed("cindy", other_id)]
+    yield "NAMES", h, 0, ms.Names(IDENTIFIERS)
+    located: Any = [connie, None, "cindy"]
+    yield "LOCATED: an identifier, nil and a name", h, 9, ms.Located(located)
+    yield "PUT_SHARES: responders by identifier", c, 10, ms.PutShares([ms.PutGroup(
+        "sam", parties, 5, 3, 60_000, 32, key_id, 0, of_hub.share, b"".join(of_hub.codes),
+    )])  # fmt: skip
+    wanted = [_of_client(ms.GetGroup("", key_id, 0), carol), ms.GetGroup("cindy", other_id, 0)]
+    yield "GET_SHARES: initiators by identifier and by name", c, 11, ms.GetShares(wanted, 0, done)
+    groups = [
+        ms.ShareGroup(_party(carol, "sam"), parties, 5, 3, 32, key_id, 0, of_hub.share, of_hub.codes[1])
     ]
-    return {"frames": [_refused(*case, position=position, mask=mask) for case in cases]}
+    missing = [ms.Missing("cindy", ErrorCode.UNKNOWN_KEY, other_id)]
+    yield "SHARES: parties by identifier", h, 11, ms.Shares(groups, missing)
+    missing = [_of_client(ms.Missing("", ErrorCode.DONE, key_id), carol)]
+    yield "SHARES: missing, by identifier", h, 12, ms.Shares([], missing)
+    yield "PING: confirms by identifier", c, 13, ms.Ping(False, 1 << 20, 1 << 40, done)
 
 
-def _refused(
-    name: str, result: str, frame: bytes, state: dict[str, int], *, position: int, mask: bytes
-) -> dict[str, Any]:
-    defaults = {"mark": 900, "end": 2000, "window_end": 2000}
-    before = {**defaults, **{key: value for key, value in state.items() if key in defaults}}
-    after = state.get("mark_after", before["mark"])
-    if result == "FRAME" and name.startswith(_VERIFIED):
-        after = position + MASK_BYTES  # the tag has verified: the mark moves
-    if name == "pads without secret bins":
-        after = position + MASK_BYTES + 4
-    return {
-        "name": name, "direction": "C", "receiver_nonce": NONCES[Side.HUB].hex(),
-        "hash_key": HASH_KEYS[Side.CLIENT].hex(), **before, "window_bytes": WINDOW_BYTES,
-        "pool_position": position,
-        "pool_bytes": (mask + bytes(4)).hex(), "frame": frame.hex(), "result": result, "mark_after": after,
-    }  # fmt: skip
+def _party(client: Any, encryptor: str) -> ms.PartyBody:
+    return ms.PartyBody(client, encryptor)
+
+
+_Group = TypeVar("_Group", ms.Confirmed, ms.GetGroup, ms.Missing)
+
+
+def _of_client(group: _Group, identifier: Any) -> _Group:
+    group.initiator = identifier
+    return group

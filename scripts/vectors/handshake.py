@@ -8,6 +8,7 @@ from dsked.auth.tags import GATE_MAC_BYTES, gate_mac, one_time_tag
 from dsked.errors import ErrorCode
 from dsked.limits import (
     HANDSHAKE_PAD_BYTES,
+    HASH_KEY_BYTES,
     MAX_FRAME_PAD_BYTES,
     NONCE_BYTES,
     ONE_TIME_KEY_BYTES,
@@ -27,7 +28,14 @@ GATE_KEY = fixed("gate key", 32)
 BOOT_ID, HUB_BOOT_ID = fixed("boot id", 16), fixed("hub boot id", 16)
 CLIENT_STREAM, HUB_STREAM = fixed("client stream", 16), fixed("hub stream", 16)
 BLOCK_BYTES = 200
+GOING_ON_BYTES = 5000  # of each stream that goes on
 _NO_MAC, _NO_TAG = bytes(GATE_MAC_BYTES), bytes(TAG_BYTES)
+
+_BOTH = (True, True)
+
+#: Local identifiers, which every client here offers and every hub takes; wrapping beside them.
+_IDENTIFIERS = {3: b""}
+_WRAPPING = {2: b"\x01", 3: b""}
 
 
 class Told(NamedTuple):
@@ -51,8 +59,9 @@ class Case(NamedTuple):
     ends: tuple[int, int] = (0, 0)
     ack: int = 0
     hub_asked: str = HUB
-    later: dict[int, bytes] = {}  # noqa: RUF012, never changed
+    named: tuple[dict[int, bytes], dict[int, bytes]] = _IDENTIFIERS, _IDENTIFIERS  # additions, in M1 and M2
     refusal: tuple[ErrorCode, str] = (ErrorCode.OK, "")
+    proved: tuple[bool, bool] = (False, False)  # the peer's process has verified an own proof before
     proofs: bool = True
 
 
@@ -62,6 +71,9 @@ def _cases() -> list[Case]:
 
     def media(exact: int, durable: int, client_end: int = MEDIA_BYTES) -> hs.Holdings:
         return hs.Holdings(CLIENT_STREAM, HUB_STREAM, client_end, MEDIA_BYTES, exact, durable)
+
+    def going_on(exact: int, durable: int) -> hs.Holdings:
+        return hs.Holdings(CLIENT_STREAM, HUB_STREAM, GOING_ON_BYTES, GOING_ON_BYTES, exact, durable)
 
     first = 500 + WINDOW_BYTES
     both = (MEDIA_BYTES, MEDIA_BYTES)
@@ -76,7 +88,7 @@ def _cases() -> list[Case]:
             "media, continuing: sessions begin at the own next positions",
             Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000, HUB_BOOT_ID),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
-            (2000, 3000), both, 18_048,
+            (2000, 3000), both, 18_048, proved=_BOTH,
         ),
         Case(
             "media, both had sessions, and copies of both may have proved themselves since",
@@ -88,7 +100,7 @@ def _cases() -> list[Case]:
             "media, the client holds a bundle that the hub does not hold yet",
             Told(hs.Flag(0), media(3000, 20_000, MEDIA_BYTES + 4096), 2000, 16_000, HUB_BOOT_ID),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
-            (2000, 3000), both, 18_048,
+            (2000, 3000), both, 18_048, proved=_BOTH,
         ),
         Case(
             "media, the hub was left behind by 10 windows: it follows the client's next position",
@@ -106,7 +118,19 @@ def _cases() -> list[Case]:
             "M1 with optional fields of a later addition: ignored",
             Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
             Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
-            later={2: b"\x01", 4_000_000_000: b"later"}, proofs=False,
+            named=({**_IDENTIFIERS, 9: b"\x01", 4_000_000_000: b"later"}, _IDENTIFIERS), proofs=False,
+        ),
+        Case(
+            "media, with message wrapping",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000, HUB_BOOT_ID),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
+            (2000, 3000), both, 18_048, named=(_WRAPPING, _WRAPPING), proved=_BOTH,
+        ),
+        Case(
+            "the client offers wrapping with a cipher of a later version as well, and the hub has it off",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000),
+            named=({2: b"\x63\x01"}, {}), proofs=False,
         ),
         Case(
             "refused: the client has forgotten more than a window of the hub pool",
@@ -124,6 +148,24 @@ def _cases() -> list[Case]:
             Told(simulated, nothing, 3000, 16_000),
             refusal=(ErrorCode.PSRD_MODE, "one side simulates PSRD and the other does not"), proofs=False,
         ),
+        Case(
+            "media, the last M4 was lost: only the client goes on where it stands",
+            Told(hs.Flag(0), media(3000, 20_000), 2000, 16_000),
+            Told(hs.Flag(0), media(2000, 18_000), 3000, 16_000, BOOT_ID),
+            (2000, 20_000 + WINDOW_BYTES), both, 18_048, proved=(True, False),
+        ),
+        Case(
+            "media, 47 bytes are left to the durable marks told + WIN: sessions begin there",
+            Told(hs.Flag(0), media(3000, 20_000), 18_000 + WINDOW_BYTES - 47, 16_000, HUB_BOOT_ID),
+            Told(hs.Flag(0), media(2000, 18_000), 20_000 + WINDOW_BYTES - 47, 16_000, BOOT_ID),
+            (18_000 + WINDOW_BYTES, 20_000 + WINDOW_BYTES), both, 18_048 + WINDOW_BYTES, proved=_BOTH,
+        ),
+        Case(
+            "simulated, going on: the proofs stand where the streams go on",
+            Told(simulated, going_on(3000, 3096), 2000, 1500, HUB_BOOT_ID),
+            Told(simulated, going_on(2000, 2096), 3000, 1500, BOOT_ID),
+            (2000, 3000), (GOING_ON_BYTES, GOING_ON_BYTES), 4096, proved=_BOTH,
+        ),
     ]  # fmt: skip
 
 
@@ -137,6 +179,11 @@ class Transcript:
         self.messages: list[dict[str, Any]] = []
         self.pads = {
             side: fixed(f"handshake {number} pool {side.name}", HANDSHAKE_PAD_BYTES) for side in Side
+        }
+        self.previous = {
+            side: fixed(f"handshake {number} previous hash key {side.name}", HASH_KEY_BYTES)
+            for side, proved in zip(Side, case.proved, strict=True)
+            if proved
         }
 
     def _add(self, name: str, side: Side, message: bytes, **more: str) -> None:
@@ -152,9 +199,17 @@ class Transcript:
 
     def _proved(self, name: str, side: Side, part: hs.M3 | hs.M4) -> None:
         covered = side.value + self.raw + hs.encode_part(part)[:-TAG_BYTES]
-        tag = one_time_tag(self.pads[side][:ONE_TIME_KEY_BYTES], covered)
+        pads = self.pads[side]
+        r = pads[:HASH_KEY_BYTES] if self._fresh(side, part.position) else self.previous[side]
+        tag = one_time_tag(r + pads[HASH_KEY_BYTES:ONE_TIME_KEY_BYTES], covered)
         message = hs.encode_part(part)[:-TAG_BYTES] + tag
         self._add(name, side, message, tag_input=covered.hex())
+
+    def _fresh(self, side: Side, position: int) -> bool:
+        """Whether r of a proof stands there with it: at D + WIN, or where a simulated stream begins."""
+        verifier = self.case.hub if side is Side.CLIENT else self.case.client
+        simulated = self.case.client.flags & hs.Flag.SIMULATED
+        return position == (0 if simulated else verifier.holdings.durable_mark + WINDOW_BYTES)
 
     def make(self) -> None:
         """All messages of the case."""
@@ -163,13 +218,13 @@ class Transcript:
         self._signed("M1", Side.CLIENT, hs.M1(
             PROTOCOL_VERSION, CLIENT, case.hub_asked, nonces[Side.CLIENT], BOOT_ID, case.client.proved_boot,
             int(case.client.flags), case.client.holdings, MAX_FRAME_PAD_BYTES,
-            _own_next(case.client) | case.later, _NO_MAC,
+            _own_next(case.client) | case.named[0], _NO_MAC,
         ))  # fmt: skip
         code, reason = case.refusal
         self._signed("M2", Side.HUB, hs.M2(
             PROTOCOL_VERSION, int(code), reason, HUB_BOOT_ID, case.hub.proved_boot, int(case.hub.flags),
             case.hub.holdings, MAX_FRAME_PAD_BYTES,
-            _own_next(case.hub) if code == ErrorCode.REWIND else {}, _NO_MAC,
+            _answered(case), _NO_MAC,
         ))  # fmt: skip
         if case.proofs:
             (client_at, hub_at), ends = case.positions, case.ends
@@ -183,10 +238,19 @@ def _own_next(told: Told) -> dict[int, bytes]:
     return {} if told.flags & hs.Flag.SIMULATED else {1: told.own_next.to_bytes(8, "big")}
 
 
-def _side(told: Told, position: int, pads: bytes) -> dict[str, Any]:
+def _answered(case: Case) -> dict[int, bytes]:
+    """The optional fields of M2."""
+    code = case.refusal[0]
+    if code == ErrorCode.OK:
+        return case.named[1]
+    return _own_next(case.hub) if code == ErrorCode.REWIND else {}
+
+
+def _side(told: Told, position: int, pads: bytes, previous: bytes | None) -> dict[str, Any]:
     before = max(told.holdings.durable_mark - 48, 0) if told.told_before is None else told.told_before
     return {
         "own_next": told.own_next, "last_ack": told.last_ack, "told_before": before,
+        "previous_hash_key": None if previous is None else previous.hex(),
         "pool_position": position, "pool_bytes": pads.hex(),
     }  # fmt: skip
 
@@ -202,8 +266,14 @@ def handshake_vectors() -> dict[str, Any]:
             {
                 "name": case.name, "client": CLIENT, "hub": HUB, "gate_key": GATE_KEY.hex(),
                 "window_bytes": None if case.client.flags & hs.Flag.SIMULATED else WINDOW_BYTES,
-                "client_state": _side(case.client, case.positions[0], transcript.pads[Side.CLIENT]),
-                "hub_state": _side(case.hub, case.positions[1], transcript.pads[Side.HUB]),
+                "client_state": _side(
+                    case.client, case.positions[0], transcript.pads[Side.CLIENT],
+                    transcript.previous.get(Side.CLIENT),
+                ),
+                "hub_state": _side(
+                    case.hub, case.positions[1], transcript.pads[Side.HUB],
+                    transcript.previous.get(Side.HUB),
+                ),
                 "messages": transcript.messages, "hash_keys": hash_keys if case.proofs else None,
             }
         )  # fmt: skip

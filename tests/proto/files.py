@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dsked.psrd.pair import Streams
 from dsked.psrd.store import BlockInfo
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,6 +36,14 @@ def octets(value: Any) -> Any:
             return bytes.fromhex(value["hex"])
         return {octets(key): octets(item) for key, item in value["map"]}
     return [octets(item) for item in value] if isinstance(value, list) else value
+
+
+def remember_proofs(streams: Streams, own: dict[str, Any], peers: dict[str, Any]) -> None:
+    """The hash keys of the last proofs, as the states of both sides tell them."""
+    if own["previous_hash_key"] is not None:
+        streams.local.proofs.add(0, bytes(32) + bytes.fromhex(own["previous_hash_key"]))
+    if peers["previous_hash_key"] is not None:
+        streams.peer.proved = bytes.fromhex(peers["previous_hash_key"])
 
 
 class GivenStream:

@@ -6,12 +6,11 @@ from collections import Counter
 from itertools import product
 
 import pytest
+from decoding import fields as naive
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dsked.sharing import amd, gfp
-
-from . import naive
 
 element = st.one_of(st.sampled_from([0, 1, gfp.P - 1]), st.integers(0, gfp.P - 1))
 

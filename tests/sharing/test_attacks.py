@@ -7,12 +7,12 @@ from itertools import combinations, permutations
 from math import log2
 
 import pytest
+from decoding import fields as naive
 
 from dsked.errors import ReconstructionError
 from dsked.sharing import amd, dealing, gf256, gfp, shamir, shares
 from dsked.sharing.dealing import KeyShare, failure_bound_log2
 
-from . import naive
 from .dealings import add, deal_one, terms
 from .recovering import mismatches, recover
 

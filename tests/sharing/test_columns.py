@@ -5,13 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from decoding import fields as naive
 
-from dsked.sharing import columns, gf256
+from dsked.sharing import columns, gf256, shamir
 from dsked.sharing.columns import OddColumns, only
 from dsked.sharing.decode import GF256, locate_errors
 from dsked.sharing.points import Point
-
-from . import naive
 
 
 def codeword(xs: list[int], k: int, length: int, rng: random.Random) -> list[bytearray]:
@@ -37,7 +36,8 @@ def located(strings: list[bytearray], xs: list[int], k: int, offset: int) -> set
 def test_the_columns_found_have_all_errors_of_all_columns(
     k: int, m: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(columns, "PIECE_BYTES", 7)
+    monkeypatch.setattr(columns, "STEP_BYTES", 1)
+    monkeypatch.setattr(columns, "LEAST_PIECE_BYTES", 7)
     rng = random.Random(100 * k + m)
     xs = rng.sample(range(1, 256), m)
     for _ in range(4):
@@ -68,13 +68,27 @@ def test_errors_that_depend_on_each_other_need_one_column() -> None:
     assert len(odd_columns(strings, xs, 3).offsets) == 1
 
 
-def test_it_ends_early_where_nothing_more_can_be_learnt() -> None:
+def test_it_ends_early_where_nothing_more_can_be_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(columns, "STEP_BYTES", 1)
     xs, rng = [1, 2, 3, 4, 5], random.Random(3)
-    strings = [bytearray(rng.randbytes(3 * columns.PIECE_BYTES)) for _ in xs]
+    strings = [bytearray(rng.randbytes(3 * columns.LEAST_PIECE_BYTES)) for _ in xs]
     found = OddColumns([Point(x, bytes(s), b"") for x, s in zip(xs, strings, strict=True)], 3)
     found.step()
     assert found.done
     assert len(found.offsets) == 2
+
+
+@pytest.mark.parametrize("offset", [0, 131_071, 131_072, 299_999])
+def test_one_wrong_byte_of_a_long_share_is_found_where_pieces_meet(offset: int) -> None:
+    """Whoever came first: xs in any order."""
+    xs, rng = [4, 2, 5, 1, 3], random.Random(4)
+    secret = rng.randbytes(300_000)
+    shares = dict(zip(range(1, 6), shamir.split(secret, (1, 2, 3, 4, 5), 3, rng.randbytes), strict=True))
+    wrong = bytearray(shares[5])
+    wrong[offset] ^= 1
+    shares[5] = bytes(wrong)
+    found = odd_columns([bytearray(shares[x]) for x in xs], xs, 3)
+    assert found.offsets == [offset]
 
 
 def test_only_these_columns() -> None:

@@ -8,13 +8,13 @@ from itertools import combinations
 
 import pytest
 from cryptography.hazmat.primitives.poly1305 import Poly1305
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsked.sharing import dealing, gfp, shamir, shares
 from dsked.sharing.dealing import HubShare, KeyShare, Party
 
-from . import naive
 from .dealings import RESPONDERS, deal_one, seeded, terms
 
 CLIENTS = ("celia", "connie")

@@ -5,13 +5,12 @@ from __future__ import annotations
 from itertools import combinations, product
 
 import pytest
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsked.sharing import gfp
 from dsked.sharing.decode import GF256, GFP, Field, locate_errors
-
-from . import naive
 
 EVALUATE = {id(GF256): naive.gf256_evaluate, id(GFP): naive.gfp_evaluate}
 ORDER = {id(GF256): 256, id(GFP): gfp.P}

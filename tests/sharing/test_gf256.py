@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import random
+from functools import reduce
+from operator import xor
 
 import pytest
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsked.sharing import gf256
-
-from . import naive
 
 
 @pytest.mark.parametrize(
@@ -84,6 +85,38 @@ def test_long_strings_are_the_same_in_pieces(extra: int) -> None:
     wanted = bytes(gf256.MUL[0x53][i] ^ gf256.MUL[0xFE][j] for i, j in zip(a, b, strict=True))
     assert gf256.combine([0x53, 0xFE], [a, b]) == wanted
     assert gf256.combine_each([[0, 1], [0x53, 0xFE], [1, 0]], [a, b]) == [b, wanted, a]
+
+
+@settings(deadline=None)
+@given(st.data(), st.sampled_from([1, 40]))
+def test_a_row_may_use_the_sums_before_it(data: st.DataObject, times: int) -> None:
+    """Short strings and long ones, whose products are saved where they can be: a sum is a sum."""
+    strings = [bytes(s) * times for s in data.draw(st.lists(st.binary(min_size=4, max_size=4), min_size=1))]
+    coefficient = st.one_of(st.sampled_from([0, 1, 2, 3]), st.integers(0, 255))
+    rows, wanted = [], list(strings)
+    for _ in range(data.draw(st.integers(1, 3))):
+        rows.append(data.draw(st.lists(coefficient, max_size=len(wanted))))
+        products = [[naive.gf256_multiply(c, b) for b in s] for c, s in zip(rows[-1], wanted, strict=False)]
+        wanted.append(
+            bytes(reduce(xor, column, 0) for column in zip(bytes(4 * times), *products, strict=True))
+        )
+    assert gf256.combine_each(rows, strings) == wanted[len(strings) :]
+
+
+@pytest.mark.parametrize(
+    ("row", "products"),
+    [
+        ((1, 1, 1), 0),
+        ((0, 5, 0), 1),
+        ((2, 3, 5), 3),
+        ((15, 8, 6), 2),
+        ((7, 7), 1),
+        ((2, 3), 1),
+        ((1, 2, 0, 2), 1),
+    ],
+)
+def test_coefficients_that_add_up_to_0_or_1_save_a_product(row: tuple[int, ...], products: int) -> None:
+    assert gf256.nr_products(row) == products
 
 
 def test_lengths_must_match() -> None:

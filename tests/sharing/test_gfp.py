@@ -6,13 +6,13 @@ from collections.abc import Callable
 from itertools import combinations
 
 import pytest
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsked.errors import FrameError
 from dsked.sharing import gfp
 
-from . import naive
 from .dealings import seeded
 
 EDGES = [0, 1, 2, 2**63, 2**64 - 1, 2**126, gfp.P - 2, gfp.P - 1]

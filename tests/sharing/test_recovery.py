@@ -8,6 +8,7 @@ from itertools import combinations
 from math import comb
 
 import pytest
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,7 +17,6 @@ from dsked.errors import ReconstructionError
 from dsked.sharing import dealing, gf256
 from dsked.sharing.dealing import KeyShare
 
-from . import naive
 from .dealings import add, deal_one, terms
 from .recovering import mismatches, recover
 

@@ -6,12 +6,12 @@ from collections import Counter
 from itertools import combinations, permutations
 
 import pytest
+from decoding import fields as naive
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsked.sharing import shamir
+from dsked.sharing import gf256, shamir
 
-from . import naive
 from .dealings import seeded
 
 
@@ -41,15 +41,27 @@ def test_every_subset_in_every_order(k: int, n: int) -> None:
 def test_like_the_definition(data: st.DataObject) -> None:
     xs = data.draw(st.lists(st.integers(1, 255), min_size=1, max_size=9, unique=True))
     k = data.draw(st.integers(1, len(xs)))
-    secret = data.draw(st.binary(max_size=5))
+    secret = data.draw(st.binary(max_size=5)) * data.draw(st.sampled_from([1, 40]))
     shares = shamir.split(secret, xs, k, seeded(data.draw(st.integers(0, 2**32))))
-    for i, byte in enumerate(secret):
+    for i, byte in enumerate(secret[:5]):
         column = [(x, share[i]) for x, share in zip(xs, shares, strict=True)]
         known = [(0, byte), *column[: k - 1]]
         assert all(naive.gf256_interpolate(known, x) == y for x, y in column)
         at = data.draw(st.integers(0, 255))
         joined = shamir.join(list(zip(xs, shares, strict=True))[:k], at=at)
         assert joined[i] == naive.gf256_interpolate(column[:k], at)
+
+
+def test_three_of_five_take_two_products_and_comparing_them_two() -> None:
+    """0, 1, 2, 3 and 0, 1, 4, 5 are subspaces over GF(2), and 2, 3, 4, 5 is an affine one."""
+    for known, ats in (((0, 1, 2), (3, 4, 5)), ((1, 2, 3), (4, 5))):
+        assert sum(map(gf256.nr_products, shamir.interpolation(known, ats))) == 2
+
+
+def test_where_there_are_many_ways_to_interpolate_one_is_taken() -> None:
+    xs = tuple(range(1, 256))
+    for row, at in zip(shamir.interpolation((0, *xs[:127]), xs[127:]), xs[127:], strict=True):
+        assert row[:128] == gf256.lagrange((0, *xs[:127]), at)
 
 
 @pytest.mark.parametrize("watched", [(0,), (1,), (2,)])

@@ -1,7 +1,7 @@
-"""The sharing once more, written from its definition: bit by bit, number by number, and slow.
+"""Both fields of the sharing, written from their definitions: bit by bit, number by number, and slow.
 
-Shares no code and no technique with dsked.sharing: GF(2^8) by long multiplication of polynomials,
-GF(p) by Python's integers, polynomials by their coefficients, interpolation by solving for the value.
+GF(2^8) by long multiplication of polynomials, GF(p) by Python's integers, polynomials by their coefficients,
+interpolation by solving for the value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ P = 2**127 - 1
 
 
 def gf256_multiply(a: int, b: int) -> int:
+    """a * b modulo t^8 + t^4 + t^3 + t + 1."""
     product = 0
     for bit in range(8):
         if b >> bit & 1:
@@ -24,6 +25,7 @@ def gf256_multiply(a: int, b: int) -> int:
 
 
 def gf256_power(a: int, exponent: int) -> int:
+    """a to the power of `exponent`."""
     result = 1
     for _ in range(exponent):
         result = gf256_multiply(result, a)
@@ -37,6 +39,7 @@ def gf256_invert(a: int) -> int:
 
 
 def gf256_evaluate(coefficients: Sequence[int], x: int) -> int:
+    """The value at x of the polynomial with these coefficients, the constant one first."""
     value = 0
     for degree, coefficient in enumerate(coefficients):
         value ^= gf256_multiply(coefficient, gf256_power(x, degree))
@@ -44,6 +47,7 @@ def gf256_evaluate(coefficients: Sequence[int], x: int) -> int:
 
 
 def gf256_interpolate(points: Sequence[tuple[int, int]], at: int) -> int:
+    """The value at `at` of the polynomial through these points (x, y)."""
     value = 0
     for i, (x_i, y_i) in enumerate(points):
         term = y_i
@@ -55,10 +59,12 @@ def gf256_interpolate(points: Sequence[tuple[int, int]], at: int) -> int:
 
 
 def gfp_evaluate(coefficients: Sequence[int], x: int, p: int = P) -> int:
+    """The value at x, modulo p."""
     return sum(coefficient * pow(x, degree, p) for degree, coefficient in enumerate(coefficients)) % p
 
 
 def gfp_interpolate(points: Sequence[tuple[int, int]], at: int, p: int = P) -> int:
+    """The value at `at` of the polynomial through these points (x, y), modulo p."""
     value = 0
     for i, (x_i, y_i) in enumerate(points):
         term = y_i
@@ -77,6 +83,7 @@ def amd_tag(x: int, blocks: Sequence[int], p: int = P) -> int:
 
 
 def message_blocks(message: bytes) -> list[int]:
+    """The message cut into blocks of 15 bytes, as little-endian numbers."""
     blocks = []
     for start in range(0, len(message), 15):
         blocks.append(sum(byte << 8 * i for i, byte in enumerate(message[start : start + 15])))
@@ -84,6 +91,7 @@ def message_blocks(message: bytes) -> list[int]:
 
 
 def elements(string: bytes) -> list[int]:
+    """The elements of a string, 16 bytes each in little-endian order; not checked to be below p."""
     return [
         sum(byte << 8 * i for i, byte in enumerate(string[start : start + 16]))
         for start in range(0, len(string), 16)
@@ -91,4 +99,5 @@ def elements(string: bytes) -> list[int]:
 
 
 def from_elements(values: Sequence[int]) -> bytes:
+    """The string of these elements."""
     return b"".join(value.to_bytes(16, "little") for value in values)

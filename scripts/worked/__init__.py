@@ -1,0 +1,1 @@
+"""The worked examples of proto/examples.md, computed step by step with nothing of dsked."""
