@@ -1,0 +1,1 @@
+"""What a node tells Prometheus of itself: opt-in, over plain HTTP, without any secret."""
