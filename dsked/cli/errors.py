@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from dsked.errors import DskedError, ExitStatus, exit_status
 
@@ -26,7 +27,7 @@ def _status(program: str, call: Callable[[], Any]) -> int:
         return ExitStatus.USAGE
     except click.UsageError as error:
         help_command = f"{error.ctx.command_path if error.ctx else program} --help"
-        message = _misplaced(error) or error.format_message()
+        message = _misplaced(error) or f"{_variable(error)}{error.format_message()}"
         end = "" if message.endswith(".") else "."
         return _say(program, f"{message}{end} See: {help_command}", ExitStatus.USAGE)
     except click.ClickException as error:
@@ -54,6 +55,15 @@ def _misplaced(error: click.UsageError) -> str | None:
             usage = f"{root.command_path} {error.option_name} {option.metavar}{command}"
             return f"{error.option_name} stands before the command: {usage} ..."
     return None
+
+
+def _variable(error: click.UsageError) -> str:
+    """The name of the variable that a wrong value comes from, where it was not typed."""
+    param, ctx = getattr(error, "param", None), error.ctx
+    if not isinstance(param, click.Option) or ctx is None or not isinstance(param.envvar, str):
+        return ""
+    found = ctx.get_parameter_source(param.name or "") is ParameterSource.ENVIRONMENT
+    return f"{param.envvar}: " if found else ""
 
 
 def _say(program: str, message: str, status: int) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from dsked.cli import etsi_client
+from dsked.cli import completing, etsi_client, output
 from dsked.cli.errors import NodeNotRunningError
-from dsked.cli.output import json_option, key_id_bytes, show
+from dsked.cli.output import json_option, show
 from dsked.cli.target import Target
 from dsked.config import rules
 from dsked.config.topology import Client
@@ -68,18 +68,19 @@ class _Asked:
     def link(self) -> _Link:
         self.target.no_filter("etsi-qkd")
         network = self.target.topology()
-        if not network.etsi_plain_http:
-            raise ConfigurationError(
-                f"{network.path}: the clients' ETSI interface is off; turn it on with "
-                f"'etsi: {rules.ETSI_PLAIN_HTTP}'"
-            )
         clients = network.client_of(self.master), network.client_of(self.slave)
+        off = ", ".join(dict.fromkeys(client.name for client in clients if client.etsi is None))
+        if off:
+            raise ConfigurationError(
+                f"{network.path}: the ETSI interface is off at {off}; turn it on with 'etsi': a mapping with "
+                f"certificate, private_key and client_ca for HTTPS, or {rules.ETSI_PLAIN_HTTP}"
+            )
         return _Link(self.target, self.master, self.slave, *clients)
 
 
 @click.group("etsi-qkd")
-@click.argument("master")
-@click.argument("slave")
+@click.argument("master", shell_complete=completing.encryptors)
+@click.argument("slave", shell_complete=completing.encryptors)
 @click.pass_context
 def etsi_qkd(ctx: click.Context, /, master: str, slave: str) -> None:
     """Ask clients for keys or status over ETSI GS QKD 014.
@@ -117,7 +118,7 @@ def get_key(asked: _Asked, size: int | None, as_json: bool) -> None:
 @click.pass_obj
 def get_key_with_key_ids(asked: _Asked, key_id: str, as_json: bool) -> None:
     """Fetch the key KEY_ID (a UUID) at SLAVE's client."""
-    key_id_bytes(key_id)
+    output.key_id(key_id)
     link = asked.link()
     _head(link.heading("Get Key with Key IDs", link.slave_client), as_json)
     show(_get_key_with_key_ids(link, key_id), as_json)

@@ -20,9 +20,16 @@ from dsked.errors import ServiceError
 if TYPE_CHECKING:
     from dsked.cli.target import NodePlace
 
-#: The daemon, by the interpreter that runs us. -P: modules of the current directory are not its own.
-DAEMON = (sys.executable, "-P", "-m", "dsked")
-NURSERY = (sys.executable, "-P", "-m", "dsked.cli.nursery")
+
+def _program(module: str, name: str) -> tuple[str, ...]:
+    """A module of ours as a program; in a build without Python (packaging/binary) by its name beside us."""
+    if getattr(sys, "frozen", False):
+        return (str(Path(sys.executable).with_name(name)),)
+    return (sys.executable, "-P", "-m", module)  # -P: modules of the current directory are not its own
+
+
+DAEMON = _program("dsked", "dsked")
+NURSERY = _program("dsked.cli.nursery", "dsked-nursery")
 #: Room on the nursery's command line, behind `arguments`, for the role and the name of a node.
 _ROOM = "." * 128
 #: Importing takes a second where both cores are busy.
@@ -55,24 +62,22 @@ class Launcher:
     """
 
     def __init__(self, arguments: list[str], log_dir: Path) -> None:
-        self.etsi = False  # whether clients serve ETSI GS QKD 014
+        self.further_parts: dict[str, list[str]] = {}  # by role: what its nodes run on besides
         self._arguments = arguments
         self._log_dir = log_dir
         self._loaded: set[str] = set()
         self._loading = 0  # of these, how many are not answered
         self._forking = False
-        self._directory = tempfile.TemporaryDirectory(  # 0700, and short as socket paths must be
-            prefix="dskectl-", ignore_cleanup_errors=True
-        )
-        self._faults = Path(self._directory.name) / "faults"
+        self._descriptors = [os.memfd_create("faults")]  # closed in the end
+        self._faults = self._descriptors[0]
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._socket.settimeout(_ANSWER_S)
-        with theirs, self._faults.open("wb") as faults:
+        with theirs:
             self._nursery = subprocess.Popen(  # noqa: S603  our own program
                 [*NURSERY, *arguments, _ROOM],
                 stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
-                stderr=faults,
+                stderr=self._faults,
                 start_new_session=True,
                 env=_environment(),
             )
@@ -86,7 +91,8 @@ class Launcher:
     ) -> None:
         self.close()
         _adopt_orphans(False)
-        self._directory.cleanup()
+        while self._descriptors:
+            os.close(self._descriptors.pop())
 
     def close(self) -> None:
         """Ends the nursery, whose nodes become our children. Closing twice does nothing."""
@@ -96,7 +102,7 @@ class Launcher:
             self._nursery.wait()
 
     def load(self, part: str) -> None:
-        """Has the nursery import what nodes run on (dsked.daemon.load); returns at once."""
+        """Has the nursery import what nodes run on (dsked.daemon.loading.load); returns at once."""
         if part not in self._loaded:
             self._loaded.add(part)
             self._loading += 1
@@ -105,8 +111,8 @@ class Launcher:
     def prepare(self, node: NodePlace) -> None:
         """Waits until the nursery has imported what this node runs on. Raises ServiceError if it cannot."""
         self.load(node.role)
-        if self.etsi and node.role == "client":
-            self.load("etsi")
+        for part in self.further_parts.get(node.role, ()):
+            self.load(part)
         while self._loading:
             self._receive()
             self._loading -= 1
@@ -118,16 +124,18 @@ class Launcher:
         try:
             log_start = os.fstat(output).st_size
             with contextlib.ExitStack() as undo:
-                notify = undo.enter_context(_notify_socket(Path(self._directory.name) / node.socket.stem))
-                pid = self._fork(node, notify, output)
+                notify, place = _notify_socket()
+                undo.enter_context(notify)
+                self._descriptors.append(place)
+                pid = self._fork(node, f"/proc/{os.getpid()}/fd/{place}", output)
                 undo.pop_all()
             return Starting(node, pid, os.pidfd_open(pid), notify, log, log_start)
         finally:
             os.close(output)
 
-    def _fork(self, node: NodePlace, notify: socket.socket, output: int) -> int:
+    def _fork(self, node: NodePlace, notify: str, output: int) -> int:
         arguments = ["--role", node.role, node.name, *self._arguments]
-        request = {"program": DAEMON, "arguments": arguments, "notify": notify.getsockname()}
+        request = {"program": DAEMON, "arguments": arguments, "notify": notify}
         self._forking = True
         self._send(request, output)
         answer = self._receive()
@@ -154,7 +162,8 @@ class Launcher:
 
     def _fault(self) -> str:
         """The last line that the nursery wrote: what Python says of an import that fails."""
-        lines = self._faults.read_text(errors="replace").split("\n")
+        written = os.pread(self._faults, os.fstat(self._faults).st_size, 0)
+        lines = written.decode(errors="replace").split("\n")
         return next((line for line in reversed(lines) if line.strip()), "their program ends at once")
 
 
@@ -165,14 +174,20 @@ def _open_log(path: Path) -> int:
         raise ServiceError(f"{path}: cannot be written: {error.strerror}; choose a --log-dir") from None
 
 
-def _notify_socket(path: Path) -> socket.socket:
-    notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-    try:
+def _notify_socket() -> tuple[socket.socket, int]:
+    """A socket for one node, and a descriptor of its place in the file system, where it has no name any more.
+
+    It is reached over that descriptor in /proc, by our own user alone, and nothing stays behind, however we
+    end. (Nor would a name in the abstract namespace, but to that anybody could send.)
+    """
+    with tempfile.TemporaryDirectory(prefix="dskectl-") as directory, contextlib.ExitStack() as undo:
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
+        undo.enter_context(notify)
+        path = Path(directory) / "notify"
         notify.bind(str(path))
-    except BaseException:
-        notify.close()
-        raise
-    return notify
+        place = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        undo.pop_all()
+    return notify, place
 
 
 def _environment() -> dict[str, str]:

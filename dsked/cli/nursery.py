@@ -3,7 +3,7 @@
 `python -P -m dsked.cli.nursery` has one end of a socket pair as its standard input. dskectl sends it JSON
 objects, and it answers each with one:
 
-    {"load": PART}      import what a node of this kind runs on (dsked.daemon.load); answer {}
+    {"load": PART}      import what a node of this kind runs on (dsked.daemon.loading.load); answer {}
     {"program": [WORD, ...], "arguments": [WORD, ...], "notify": PATH}, with the log's descriptor
                         fork a node; answer {"pid": N}, or {"errno": N} where the system makes no process
 
@@ -124,10 +124,10 @@ def take_command_line(words: list[str]) -> bool:
 
 def main() -> None:
     """The nursery of real nodes."""
-    from dsked import daemon
     from dsked.cli import dsked
+    from dsked.daemon import daemon, loading  # noqa: F401  nodes find the daemon imported
 
-    serve(dsked.main, daemon.load)
+    serve(dsked.main, loading.load)
 
 
 if __name__ == "__main__":

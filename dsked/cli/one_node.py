@@ -6,6 +6,7 @@ Light to import: a key request comes this way, and reads a topology only to say 
 from __future__ import annotations
 
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -13,10 +14,10 @@ import click
 from dsked.cli.errors import NodeNotRunningError
 from dsked.cli.target import Target
 from dsked.config import paths
-from dsked.delivery.control_client import ControlClient, NoAnswerError, NotRunningError
-from dsked.errors import ConfigurationError, DskedError, NotAllowedError
-
-_Found = list[tuple[Path, ControlClient]]
+from dsked.delivery.control_client import ControlClient, NotRunningError
+from dsked.encryptor import finding
+from dsked.encryptor.finding import Found
+from dsked.errors import ConfigurationError, NotAllowedError
 
 
 def connect_to_one(
@@ -29,31 +30,26 @@ def connect_to_one(
     """A connection to one node: at `socket`, of the name `node`, or the only client on this host.
 
     Of several clients, the one that serves `encryptor`. Raises NodeNotRunningError, NotAllowedError,
-    or click.UsageError where several nodes fit or the node has the wrong role.
+    ConfigurationError for a name that the topology does not have, or click.UsageError where several nodes
+    fit or the node has the wrong role.
     """
+    if socket is not None and node is not None:
+        raise click.UsageError("--socket and --node exclude each other.")
     if socket is not None:
         return _connect(Path(socket))
-    found, refusal = _listening(_candidates(target, node, roles))
-    if len(found) > 1 and encryptor is not None:
-        found = _serving(found, encryptor)
-    if len(found) == 1:
-        return found[0][1]
-    for _, connection in found:
-        connection.close()
+    found, refusal = finding.listening(_candidates(target, node, roles), runtime_dir=target.runtime_dir)
+    fitting = finding.serving(found, encryptor) if encryptor is not None else found
+    if len(fitting) == 1:
+        finding.close(one for one in found if one not in fitting)
+        return fitting[0].connection
     if found:
-        raise _several([path for path, _ in found], node)
+        raise _not_one(found, fitting, node, encryptor)
     raise refusal or _nothing(target, node, roles)
 
 
-def _candidates(target: Target, node: str | None, roles: tuple[str, ...]) -> list[Path]:
+def _candidates(target: Target, node: str | None, roles: Sequence[str]) -> list[Path]:
     """Control sockets that may be the node's: of the named topology, else of all on this host."""
-    names = [f"{role}-{paths.socket_name(node)}.sock" for role in roles] if node else []
-    if target.config is not None:
-        directory = paths.runtime_dir(paths.find_config(target.config), target.runtime_dir)
-        found = sorted(directory.glob("*.sock"))
-    else:
-        found = paths.sockets_on_host(target.runtime_dir)
-    return [path for path in found if path.name in names or (not node and path.name.startswith("client-"))]
+    return finding.sockets(finding.Place(node or None, target.config, target.runtime_dir), roles)
 
 
 def _connect(path: Path) -> ControlClient:
@@ -68,49 +64,21 @@ def _connect(path: Path) -> ControlClient:
         raise NodeNotRunningError(str(error)) from None
 
 
-def _listening(candidates: list[Path]) -> tuple[_Found, DskedError | None]:
-    """Connections to all nodes that listen, and the last refusal of one that does not let us."""
-    found = []
-    refusal: DskedError | None = None
-    for path in candidates:
-        try:
-            found.append((path, ControlClient(path)))
-        except NotRunningError:
-            continue
-        except (NotAllowedError, NoAnswerError) as error:
-            refusal = error
-    return found, refusal
-
-
-def _serving(found: _Found, encryptor: str) -> _Found:
-    """Those that serve the encryptor, the others closed; all of them where none does."""
-    serving = [(path, connection) for path, connection in found if _serves(connection, encryptor)]
-    if not serving:
-        return found
-    for one in found:
-        if one not in serving:
-            one[1].close()
-    return serving
-
-
-def _serves(connection: ControlClient, encryptor: str) -> bool:
+def _not_one(
+    found: list[Found], fitting: list[Found], node: str | None, encryptor: str | None
+) -> click.UsageError:
+    """How to choose one of them; closes their connections."""
     try:
-        names = connection.status()["status"].get("encryptor_names")
-    except DskedError:
-        return False
-    return isinstance(names, list) and encryptor in names
-
-
-def _several(found: list[Path], node: str | None) -> click.UsageError:
-    if node:
-        listed = ", ".join(str(path) for path in found)
-        return click.UsageError(f"Several nodes {node} run here; choose one with --socket: {listed}.")
-    names = ", ".join(dict.fromkeys(_name(path) for path in found))
-    return click.UsageError(f"Several clients run here; choose one with --node: {names}.")
-
-
-def _name(path: Path) -> str:
-    return path.stem.partition("-")[2]
+        if not fitting:
+            return click.UsageError(f"No client here serves {encryptor}: {finding.who_serves_whom(found)}.")
+        what = f"nodes {node}" if node else "clients"
+        if finding.names_differ(fitting):
+            how, listed = "--node", ", ".join(one.name for one in fitting)
+        else:
+            how, listed = "--socket", ", ".join(str(one.path) for one in fitting)
+        return click.UsageError(f"Several {what} run here; choose one with {how}: {listed}.")
+    finally:
+        finding.close(found)
 
 
 def _nothing(target: Target, node: str | None, roles: tuple[str, ...]) -> Exception:
@@ -120,9 +88,14 @@ def _nothing(target: Target, node: str | None, roles: tuple[str, ...]) -> Except
     if network:
         known = {"hub": [one.name for one in network.hubs], "client": [one.name for one in network.clients]}
     if node and "hub" not in roles and (node in known["hub"] or _candidates(target, node, ("hub",))):
-        running = [_name(path) for path in _candidates(target, None, ("client",))]
+        running = [finding.node_name(path) for path in _candidates(target, None, ("client",))]
         clients = ", ".join(known["client"] or running) or "none is known here"
         return click.UsageError(f"{node} is a hub; keys come from clients: {clients}.")
+    if node and network:
+        try:
+            network.demand(node, roles)
+        except ConfigurationError as error:
+            return error
     what = f"no {' or '.join(roles)} {node} runs here" if node else "no client runs here"
     closed = paths.closed_directories(target.config, target.runtime_dir)
     if closed:
@@ -131,11 +104,11 @@ def _nothing(target: Target, node: str | None, roles: tuple[str, ...]) -> Except
         )
     role = next((role for role in roles if node in known[role]), None)
     if node and role:
-        return NodeNotRunningError(f"{what}; start it with: {_start(target.only({role: [node]}))}")
+        return NodeNotRunningError(
+            f"{what}; start it with: {target.only({role: [node]}).how_to_start(network)}"
+        )
+    if target.config is not None and network is None:
+        target.topology()  # raises: what is wrong with that file
     if network and not node:
-        return NodeNotRunningError(f"{what}; start the topology with: {_start(target)}")
+        return NodeNotRunningError(f"{what}; start the topology with: {target.how_to_start(network)}")
     return NodeNotRunningError(what)
-
-
-def _start(target: Target) -> str:
-    return target.command_line("start")

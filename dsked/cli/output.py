@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import binascii
 import json
-import re
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
 
+from dsked.cli import completing
+from dsked.cli.values import not_empty
 from dsked.errors import BadKeyIdError
+from dsked.identifiers import key_id_bytes, key_id_text
 from dsked.keys import Key
-
-_KEY_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,9 +27,29 @@ def json_option(function: Function) -> Function:
 
 def one_node_options(default: str) -> Callable[[Function], Function]:
     """The options that choose one node by its control socket; `default`: which it is without them."""
-    socket = click.option("--socket", metavar="PATH", help="Control socket of the node.")
-    node = click.option("--node", metavar="NAME", help=f"Name of the node.  [default: {default}]")
+    socket = click.option(
+        "--socket",
+        metavar="PATH",
+        callback=not_empty,
+        help="Control socket of the node.",
+        shell_complete=completing.files,
+    )
+    node = click.option(
+        "--node",
+        metavar="NAME",
+        callback=not_empty,
+        help=f"Name of the node.  [default: {default}]",
+        shell_complete=completing.nodes,
+    )
     return lambda function: socket(node(function))
+
+
+def key_id(text: str) -> bytes:
+    """The 16 bytes of a key ID that was typed. Raises click.BadParameter."""
+    try:
+        return key_id_bytes(text)
+    except BadKeyIdError as error:
+        raise click.BadParameter(f"{error}.", param_hint="KEY_ID") from None
 
 
 def show(document: object, as_json: bool) -> None:
@@ -42,19 +62,7 @@ def show(document: object, as_json: bool) -> None:
 
 def key_container(keys: Sequence[Key]) -> dict[str, Any]:
     """Keys as ETSI GS QKD 014 has them (V1.1.1, clause 6.3)."""
-    return {"keys": [{"key_ID": _uuid(key.key_id), "key": _base64(key.key)} for key in keys]}
-
-
-def key_id_bytes(text: str) -> bytes:
-    """The 16 bytes of a key ID. Raises BadKeyIdError if it is no UUID."""
-    if not _KEY_ID.fullmatch(text):
-        raise BadKeyIdError(f"{text!r} is no key ID; a UUID such as {_uuid(bytes(16))} is expected")
-    return bytes.fromhex(text.replace("-", ""))
-
-
-def _uuid(key_id: bytes) -> str:
-    digits = key_id.hex()
-    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return {"keys": [{"key_ID": key_id_text(key.key_id), "key": _base64(key.key)} for key in keys]}
 
 
 def _base64(key: bytes) -> str:

@@ -36,11 +36,12 @@ class Ending:
     killed: bool = False
 
 
-def open_node(node: NodePlace, pid: int) -> int:
+def open_node(node: NodePlace, pid: int, says_so: Callable[[], bool]) -> int:
     """A pidfd of the process that listens on a node's control socket.
 
-    Raises ServiceError if it is no dsked of this node's role and name, ProcessLookupError if it
-    has ended.
+    A daemon's command line may leave its name to the environment, which others do not see: then it counts
+    whether it `says_so`, that it is this node. Raises ServiceError if it is no dsked of this node's role and
+    name, ProcessLookupError if it has ended.
     """
     pidfd = os.pidfd_open(pid)
     try:
@@ -48,9 +49,10 @@ def open_node(node: NodePlace, pid: int) -> int:
         arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode(errors="replace").split("\0")
         if has_ended(pidfd):
             raise ProcessLookupError
-        if not is_node(arguments, node):
+        if not is_node(arguments, node) and not (is_daemon(arguments, node.role) and says_so()):
             raise ServiceError(
-                f"process {pid} listens on {node.socket}, and is no dsked of {node}; it is left alone"
+                f"process {pid} listens on {node.socket}, and is no dsked of {node}; it is left alone: "
+                f"if it is meant, stop it with: kill {pid}"
             )
     except FileNotFoundError:
         os.close(pidfd)
@@ -62,10 +64,25 @@ def open_node(node: NodePlace, pid: int) -> int:
 
 
 def is_node(arguments: list[str], node: NodePlace) -> bool:
-    """Whether a command line is that of the daemon of a node."""
-    pairs = itertools.pairwise(arguments)
-    role = f"--role={node.role}" in arguments or ("--role", node.role) in pairs
-    return role and node.name in arguments and any(Path(one).name == "dsked" for one in arguments[:4])
+    """Whether a command line is that of the daemon of a node, on whose control socket the process listens.
+
+    One without a role has role and name from its own file or from the environment.
+    """
+    if not is_daemon(arguments, node.role):
+        return False
+    return not _says_role(arguments) or node.name in arguments
+
+
+def is_daemon(arguments: list[str], role: str) -> bool:
+    """Whether a command line is that of a daemon, and of no other role than this one."""
+    if not any(Path(one).name == "dsked" for one in arguments[:4]):
+        return False
+    of_role = f"--role={role}" in arguments or ("--role", role) in itertools.pairwise(arguments)
+    return of_role or not _says_role(arguments)
+
+
+def _says_role(arguments: list[str]) -> bool:
+    return any(one == "--role" or one.startswith("--role=") for one in arguments)
 
 
 def has_ended(pidfd: int) -> bool:

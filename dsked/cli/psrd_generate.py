@@ -110,6 +110,8 @@ def generate(
     finishes or removes what was left.
     """
     clients = tuple(dict.fromkeys(clients))
+    if hub in clients:
+        raise click.UsageError(f"--hub and --client are both {hub}: a hub and a client have different names.")
     entropy = _entropy(values["entropy"], values["entropy_raw"], values["min_entropy"])
     given = Passphrases(passphrase_file, passphrase_fd)
     chosen, x = _chosen(target, hub, clients, x)

@@ -14,7 +14,8 @@ from dsked.cli.psrd_interrupts import told_if_interrupted
 from dsked.cli.psrd_node import ChosenNode, check_delivered_on_media, check_own_host, choose, topology
 from dsked.cli.psrd_options import Passphrases, passphrase_options
 from dsked.cli.target import Target
-from dsked.errors import DskedError, ServiceError
+from dsked.config.topology import Topology
+from dsked.errors import DskedError, RequestError, ServiceError
 from dsked.media import importing, manifest, medium, node
 from dsked.media.header import Header
 from dsked.media.sizes import show_size
@@ -76,10 +77,22 @@ def import_(
 def _chosen(target: Target, header: Header, client: str | None) -> ChosenNode:
     network = topology(target)
     check_delivered_on_media(network)
+    if network and client is None:
+        _check_known(network, header)
     chosen = choose(target, network, "client", client or header.client)
     if client is None:
         check_own_host(network, chosen)
     return chosen
+
+
+def _check_known(network: Topology, header: Header) -> None:
+    """Whose bundle it is stands in its header: that client may be another machine's."""
+    clients = network.names("client")
+    if header.client not in clients:
+        here = f"has client {', '.join(clients)}" if clients else "has no client"
+        raise RequestError(
+            f"this bundle is for client {header.client}, from hub {header.hub}; {network.path} {here}"
+        )
 
 
 def _import(

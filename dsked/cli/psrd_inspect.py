@@ -21,7 +21,7 @@ from dsked.cli.psrd_documents import (
 from dsked.cli.psrd_node import ChosenNode, node_options, one_node
 from dsked.cli.psrd_options import Passphrases, passphrase_options
 from dsked.cli.target import Target
-from dsked.errors import ExitStatus, StorageError
+from dsked.errors import ExitStatus, RequestError, StorageError
 from dsked.media import medium, node, pools, verifying
 from dsked.media.header import Header, WrongPassphraseError
 from dsked.media.medium import Placed
@@ -29,6 +29,7 @@ from dsked.media.pools import StoredPool
 from dsked.media.sizes import show_size
 from dsked.storage.files import Files
 from dsked.storage.records import PairRecord
+from dsked.storage.state_dir import StateDirectory
 
 
 @click.command()
@@ -101,6 +102,8 @@ def _advice(path: Path, placed: Sequence[Placed], passphrases: Passphrases) -> s
 def _verify_pools(chosen: ChosenNode, as_json: bool) -> int:
     state = chosen.state
     kept, damaged = _kept(chosen)
+    if not kept and not damaged:
+        raise RequestError(f"{state.role} {state.name} has no PSRD: nothing was verified{_looked(state)}")
     good: list[_Kept] = []
     with progress("Verifying", sum(one.unread_bytes for one in kept)) as advance:
         for one in kept:
@@ -212,11 +215,13 @@ def _list_pools(chosen: ChosenNode, as_json: bool) -> int:
     elif kept:
         _show_blocks(kept)
     elif not damaged:
-        click.echo(
-            f"{state.role} {state.name} has no PSRD: bring it with: dskectl psrd generate and import "
-            f"(looked into {state.path})"
-        )
+        remedy = "bring it with: dskectl psrd generate and import"
+        click.echo(f"{state.role} {state.name} has no PSRD: {remedy}{_looked(state)}")
     return _tell_damaged(chosen, damaged)
+
+
+def _looked(state: StateDirectory) -> str:
+    return f" (looked into {state.path})"
 
 
 def _show_blocks(kept: Sequence[_Kept]) -> None:

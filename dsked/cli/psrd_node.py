@@ -64,10 +64,10 @@ def choose(target: Target, network: Topology | None, role: str, name: str) -> Ch
         raise ConfigurationError(fault)
     peers: dict[str, int] | None = None
     if network and role == "hub":
-        peers = dict.fromkeys((client.name for client in network.clients), network.hub(name).x)
+        x = network.hub(name).x
+        peers = {client.name: x for client in network.clients_of(name)}
     elif network:
-        network.client(name)
-        peers = {hub.name: hub.x for hub in network.hubs}
+        peers = {hub.name: hub.x for hub in network.client(name).hubs}
     config = network.path if network else None
     base = paths.state_dir(config, target.state_dir, network.state_dir if network else None)
     directory = paths.node_state_dir(base, role, name)

@@ -29,6 +29,8 @@ def size(text: str) -> int:
         raise click.BadParameter(
             f"{text!r} is no size; expected bytes, or a number with K, M, G or T (1024 each)."
         )
+    if not int(match[1]):
+        raise click.BadParameter(f"{text!r} is no byte; expected one or more.")
     return int(match[1]) << (10 * " KMGT".index((match[2] or " ").upper()))
 
 

@@ -88,7 +88,10 @@ def security(
 
 
 def _of_topology(target: Target, k: int | None, responders: int) -> tuple[int, int, list[Party], int]:
-    """n, k, all parties and the number of clients. Raises ConfigurationError."""
+    """n, the hubs of the client that has most, k, all parties and the number of clients.
+
+    Raises ConfigurationError.
+    """
     network = target.topology()
     parties = [Party(client.name, one.name) for client in network.clients for one in client.encryptors]
     if len(parties) < 1 + responders:
@@ -96,7 +99,8 @@ def _of_topology(target: Target, k: int | None, responders: int) -> tuple[int, i
             f"{network.path}: it has {len(parties)} encryptors; a key with {responders} responders names "
             f"{1 + responders}: give --hubs and --min-nr-shares, or fewer --responders"
         )
-    return len(network.hubs), k or network.min_nr_shares, parties, len(network.clients)
+    n = max(len(client.hubs) for client in network.clients)
+    return n, k or network.min_nr_shares, parties, len(network.clients)
 
 
 def _check_counts(n: int, k: int) -> None:

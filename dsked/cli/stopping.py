@@ -69,13 +69,24 @@ def _find(node: NodePlace) -> _Found | DskedError | None:
         return error
     pid = connection.peer_pid
     try:
-        return _Found(node, connection, pid, process.open_node(node, pid))
+        return _Found(
+            node, connection, pid, process.open_node(node, pid, lambda: _says_it_is(connection, node))
+        )
     except ProcessLookupError:
         connection.close()
         return None
     except DskedError as error:
         connection.close()
         return error
+
+
+def _says_it_is(connection: ControlClient, node: NodePlace) -> bool:
+    """Whether who listens there says that it is this node; one that does not answer says nothing."""
+    try:
+        answer = connection.status()
+    except DskedError:
+        return False
+    return (answer["role"], answer["name"]) == (node.role, node.name)
 
 
 def _ask_one(found: _Found) -> Ending | DskedError:

@@ -62,6 +62,13 @@ class Target(NamedTuple):
         given = [word for option, value in options if value for word in (option, value)]
         return shlex.join(["dskectl", *given, command])
 
+    def how_to_start(self, network: Topology | None) -> str:
+        """The line that starts what was chosen: of a node whose file is where its unit wants it, the unit."""
+        own = network.own if network else None
+        if network and own and network.path == Path(f"/etc/dsked/{own.name}.yaml"):
+            return f"systemctl start dsked-{own.role}@{own.name}"
+        return self.command_line("start")
+
     def no_filter(self, command: str) -> None:
         """Refuses --client and --hub where they have no meaning."""
         if self.filtered():
@@ -75,7 +82,7 @@ class NodePlace(NamedTuple):
 
     role: str
     name: str
-    port: int
+    port: int | None  # of an interface; None where the node has none
     socket: Path
 
     def __str__(self) -> str:
@@ -84,22 +91,25 @@ class NodePlace(NamedTuple):
     @property
     def on_port(self) -> str:
         """`hub hank on port 8100`."""
-        return f"{self} on port {self.port}"
+        return str(self) if self.port is None else f"{self} on port {self.port}"
 
 
 def select(network: Topology, target: Target, directory: Path) -> list[NodePlace]:
-    """The nodes that the options choose, all of them by default; hubs first, in the file's order.
+    """The nodes that the options choose, all that the file is for by default; hubs first, in its order.
 
     Raises ConfigurationError for a name that the topology does not have.
     """
-    hubs = {network.hub(name).name for name in target.hubs}
-    clients = {network.client(name).name for name in target.clients}
-    everything = not target.filtered()
+    hubs, clients = set(target.hubs), set(target.clients)
+    for role, names in (("hub", target.hubs), ("client", target.clients)):
+        for name in names:
+            network.demand(name, (role,))
+    if not target.filtered():
+        hubs, clients = set(network.names("hub")), set(network.names("client"))
     return [
         NodePlace(role, node.name, node.port, paths.socket_path(directory, role, node.name))
         for role, nodes, chosen in (("hub", network.hubs, hubs), ("client", network.clients, clients))
         for node in nodes
-        if everything or node.name in chosen
+        if node.name in chosen
     ]
 
 

@@ -42,6 +42,7 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
     alone.
     """
     from dsked.cli.launching import Launcher  # before all else: the nursery imports while we read the file
+    from dsked.daemon.loading import metrics_parts
 
     arguments = _arguments(paths.find_config(target.config), target, log_level)
     with Launcher(arguments, log_dir.absolute()) as launcher:
@@ -52,10 +53,15 @@ def start(target: Target, log_dir: Path, log_level: str | None) -> None:
             _warn(warning)
         if not target.filtered():
             _check_hosts(network, target)
-        launcher.etsi = network.etsi_plain_http
+        measured = network.metrics_base_port is not None
+        launcher.further_parts = {
+            "hub": metrics_parts("hub", measured),
+            "client": [*network.interface_parts(), *metrics_parts("client", measured)],
+        }
         directory = paths.prepare_runtime_dir(network.path, target.runtime_dir)
         nodes = select(network, target, directory)
         with _alone(directory, f"Waiting for {label(nodes, target)} to be stopped"):
+            _check_files(network, nodes)
             _ensure_gate_keys(network, target)
             _start(nodes, launcher, label(nodes, target))
 
@@ -118,6 +124,16 @@ def _check_hosts(network: Topology, target: Target) -> None:
             f"{network.path}: {', '.join(others[:3])}{', ...' * (len(others) > 3)}: "
             f"no address of this machine; {hint}"
         )
+
+
+def _check_files(network: Topology, nodes: list[NodePlace]) -> None:
+    """Raises ConfigurationError where a client that is to be started lacks a file of its interfaces."""
+    from dsked.cli import interface_files, starting
+
+    for node in nodes:
+        fault = interface_files.fault(network.client(node.name)) if node.role == "client" else None
+        if fault and not starting.is_running(node):
+            raise ConfigurationError(f"{network.path}: {node}: {fault}")
 
 
 def _show_logs(error: NotStartedError) -> None:

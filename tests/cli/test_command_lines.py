@@ -28,10 +28,10 @@ Dsked = Callable[..., tuple[Ran, list[NodeSettings]]]
 def dsked(directory: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Dsked:
     """Calls dsked up to where the daemon begins; gives what the daemon was told."""
     told: list[NodeSettings] = []
-    daemon = types.ModuleType("dsked.daemon")
-    daemon.run = lambda settings: told.append(settings) or 0  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "dsked.daemon", daemon)
-    monkeypatch.setattr("dsked.daemon", daemon, raising=False)
+    daemon = types.ModuleType("dsked.daemon.daemon")
+    daemon.run = lambda settings, read_again: told.append(settings) or 0  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "dsked.daemon.daemon", daemon)
+    monkeypatch.setattr("dsked.daemon.daemon", daemon, raising=False)
 
     def call(*arguments: str) -> tuple[Ran, list[NodeSettings]]:
         told.clear()
@@ -49,6 +49,16 @@ def test_a_hub_from_the_topology_file(dsked: Dsked) -> None:
     assert ran == (0, "", "")
     assert isinstance(told[0], HubSettings)
     assert told[0].port == 8100
+
+
+def test_a_configuration_is_checked_without_a_start(dsked: Dsked, directory: Path) -> None:
+    hank = ("--role", "hub", "hank", "--config", "dske-config.yaml", "--check-config")
+    assert dsked(*hank) == ((0, "", ""), [])
+    config = directory / "dske-config.yaml"
+    config.write_text(config.read_text() + "no_such_key: 1\n")
+    ran, told = dsked(*hank)
+    assert ran.status == 2 and not told
+    assert "dske-config.yaml:" in ran.err and "no_such_key" in ran.err
 
 
 def test_a_client_from_the_topology_file_with_options_that_win(dsked: Dsked) -> None:
@@ -104,11 +114,14 @@ WRONG = [
     ),
     (["--role", "hub", "hank", "--hubs", "a=b:1"], "--hubs is an option of a client, not of a hub."),
     (["--role", "hub", "hank", "--encryptors", "sam"], "--encryptors is an option of a client"),
-    (["--role", "client", "c", "--hubs", "hank"], "'hank': NAME=HOST:PORT is expected."),
+    (["--role", "client", "c", "--hubs", "hank"], "'hank': NAME=HOST:PORT[,x=X] is expected."),
     (["--role", "client", "c", "--hubs", "a=b:70000"], "70000 is no TCP port"),
     (["--role", "client", "c", "--hubs", "a=b:1,x=256"], "256 is no x-coordinate; expected 1 to 255"),
     (["--role", "client", "c", "--hubs", "a b=c:1"], "'a b' is no name for a node"),
-    (["--role", "client", "c", "--hubs", "http://127.0.0.1:8100/hub/hank"], "NAME=HOST:PORT is expected."),
+    (
+        ["--role", "client", "c", "--hubs", "http://127.0.0.1:8100/hub/hank"],
+        "NAME=HOST:PORT[,x=X] is expected.",
+    ),
     (["--role", "hub", "hank", "--config", "missing.yaml"], "missing.yaml: cannot be read"),
     (["--role", "hub", "carol", "--config", "dske-config.yaml"], "there is no hub 'carol'; it has hank"),
 ]
@@ -124,6 +137,24 @@ def test_wrong_use_of_dsked_is_one_line_and_exit_status_2(
     assert says in ran.err
     assert ran.err.count("\n") == 1
     assert told == []
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "says"),
+    [
+        ("DSKED_LOG_LEVEL", "loud", "DSKED_LOG_LEVEL: Invalid value for '--log-level': 'loud' is not one of"),
+        ("DSKED_PORT", "tcp://10.0.0.1:8100", "DSKED_PORT: Invalid value for '-p' / '--port': 'tcp://"),
+    ],
+)
+def test_what_is_wrong_in_the_environment_is_told_by_its_variable(
+    dsked: Dsked, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, says: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    ran, told = dsked("--role", "client", "carol")
+    assert (ran.status, told) == (2, [])
+    assert ran.err.startswith(f"dsked: {says}")
+    typed, _ = dsked("--role", "client", "carol", f"--{variable[6:].lower().replace('_', '-')}", value)
+    assert variable not in typed.err
 
 
 def test_less_than_a_majority_is_warned_of(dsked: Dsked, directory: Path) -> None:
@@ -220,7 +251,7 @@ def test_no_topology_file(call: Dskectl, directory: Path, monkeypatch: pytest.Mo
     ran = call("start")
     assert ran.status == 2
     assert ran.err == (
-        f"dskectl: neither ./dske-config.yaml nor {directory}/etc.yaml exists; "
+        f"dskectl: none of ./dske-config.yaml, {directory}/etc.yaml exists; "
         "name a topology file with --config FILE\n"
     )
 

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from dsked.cli import key_commands
+from dsked.cli.one_node import connect_to_one
+from dsked.delivery.control_client import ControlClient
 
 from .conftest import Dskectl
 
@@ -45,10 +50,10 @@ def test_keys_by_their_ids(stand_ins: Dskectl) -> None:
 )
 def test_a_key_id_that_is_no_uuid(call: Dskectl, text: str) -> None:
     ran = call("get-key-with-key-ids", "sam", text)
-    assert ran == (
-        4,
-        "",
-        f"dskectl: {text!r} is no key ID; a UUID such as 00000000-0000-0000-0000-000000000000 is expected\n",
+    assert (ran.status, ran.out) == (2, "")
+    said = f"{text!r} is no key ID; a UUID such as 00000000-0000-0000-0000-000000000000 is expected."
+    assert ran.err == (
+        f"dskectl: Invalid value for KEY_ID: {said} See: dskectl get-key-with-key-ids --help\n"
     )
 
 
@@ -72,6 +77,26 @@ def test_a_node_is_chosen_by_its_socket(stand_ins: Dskectl, runtime: Path) -> No
     assert json.loads(ran.out.partition("\n")[2])["name"] == "carol"
 
 
+def test_a_client_that_stops_between_found_and_asked(
+    stand_ins: Dskectl, runtime: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stand_ins("--client", "carol", "start")
+    (path,) = runtime.rglob("client-carol.sock")
+    away = path.with_suffix(".away")
+
+    def found(*arguments: Any) -> ControlClient:
+        connection = connect_to_one(*arguments)
+        path.rename(away)
+        return connection
+
+    monkeypatch.setattr(key_commands, "connect_to_one", found)
+    try:
+        ran = stand_ins("get-key", "sunny")
+    finally:
+        away.rename(path)
+    assert ran == (3, "", f"dskectl: no node is listening on {path}\n")
+
+
 def test_a_named_topology_narrows_the_search(stand_ins: Dskectl, directory: Path) -> None:
     other = directory / "other.yaml"
     other.write_text((directory / "dske-config.yaml").read_text())
@@ -80,6 +105,10 @@ def test_a_named_topology_narrows_the_search(stand_ins: Dskectl, directory: Path
     ran = stand_ins("get-key", "sunny", "--node", "carol")
     assert ran.status == 2
     assert "Several nodes carol run here; choose one with --socket: " in ran.err
+    for of_several in ([], ["--as", "sam"]):
+        ran = stand_ins("get-key", "sunny", *of_several)
+        assert ran.status == 2
+        assert "Several clients run here; choose one with --socket: " in ran.err  # both are named carol
     assert stand_ins("--config", "other.yaml", "get-key", "sunny").status == 0
     assert stand_ins("--config", "other.yaml", "stop").status == 0
 
@@ -89,7 +118,7 @@ def test_a_name_is_meant_whole(stand_ins: Dskectl, directory: Path) -> None:
     file.write_text(file.read_text().replace("name: hank", "name: east-hank"))
     stand_ins("--hub", "east-hank", "--client", "carol", "start")
     for name in ("hank", "*", "east-han?"):
-        assert stand_ins("status", "--node", name).status == 3
+        assert stand_ins("status", "--node", name).status == 2
     assert stand_ins("status", "--node", "east-hank").status == 0
     assert stand_ins("get-key", "sunny", "--node", "east-hank").status == 2  # a hub
 
@@ -117,8 +146,6 @@ def test_status_without_a_topology_file_is_that_of_the_only_client(
 def test_nothing_runs(call: Dskectl, directory: Path) -> None:
     hint = "start the topology with: dskectl start"
     assert call("get-key", "sunny") == (3, "", f"dskectl: no client runs here; {hint}\n")
-    assert call("get-key", "sunny", "--node", "x") == (3, "", "dskectl: no client x runs here\n")
-    assert call("status", "--node", "x") == (3, "", "dskectl: no hub or client x runs here\n")
     assert call("--config", "dske-config.yaml", "status", "--node", "hank") == (
         3,
         "",
@@ -129,6 +156,24 @@ def test_nothing_runs(call: Dskectl, directory: Path) -> None:
     assert ran == (3, "", f"dskectl: no node is listening on {directory}/no.sock\n")
     (directory / "dske-config.yaml").unlink()
     assert call("get-key", "sunny") == (3, "", "dskectl: no client runs here\n")
+    assert call("get-key", "sunny", "--node", "x") == (3, "", "dskectl: no client x runs here\n")
+    assert call("status", "--node", "x") == (3, "", "dskectl: no hub or client x runs here\n")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "status --node x", "--hub x status", "--client x status", "--hub x drain", "drain --node x",
+        "--hub x start", "--client x stop", "get-key sunny --node x", "doctor --node x", "--hub x doctor",
+        "get-key-with-key-ids sunny 00000000-0000-0000-0000-000000000001 --node x",
+        "psrd list --hub x", "psrd verify --client x", "psrd erase --yes --client x --peer hank",
+    ],
+)  # fmt: skip
+def test_a_node_that_the_file_does_not_have(call: Dskectl, command: str) -> None:
+    """Whatever is asked of it: it is the command line or the file that is wrong, and not what runs."""
+    ran = call(*command.split())
+    assert ran.status == 2
+    assert "dske-config.yaml: there is no " in ran.out + ran.err and "'x'; it has " in ran.out + ran.err
 
 
 def test_a_path_that_is_no_socket(call: Dskectl, directory: Path) -> None:
@@ -150,9 +195,12 @@ def test_the_client_that_serves_the_encryptor_is_chosen(stand_ins: Dskectl) -> N
     stand_ins("--client", "carol", "--client", "curtis", "start")
     assert stand_ins("get-key", "sunny", "--as", "sam").status == 0
     assert stand_ins("get-key-with-key-ids", "sam", KEY_ID, "--as", "susan").status == 0
-    ran = stand_ins("get-key", "sunny", "--as", "nobody")
-    assert ran.status == 2
-    assert "Several clients run here" in ran.err
+    assert stand_ins("get-key", "sunny", "--as", "nobody") == (
+        2,
+        "",
+        "dskectl: No client here serves nobody: carol serves sam; curtis serves sunny, susan. "
+        "See: dskectl get-key --help\n",
+    )
 
 
 def test_a_client_of_several_encryptors_is_told_for_which(stand_ins: Dskectl) -> None:

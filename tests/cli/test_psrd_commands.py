@@ -124,13 +124,23 @@ def test_imported_twice(lab: Dskectl) -> None:
 def test_for_somebody_else(lab: Dskectl) -> None:
     path = str(generate(lab))
     refused(
-        lab("import", path, "--client", "curtis"), "this bundle is for client carol; this is client curtis"
+        lab("import", path, "--client", "curtis"),
+        "this bundle is for client carol, from hub hank; this is client curtis",
     )
     path = str(generate(lab, client="chloe"))
     refused(
         lab("import", path), "client chloe is on 192.0.2.7, which is no address of this machine", status=2
     )
     assert lab("import", path, "--client", "chloe").status == 0
+
+
+def test_for_a_client_that_is_not_in_the_file(lab: Dskectl, directory: Path) -> None:
+    path = str(generate(lab, client="curtis"))
+    config = directory / "dske-config.yaml"
+    config.write_text(config.read_text().replace("{name: curtis, ", "{name: celia, "))
+    ran = lab("import", path)
+    refused(ran, "this bundle is for client curtis, from hub hank; ", status=4)
+    assert ran.err.endswith("dske-config.yaml has client carol, celia, chloe\n")
 
 
 def test_not_at_the_hub_of_another_machine(lab: Dskectl, directory: Path) -> None:

@@ -46,6 +46,7 @@ class Network:
     def _start(self, name: str, stack: ExitStack) -> Daemon:
         role = "hub" if name in HUBS else "client"
         arguments = ["--role", role, name, "--config", str(self.config), "--runtime-dir", self._runtime]
+        arguments += ["--state-dir", str(self.place / "state")]
         return stack.enter_context(Daemon(arguments, self.place / f"{name}.out"))
 
     def dskectl(self, *arguments: str) -> str:
@@ -55,18 +56,18 @@ class Network:
         assert ran.returncode == 0, f"{arguments}: {ran.stderr}"
         return ran.stdout
 
-    def bring(self, hub: str, *options: str, size: str = "1M") -> None:
-        """A bundle file of one hub for both clients: generated, split, imported; hank's are sealed."""
-        seal = ("--passphrase-file", "pw") if hub == "hank" else ()
+    def bring(self, hub: str, *options: str, size: str = "1M", seal: bool = False) -> None:
+        """A bundle file of one hub for both clients: generated, split, imported."""
+        secret = ("--passphrase-file", "pw") if seal else ()
+        sealed = ("--seal", *secret) if seal else ()
         clients = [word for name in CLIENTS for word in ("--client", name)]
         out = f"usb/{hub}.psrd"
-        seal = ("--passphrase-file", "pw")
         self.dskectl(
-            "psrd", "generate", "--hub", hub, *clients, "--out", out, "--size", size, *seal, *options
+            "psrd", "generate", "--hub", hub, *clients, "--out", out, "--size", size, *sealed, *options
         )
         for path in self.dskectl("psrd", "split", out, "--out", "usb", "--erase").splitlines():
             replace = ["--replace"] if options else []
-            self.dskectl("psrd", "import", path, *seal, "--erase", *replace)
+            self.dskectl("psrd", "import", path, *secret, "--erase", *replace)
         assert not list((self.place / "usb").iterdir())
 
     def peers(self, client: str) -> list[dict[str, Any]]:
@@ -94,7 +95,7 @@ def network(tmp_path: Path, runtime: Path) -> Iterator[Network]:
 
 def test_pools_arrive_grow_and_are_replaced_under_running_nodes(network: Network) -> None:
     for hub in HUBS:
-        network.bring(hub)
+        network.bring(hub, seal=hub == "hank")
     wait_until(network.registered, "both clients registered at both hubs")
     network.key_pair()
     network.bring("hank", size="200000")

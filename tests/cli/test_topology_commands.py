@@ -1,53 +1,22 @@
-"""`dskectl start`, `stop` and `status` with real processes: the guide's lines, and what goes wrong."""
+"""`dskectl start`, `stop` and `status` with real processes: the guide's lines, and who may."""
 
 from __future__ import annotations
 
 import json
 import os
 import re
-import signal
-import socket
-import subprocess
-import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dsked.cli import launching, process, starting, surroundings
-from dsked.cli.target import NodePlace
+from dsked.cli import process, surroundings
 from dsked.config import gate_keys
 from dsked.errors import NotAllowedError
 
 from .conftest import Dskectl
-
-START = """\
-Waiting for all nodes to be stopped
-Starting hub hank on port 8100
-Starting hub helen on port 8101
-Starting hub hugo on port 8102
-Starting client carol on port 8103
-Starting client curtis on port 8104
-Waiting for all nodes to be started
-"""
-STOP = """\
-Stopping client curtis on port 8104
-Stopping client carol on port 8103
-Stopping hub hugo on port 8102
-Stopping hub helen on port 8101
-Stopping hub hank on port 8100
-Waiting for all nodes to be stopped
-"""
-
-
-def mood(monkeypatch: pytest.MonkeyPatch, **moods: str) -> None:
-    monkeypatch.setenv("STAND_IN", json.dumps(moods))
-
-
-def pids(call: Dskectl) -> dict[str, int]:
-    nodes = json.loads(call("status", "--json").out)["nodes"]
-    return {node["name"]: node["status"]["pid"] for node in nodes if node["running"]}
+from .running import START, STOP, pids
 
 
 def test_a_topology_starts_shows_itself_and_stops(stand_ins: Dskectl, directory: Path, runtime: Path) -> None:
@@ -246,172 +215,10 @@ def test_who_may_not_connect_is_refused(
 
     with monkeypatch.context() as patch:
         patch.setattr("dsked.cli.stopping.ControlClient", refuse)
-        patch.setattr("dsked.cli.status_command.ControlClient", refuse)
+        patch.setattr("dsked.cli.status_nodes.ControlClient", refuse)
         ran = stand_ins("--hub", "hank", command)
     assert ran.status == 4
     assert "you may not use it" in ran.err
-
-
-def test_a_node_that_dies_fails_the_start_with_its_log(
-    stand_ins: Dskectl, directory: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (directory / "hub-hugo.out").write_text("a line of an earlier run\n")
-    mood(monkeypatch, hugo="dies")
-    ran = stand_ins("start")
-    assert ran.status == 1
-    assert ran.lines[-1] == "Stopping the nodes that were started"
-    assert ran.err.splitlines() == [
-        f"The log {directory}/hub-hugo.out ends with:",
-        "  stand-in hub hugo begins",
-        "  dsked: port 8100 on 127.0.0.1 is taken by another program",
-        "dskectl: hub hugo on port 8102 ended while it was starting (exit status 1)",
-    ]
-    assert pids(stand_ins) == {}
-
-
-def test_a_node_that_is_killed_while_it_starts_is_told_with_the_signal(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mood(monkeypatch, carol="is-killed")
-    ran = stand_ins("start")
-    assert ran.status == 1
-    assert ran.err.splitlines()[-1] == (
-        "dskectl: client carol on port 8103 ended while it was starting (signal SIGKILL)"
-    )
-    assert pids(stand_ins) == {}
-
-
-def test_a_failed_start_leaves_those_that_ran_before(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stand_ins("--hub", "hank", "start")
-    before = pids(stand_ins)
-    mood(monkeypatch, hugo="dies")
-    assert stand_ins("start").status == 1
-    assert pids(stand_ins) == before
-
-
-def test_a_node_that_is_never_ready_fails_the_start_with_its_reason(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(starting, "LIMIT_S", 1.2)
-    monkeypatch.setattr(starting, "_REPORT_INTERVAL_S", 0.4)
-    mood(monkeypatch, carol="never-ready", curtis="never-ready")
-    ran = stand_ins("--client", "carol", "--client", "curtis", "start")
-    assert ran.status == 1
-    short = "Still waiting for client {} to be started: 2 of 5 hubs registered, 3 needed"
-    for name in ("carol", "curtis"):
-        assert ran.lines.count(short.format(name)) == 1  # not every time that nothing has changed
-    assert ran.err.splitlines()[-1] == (
-        "dskectl: not ready within 1.2 s: "
-        "client carol, client curtis: 2 of 5 hubs registered, 3 needed (hugo: down)"
-    )
-    assert pids(stand_ins) == {}
-
-
-def test_start_waits_for_nodes_that_ran_before_and_are_not_ready(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mood(monkeypatch, carol="never-ready")
-    monkeypatch.setattr(starting, "LIMIT_S", 0.5)
-    monkeypatch.setattr(starting, "_stop_again", lambda started, say: None)
-    stand_ins("--client", "carol", "start")
-    ran = stand_ins("--client", "carol", "start")
-    assert ran.status == 1
-    assert "Client carol on port 8103 is running already" in ran.lines
-    assert "not ready within 0.5 s: client carol: 2 of 5 hubs registered, 3 needed (hugo: down)" in ran.err
-
-
-def test_a_node_that_ignores_the_order_is_terminated(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mood(monkeypatch, hank="stubborn", carol="stubborn")
-    stand_ins("--hub", "hank", "--client", "carol", "start")
-    assert stand_ins("stop").status == 0
-    assert pids(stand_ins) == {}
-
-
-def test_a_node_that_answers_nothing_and_ignores_sigterm_is_killed(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dsked.cli.stopping._ANSWER_S", 0.3)
-    monkeypatch.setattr(process, "REPORT_INTERVAL_S", 0.2)
-    mood(monkeypatch, hank="immortal")
-    stand_ins("--hub", "hank", "start")
-    ran = stand_ins("--hub", "hank", "stop")
-    assert ran.status == 0
-    assert "Still waiting for hub hank to be stopped" in ran.lines
-    assert re.fullmatch(r"Killing hub hank \(process \d+\), which does not stop", ran.lines[-1])
-
-
-def test_a_process_that_is_no_dsked_is_left_alone(stand_ins: Dskectl, runtime: Path) -> None:
-    stand_ins("--hub", "hank", "start")
-    stand_ins("--hub", "hank", "stop")
-    (topology,) = (path for path in runtime.iterdir() if path.is_dir())
-    path = topology / "hub-hank.sock"
-    with socket.socket(socket.AF_UNIX) as listening:  # this very test process
-        listening.bind(str(path))
-        listening.listen()
-        ran = stand_ins("stop")
-    path.unlink()
-    assert ran.status == 1
-    assert ran.err == (
-        f"dskectl: process {os.getpid()} listens on {path}, and is no dsked of hub hank; it is left alone\n"
-    )
-
-
-def test_two_starts_at_once_start_every_node_once(stand_ins: Dskectl, directory: Path) -> None:
-    program = (
-        "import sys; from dsked.cli import dskectl, launching;"
-        f"launching.DAEMON, launching.NURSERY = {launching.DAEMON!r}, {launching.NURSERY!r};"
-        "dskectl.main()"
-    )
-    command = [sys.executable, "-c", program, "start"]
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [one.communicate()[0] for one in both]
-    assert [one.returncode for one in both] == [0, 0]
-    for node in ("hub hank on port 8100", "client curtis on port 8104"):
-        assert sum(f"Starting {node}" in output for output in outputs) == 1
-        assert sum(f"{node[0].upper()}{node[1:]} is running already" in output for output in outputs) == 1
-
-
-def test_an_interrupted_start_stops_what_it_started(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    mood(monkeypatch, carol="never-ready")
-    read = starting._Wait._read
-
-    def interrupt(wait: Any, one: Any) -> bool:
-        signal.raise_signal(signal.SIGINT)
-        return read(wait, one)
-
-    monkeypatch.setattr(starting._Wait, "_read", interrupt)
-    ran = stand_ins("--client", "carol", "start")
-    assert ran.status == 130
-    assert ran.err.strip() == "dskectl: interrupted"
-    assert pids(stand_ins) == {}
-
-
-def test_an_interrupt_while_a_process_is_made_leaves_none_behind(
-    stand_ins: Dskectl, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made: list[launching.Starting] = []
-    real = launching.Launcher.launch
-
-    def launch(launcher: launching.Launcher, node: NodePlace) -> launching.Starting:
-        made.append(real(launcher, node))
-        signal.raise_signal(signal.SIGINT)
-        return made[-1]
-
-    with monkeypatch.context() as patch:
-        patch.setattr(launching.Launcher, "launch", launch)
-        ran = stand_ins("start")
-    assert (ran.status, ran.err.strip()) == (130, "dskectl: interrupted")
-    (one,) = made
-    with pytest.raises(ProcessLookupError):  # it has ended, and was waited for
-        os.kill(one.pid, 0)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_nodes_do_not_keep_what_the_caller_had_open(stand_ins: Dskectl) -> None:
@@ -490,6 +297,8 @@ def test_gate_keys_that_must_travel_are_announced(call: Dskectl, directory: Path
         (["/usr/bin/python3", "-P", "-m", "dsked", "--role", "hub", "hank", "--config", "x"], True),
         (["/usr/bin/python3", "/usr/bin/dsked", "--role=hub", "hank"], True),
         (["dsked", "hank", "--role", "hub"], True),
+        (["/usr/bin/python3", "/usr/bin/dsked", "--config", "/etc/dsked/hank.yaml"], True),  # its own
+        (["vim", "--config", "/etc/dsked/hank.yaml"], False),
         (["/usr/bin/python3", "-m", "dsked", "--role", "hub", "helen"], False),
         (["/usr/bin/python3", "-m", "dsked", "--role", "client", "hank"], False),
         (["vim", "--role", "hub", "hank"], False),
@@ -501,3 +310,15 @@ def test_a_command_line_is_recognised(arguments: list[str], is_it: bool) -> None
     from dsked.cli.target import NodePlace
 
     assert process.is_node(arguments, NodePlace("hub", "hank", 8100, Path("s"))) is is_it
+
+
+@pytest.mark.parametrize(
+    ("arguments", "is_it"),
+    [
+        (["/usr/bin/python3", "/usr/bin/dsked", "--role", "hub"], True),  # DSKED_NAME has the name
+        (["/usr/bin/python3", "/usr/bin/dsked", "--role", "client"], False),
+        (["vim", "--role", "hub"], False),
+    ],
+)
+def test_a_daemon_without_a_name_is_one_of_its_role(arguments: list[str], is_it: bool) -> None:
+    assert process.is_daemon(arguments, "hub") is is_it
