@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from dsked.config import config_file
+from dsked.config.config_file import MAX_FILE_BYTES
+from dsked.config.service import with_credential
 from dsked.errors import ConfigurationError
 
 #: A place inside a document: keys of mappings and indices of lists, from the root.
 Place = tuple[str | int, ...]
 
-#: Some 100 bytes per encryptor: room for a hundred thousand of them.
-MAX_FILE_BYTES = 16 * 1024 * 1024
 #: Seven values per encryptor, and some 600 bytes of memory each.
 MAX_VALUES = 1_000_000
 #: A topology needs six. libyaml's own stack ends the process some hundred thousand further down.
 MAX_NESTING = 32
 #: Digits of a whole number: what is longer fits nothing here, and Python shows no number of 4,300 digits.
 MAX_NUMBER_CHARACTERS = 40
+#: What YAML takes for an alias or a list, and is meant as an address.
+_UNQUOTED = re.compile(r":\s+(?:\*:|\[[0-9A-Fa-f:.]*:[0-9A-Fa-f:.]*\]:)[0-9]")
 _INTEGER_TAG = "tag:yaml.org,2002:int"
+#: Of keys; YAML takes 7, yes and ~ for something else than text. The last is `<<`.
+_KEY_TAGS = ("tag:yaml.org,2002:str", "tag:yaml.org,2002:merge")
 
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -30,7 +36,13 @@ def place_text(place: Place) -> str:
     """The place as people write it: `hubs[2].name`."""
     text = ""
     for step in place:
-        text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            word = (
+                step if step.isprintable() else repr(step)
+            )  # a key says what it likes, and not to a terminal
+            text += f".{word}" if text else word
     return text
 
 
@@ -42,13 +54,38 @@ class Document:
     data: object
     lines: dict[Place, int] = field(repr=False)  # from 1
 
+    def written(self, place: Place) -> Place:
+        """Where a place stands, for who speaks of it in other words than the file does."""
+        return place
+
+    def text(self, place: Place) -> str:
+        """The place as people find it in the file."""
+        return place_text(self.written(place))
+
     def error(self, place: Place, message: str) -> ConfigurationError:
         """`FILE:LINE: place: message`; the nearest place above where this one is not written."""
-        known = place
+        return ConfigurationError(f"{self.where(place)}: {message}")
+
+    def where(self, place: Place) -> str:
+        """`FILE:LINE: place`."""
+        place = known = self.written(place)
         while known and known not in self.lines:
             known = known[:-1]
-        where = f"{self.path}:{self.lines.get(known, 1)}"
-        return ConfigurationError(": ".join(part for part in (where, place_text(place), message) if part))
+        line = f"{self.path}:{self.lines.get(known, 1)}"
+        return f"{line}: {place_text(place)}" if place else line
+
+    def beside(self, place: Place, value: str) -> Path:
+        """The path that is written at a place: relative ones start at the file's own directory.
+
+        One that begins with $CREDENTIALS_DIRECTORY/ is what systemd has given the unit under that name.
+        Raises ConfigurationError for what can be no path, and for the home of nobody.
+        """
+        if not value or not value.isprintable():
+            raise self.error(place, f"{value!r} is no path of a file")
+        try:
+            return self.path.absolute().parent / Path(with_credential(value)).expanduser()
+        except RuntimeError:
+            raise self.error(place, f"{value}: there is no such user's home") from None
 
 
 def load(path: Path) -> Document:
@@ -64,13 +101,15 @@ def load(path: Path) -> Document:
         try:
             root = loader.get_single_node()
             if root is None:
-                raise ConfigurationError(f"{path}:1: the file is empty; a mapping with 'hubs' is expected")
+                raise ConfigurationError(
+                    f"{path}:1: the file is empty; 'hubs' and 'clients' are expected, or 'hub' or 'client'"
+                )
             lines.walk(root, ())
             data = loader.construct_document(root)
         finally:
             loader.dispose()
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(path, error) from None
+        raise _syntax_error(path, text, error) from None
     except yaml.YAMLError as error:  # characters that YAML does not allow
         raise ConfigurationError(f"{path}: not YAML: {str(error).splitlines()[0]}") from None
     except (ValueError, LookupError, AttributeError) as error:  # a date that is none; !!bool 1, !!int ''
@@ -95,8 +134,7 @@ def _check_extent(path: Path, text: str) -> None:
 
 def _read(path: Path) -> str:
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_FILE_BYTES + 1)
+        raw = config_file.read(path)
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
     if len(raw) > MAX_FILE_BYTES:
@@ -108,10 +146,19 @@ def _read(path: Path) -> str:
         raise ConfigurationError(f"{path}:{line}: not UTF-8 text; save the file as UTF-8") from None
 
 
-def _syntax_error(path: Path, error: yaml.MarkedYAMLError) -> ConfigurationError:
+def _syntax_error(path: Path, text: str, error: yaml.MarkedYAMLError) -> ConfigurationError:
     mark = error.problem_mark or error.context_mark
     where = f"{path}:{mark.line + 1}" if mark else f"{path}"
-    return ConfigurationError(f"{where}: not YAML: {error.problem or error.context}")
+    lines = text.splitlines()
+    hint = _hint(lines[mark.line]) if mark and mark.line < len(lines) else ""
+    return ConfigurationError(f"{where}: not YAML: {error.problem or error.context}{hint}")
+
+
+def _hint(line: str) -> str:
+    """What is expected, where the line shows it."""
+    if _UNQUOTED.search(line):
+        return '; an address that begins with * or [ needs quotation marks: "*:7100", "[::]:7100"'
+    return "; lines are indented with spaces, not with tabs" if line.lstrip(" ").startswith("\t") else ""
 
 
 class _Lines:
@@ -145,6 +192,10 @@ class _Lines:
         line = key.start_mark.line + 1
         if not isinstance(key, yaml.ScalarNode):
             raise self._error(line, place, "a key is expected to be a word")
+        if key.tag not in _KEY_TAGS:
+            raise self._error(
+                line, place, f"the key {key.value[:80]!r} is no text for YAML; quote it if it is meant"
+            )
         inner = (*place, key.value)
         if inner in self.lines:
             raise self._error(line, inner, "written twice; remove one")

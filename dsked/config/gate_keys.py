@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from dsked import limits
+from dsked.config import config_file, secret_files, service
 from dsked.errors import ConfigurationError, StorageError
 
 FILE_NAME = "gate-keys.json"
@@ -27,20 +28,23 @@ GateKeys = dict[tuple[str, str], bytes]
 def load(path: Path) -> GateKeys:
     """Reads the file.
 
-    Raises ConfigurationError: missing, readable by others, or not as this module writes it.
+    Raises ConfigurationError: missing, no regular file, readable by others, or not as this module writes it.
     """
     try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            if mode & 0o077:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+        with os.fdopen(fd, "rb") as file:
+            status = os.fstat(fd)
+            config_file.demand_regular(path, status)
+            mode = stat.S_IMODE(status.st_mode)
+            if secret_files.open_to(status):
                 raise ConfigurationError(
                     f"{path}: others may read these secrets (mode {mode:04o}); mend it with: chmod 600 {path}"
                 )
             raw = file.read(MAX_FILE_BYTES)
     except FileNotFoundError:
+        how = "; 'dskectl start' makes it, or copy it from the host that has it"
         raise ConfigurationError(
-            f"{path}: there is no file of gate keys; 'dskectl start' makes it, or copy it from the host "
-            "that has it"
+            f"{path}: there is no file of gate keys{service.hint(path) or how}"
         ) from None
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read: {error.strerror}") from None
@@ -60,15 +64,21 @@ def ensure(path: Path, pairs: Iterable[tuple[str, str]]) -> bool:
         raise StorageError(f"{path.parent}: cannot be made: {error.strerror}") from None
     try:
         fcntl.flock(directory, fcntl.LOCK_EX)
-        keys = load(path) if path.exists() else {}
-        missing = [pair for pair in pairs if pair not in keys]
-        if missing:
-            keys.update((pair, os.urandom(limits.GATE_KEY_BYTES)) for pair in missing)
+        added, keys = completed(path, pairs)
+        if added:
             _write(path, keys)
             os.fsync(directory)
     finally:
         os.close(directory)
-    return bool(missing)
+    return added
+
+
+def completed(path: Path, pairs: Iterable[tuple[str, str]]) -> tuple[bool, GateKeys]:
+    """(whether some were missing, the keys as `ensure` has them). Writes nothing; raises as `load` does."""
+    keys = load(path) if path.exists() else {}
+    missing = [pair for pair in pairs if pair not in keys]
+    keys.update((pair, os.urandom(limits.GATE_KEY_BYTES)) for pair in missing)
+    return bool(missing), keys
 
 
 def _parse(path: Path, raw: bytes) -> GateKeys:
@@ -76,7 +86,7 @@ def _parse(path: Path, raw: bytes) -> GateKeys:
     try:
         data = json.loads(raw)
         if data["version"] != VERSION:
-            raise ConfigurationError(f"{path}: version {data['version']!r} is not known; expected {VERSION}")
+            raise ConfigurationError(f"{path}: its version is not known; expected {VERSION}")
         keys: GateKeys = {}
         for pair, text in data["pairs"].items():
             client, hub = pair.split("/")

@@ -2,41 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypedDict
 
 from dsked import chosen_limits, limits
-from dsked.chosen_limits import Limits, Value
-from dsked.config import gate_keys, paths, rules, topology
+from dsked.chosen_limits import Limits
+from dsked.config import gate_keys, merge_interfaces, merge_origins, paths, rules, service, topology
 from dsked.config.gate_keys import GateKeys
-from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSettings
+from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSettings, MetricsSettings
+from dsked.config.options import Options, check
+from dsked.config.origins import GATE_KEYS, named
 from dsked.config.topology import Client, Encryptor, Topology
 from dsked.errors import ConfigurationError
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
-    """What the command line says; None where it says nothing. Sizes in bytes."""
-
-    name: str
-    config: Path | None = None
-    host: str | None = None
-    port: int | None = None
-    share_timeout_s: float | None = None
-    start_request_psrd_threshold: int | None = None
-    stop_request_psrd_threshold: int | None = None
-    get_psrd_block_size: int | None = None
-    min_nr_shares: int | None = None
-    hubs: tuple[HubAddress, ...] = ()
-    encryptors: tuple[str, ...] = ()
-    psrd: str | None = None
-    etsi: str | None = None
-    gate_keys: Path | None = None
-    state_dir: str | None = None
-    runtime_dir: str | None = None
-    limits: Mapping[str, Value] = field(default_factory=dict)
-    log_level: str = "info"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +27,21 @@ class _Shared:
     get_psrd_block_size: int = limits.DEFAULT_GET_PSRD_BLOCK_SIZE_BYTES
     share_timeout_s: float = float(limits.DEFAULT_SHARE_TIMEOUT_S)
     psrd: str | None = None
+    wrapping: str = rules.WRAPPING_OFF
+
+
+class _Watching(TypedDict):
+    """The settings of which a node's work is independent."""
+
+    log_level: str
+    log_format: str
+    metrics: MetricsSettings | None
+    audit_log: Path | None
 
 
 def hub_settings(options: Options) -> HubSettings:
     """Settings of a hub. Raises ConfigurationError that says which option or place is wrong."""
-    network = _topology(options)
+    network = _topology(options, chosen_limits.HUB)
     own = network.hub(options.name) if network else None
     chosen = _limits(options, network, chosen_limits.HUB)
     host, port = _address(options, own)
@@ -74,50 +63,77 @@ def hub_settings(options: Options) -> HubSettings:
         start_request_psrd_threshold=shared.start_request_psrd_threshold,
         stop_request_psrd_threshold=shared.stop_request_psrd_threshold,
         simulated=simulated,
-        owners=_owners(network),
+        wrapping=shared.wrapping,
+        owners=_owners(network, options.name),
         gate_keys=_hub_gate_keys(options, network) if simulated else {},
         control=_control(options, network, "hub", ()),
         limits=chosen,
-        log_level=options.log_level,
+        origins=merge_origins.of_node(options, network),
+        **_watching(options, network),
     )
 
 
 def client_settings(options: Options) -> ClientSettings:
     """Settings of a client. Raises ConfigurationError that says which option or place is wrong."""
-    network = _topology(options)
+    network = _topology(options, chosen_limits.CLIENT)
     own = network.client(options.name) if network else None
     chosen = _limits(options, network, chosen_limits.CLIENT)
     host, port = _address(options, own)
-    etsi = _etsi(options, network, host, port)
-    hubs = _hubs(options, network)
+    etsi = merge_interfaces.etsi(options, own, host, port)
+    hubs = _hubs(options, own)
     encryptors = _encryptors(options, own)
+    names = tuple(encryptor.name for encryptor in encryptors)
     shared = _shared(options, network)
     _check_psrd(shared.psrd, [hub.host for hub in hubs])
     simulated = shared.psrd != rules.MEDIA
+    skip = merge_interfaces.skip(options, own, (host, port), etsi, names)
     return ClientSettings(
         name=options.name,
         host=host,
         port=port if etsi else None,
-        etsi_plain_http=etsi,
+        etsi_plain_http=etsi is not None and etsi.tls is None,
+        etsi_insecure=etsi is not None and etsi.insecure,
+        etsi_tls=etsi.tls if etsi else None,
+        skip=skip,
+        stored_keys=merge_interfaces.stored_keys(options, own, names, chosen),
         hubs=hubs,
         min_nr_shares=_min_nr_shares(options, network, hubs),
-        encryptors=tuple(encryptor.name for encryptor in encryptors),
+        encryptors=names,
         start_request_psrd_threshold=shared.start_request_psrd_threshold,
         stop_request_psrd_threshold=shared.stop_request_psrd_threshold,
         get_psrd_block_size=shared.get_psrd_block_size,
         share_timeout_s=shared.share_timeout_s,
         state_dir=_state_dir(options, network, "client"),
         simulated=simulated,
+        wrapping=shared.wrapping,
         gate_keys=_client_gate_keys(options, network, hubs) if simulated else {},
         control=_control(options, network, "client", encryptors),
         limits=chosen,
-        log_level=options.log_level,
+        origins=merge_origins.of_client(options, network, etsi.tls if etsi else None, skip),
+        **_watching(options, network),
     )
+
+
+def _watching(options: Options, network: Topology | None) -> _Watching:
+    """How the node is watched: its log, its metrics, its audit log."""
+    metrics = options.metrics or (network.metrics(options.name) if network else None)
+    if options.metrics:
+        fault = rules.metrics_fault(options.metrics.host, options.metrics_beyond_loopback)
+        check("--metrics", rules.listening_host_fault(options.metrics.host) or fault)
+    audit_log = options.audit_log
+    if audit_log is None and network and network.audit_log:
+        audit_log = Path(network.audit_log.replace("{name}", options.name))
+    return {
+        "log_level": options.log_level or (network.log_level if network else rules.LOG_INFO),
+        "log_format": options.log_format or (network.log_format if network else rules.LOG_AUTO),
+        "metrics": metrics,
+        "audit_log": audit_log,
+    }
 
 
 def _limits(options: Options, network: Topology | None, role: str) -> Limits:
     for name, value in options.limits.items():
-        _check(f"--limit {name}", chosen_limits.fault(name, value, role))
+        check(f"--limit {name}", chosen_limits.fault(name, value, role))
     of_file = network.limits[options.name] if network else {}
     return chosen_limits.with_values({**of_file, **options.limits})
 
@@ -130,40 +146,46 @@ def gate_key_file(network: Topology, option: Path | None = None, state_dir: str 
 
 
 def ensure_gate_keys(network: Topology, path: Path) -> bool:
-    """Makes the gate keys that a topology still lacks. True if there were any."""
-    return gate_keys.ensure(
-        path, ((client.name, hub.name) for client in network.clients for hub in network.hubs)
-    )
+    """Makes the gate keys that a topology still lacks. True if any was made; credentials are brought."""
+    return not service.is_brought(path) and gate_keys.ensure(path, _pairs(network))
+
+
+def _pairs(network: Topology) -> Iterator[tuple[str, str]]:
+    return ((client.name, hub.name) for client, hub in network.pairs())
 
 
 def _state_dir(options: Options, network: Topology | None, role: str) -> Path:
+    made = service.state_directory(role, options.name)
+    if made and not paths.is_state_dir_named(options.state_dir) and not (network and network.state_dir):
+        return made
     base = paths.state_dir(options.config, options.state_dir, network.state_dir if network else None)
     return paths.node_state_dir(base, role, options.name)
 
 
-def _topology(options: Options) -> Topology | None:
+def _topology(options: Options, role: str) -> Topology | None:
     fault = rules.node_name_fault(options.name)
     if fault:
         raise ConfigurationError(fault)
-    return topology.load(options.config) if options.config else None
+    network = topology.load(options.config) if options.config else None
+    if network and network.own and network.own[:2] != (role, options.name):
+        raise ConfigurationError(
+            f"{network.path}: is the file of {network.own.role} {network.own.name}, not of {role} "
+            f"{options.name}"
+        )
+    return network
 
 
 def _address(options: Options, own: HubAddress | Client | None) -> tuple[str, int | None]:
     host = options.host or (own.host if own else "127.0.0.1")
     port = options.port if options.port is not None else own.port if own else None
-    _check("--host", rules.host_fault(host))
+    check("--host", rules.listening_host_fault(host))
     if port is not None:
-        _check("--port", rules.port_fault(port))
+        check("--port", rules.port_fault(port))
     return host, port
 
 
-def _check(option: str, fault: str | None) -> None:
-    if fault:
-        raise ConfigurationError(f"{option}: {fault}")
-
-
 def _check_psrd(mode: str | None, hosts: list[str]) -> None:
-    _check("--psrd", rules.psrd_fault(mode, hosts))
+    check("--psrd", rules.psrd_fault(mode, hosts))
 
 
 def _shared(options: Options, network: Topology | None) -> _Shared:
@@ -183,23 +205,8 @@ def _shared(options: Options, network: Topology | None) -> _Shared:
     return shared
 
 
-def _etsi(options: Options, network: Topology | None, host: str, port: int | None) -> bool:
-    """Whether the client serves ETSI GS QKD 014."""
-    mode = options.etsi or (rules.ETSI_PLAIN_HTTP if network and network.etsi_plain_http else None)
-    if mode is None:
-        if options.port is not None:
-            raise ConfigurationError(
-                f"--port: is the port of the ETSI interface, which is off; add --etsi {rules.ETSI_PLAIN_HTTP}"
-            )
-        return False
-    _check("--etsi", rules.etsi_fault(mode, host))
-    if port is None:
-        raise ConfigurationError("--etsi: needs --port")
-    return True
-
-
-def _hubs(options: Options, network: Topology | None) -> tuple[HubAddress, ...]:
-    hubs = options.hubs or (network.hubs if network else ())
+def _hubs(options: Options, own: Client | None) -> tuple[HubAddress, ...]:
+    hubs = options.hubs or (own.hubs if own else ())
     if not hubs:
         raise ConfigurationError(
             "--hubs: missing; name them as NAME=HOST:PORT, or a topology file with --config"
@@ -214,7 +221,7 @@ def _encryptors(options: Options, own: Client | None) -> tuple[Encryptor, ...]:
     if not options.encryptors:
         return listed
     for name in options.encryptors:
-        _check("--encryptors", rules.encryptor_name_fault(name))
+        check("--encryptors", rules.encryptor_name_fault(name))
     known = {encryptor.name: encryptor for encryptor in listed}
     return tuple(known.get(name, Encryptor(name)) for name in dict.fromkeys(options.encryptors))
 
@@ -223,45 +230,50 @@ def _min_nr_shares(options: Options, network: Topology | None, hubs: tuple[HubAd
     k = options.min_nr_shares
     if k is None:
         k = network.min_nr_shares if network else limits.DEFAULT_MIN_NR_SHARES
-    _check("--min-nr-shares", rules.min_nr_shares_fault(k, len(hubs)))
+    check("--min-nr-shares", rules.min_nr_shares_fault(k, len(hubs)))
     return k
 
 
-def _owners(network: Topology | None) -> Mapping[str, tuple[str, ...]] | None:
+def _owners(network: Topology | None, hub: str) -> Mapping[str, tuple[str, ...]] | None:
     if network is None:
         return None
-    return {client.name: tuple(one.name for one in client.encryptors) for client in network.clients}
+    clients = network.clients_of(hub)
+    return {client.name: tuple(one.name for one in client.encryptors) for client in clients}
 
 
 def _load_gate_keys(options: Options, network: Topology | None) -> tuple[Path, GateKeys]:
     """The gate keys; on loopback, where every node reads the same file, they are made if missing."""
     if network is None and options.gate_keys is None:
-        raise ConfigurationError(
-            "--gate-keys: missing; name the file of gate keys, or a topology with --config"
-        )
+        raise ConfigurationError("--gate-keys: missing; name their file, or a topology with --config")
     path = options.gate_keys or Path()
-    if network:
-        path = gate_key_file(network, options.gate_keys, options.state_dir)
-        if network.on_loopback() and options.gate_keys is None:
-            ensure_gate_keys(network, path)
-    return path, gate_keys.load(path)
+    with named(merge_origins.of_node(options, network), GATE_KEYS):
+        if network:
+            path = gate_key_file(network, options.gate_keys, options.state_dir)
+            if network.on_loopback() and options.gate_keys is None:
+                if options.only_checked and not service.is_brought(path):
+                    return path, gate_keys.completed(path, _pairs(network))[1]
+                ensure_gate_keys(network, path)
+        return path, gate_keys.load(path)
 
 
 def _hub_gate_keys(options: Options, network: Topology | None) -> dict[str, bytes]:
     path, keys = _load_gate_keys(options, network)
     own = {client: key for (client, hub), key in keys.items() if hub == options.name}
-    if network is None:
-        if not own:
-            raise ConfigurationError(f"{path}: holds no gate key for hub {options.name}")
-        return own
-    return _all(path, ((client.name, (client.name, options.name)) for client in network.clients), keys)
+    with named(merge_origins.of_node(options, network), GATE_KEYS):
+        if network is None:
+            if not own:
+                raise ConfigurationError(f"{path}: holds no gate key for hub {options.name}")
+            return own
+        clients = network.clients_of(options.name)
+        return _all(path, ((client.name, (client.name, options.name)) for client in clients), keys)
 
 
 def _client_gate_keys(
     options: Options, network: Topology | None, hubs: tuple[HubAddress, ...]
 ) -> dict[str, bytes]:
     path, keys = _load_gate_keys(options, network)
-    return _all(path, ((hub.name, (options.name, hub.name)) for hub in hubs), keys)
+    with named(merge_origins.of_node(options, network), GATE_KEYS):
+        return _all(path, ((hub.name, (options.name, hub.name)) for hub in hubs), keys)
 
 
 def _all(path: Path, wanted: Iterable[tuple[str, tuple[str, str]]], keys: GateKeys) -> dict[str, bytes]:
@@ -276,7 +288,14 @@ def _all(path: Path, wanted: Iterable[tuple[str, tuple[str, str]]], keys: GateKe
 def _control(
     options: Options, network: Topology | None, role: str, encryptors: tuple[Encryptor, ...]
 ) -> ControlSettings:
-    directory = paths.prepare_runtime_dir(options.config, options.runtime_dir)
+    made = (
+        None
+        if paths.is_runtime_dir_named(options.runtime_dir)
+        else service.runtime_directory(role, options.name)
+    )
+    # Who only checks may be another user than the node's, whose directory it is.
+    found = paths.runtime_dir if options.only_checked else paths.prepare_runtime_dir
+    directory = made or found(options.config, options.runtime_dir)
     return ControlSettings(
         path=paths.socket_path(directory, role, options.name),
         group=network.control_group if network else None,

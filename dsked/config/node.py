@@ -12,6 +12,8 @@ from pathlib import Path
 
 from dsked import limits
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
+from dsked.config import rules
+from dsked.config.origins import Origins
 from dsked.secrecy import no_pickle
 
 
@@ -40,6 +42,49 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TlsSettings:
+    """Mutual TLS of one listening interface, and how a peer's certificate names its encryptor."""
+
+    certificate: Path  # PEM, with the chain above it
+    private_key: Path  # PEM, not encrypted
+    client_ca: Path  # PEM: the authorities that encryptors' certificates must come from
+    crl: Path | None = None  # PEM: revoked certificates
+    sae_id_from: str = rules.SAE_ID_FROM_CN  # one of rules.SAE_ID_SOURCES
+    sae_ids: Mapping[str, str] = field(default_factory=dict)  # with rules.SAE_ID_FROM_MAP: identity -> SAE ID
+    minimum_tls: str = rules.DEFAULT_MINIMUM_TLS  # one of rules.TLS_VERSIONS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkipSettings:
+    """The SKIP interface of one client: mutual TLS, TLS-PSK, both, or plain HTTP."""
+
+    host: str
+    port: int
+    tls: TlsSettings | None = None
+    psk_file: Path | None = None  # lines `IDENTITY:HEXKEY`; the identity is a local system ID
+    plain_http: str | None = None  # one of rules.ETSI_PLAIN_MODES where neither TLS nor TLS-PSK is set
+    system_ids: Mapping[str, str] = field(default_factory=dict)  # system ID -> encryptor, here and elsewhere
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricsSettings:
+    """Where a node's metrics are read."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKeys:
+    """Keys to hold ready for one pair of encryptors."""
+
+    initiator: str
+    responder: str
+    count: int
+    size_bits: int = limits.DEFAULT_KEY_SIZE_BITS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HubSettings:
     """Settings of `dsked --role hub`."""
 
@@ -52,6 +97,7 @@ class HubSettings:
     start_request_psrd_threshold: int = limits.DEFAULT_START_REQUEST_PSRD_THRESHOLD_BYTES
     stop_request_psrd_threshold: int = limits.DEFAULT_STOP_REQUEST_PSRD_THRESHOLD_BYTES
     simulated: bool  # PSRD is made by this hub and given out over the connection; else it comes on media
+    wrapping: str = rules.WRAPPING_OFF  # of messages; one of rules.WRAPPING_MODES
     #: client name -> the encryptors that it owns. None: clients are taken first come, first
     #: served, which exists with simulated PSRD only.
     owners: Mapping[str, tuple[str, ...]] | None
@@ -59,7 +105,11 @@ class HubSettings:
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
     limits: Limits = DEFAULT_LIMITS
-    log_level: str = "info"
+    log_level: str = "info"  # one of rules.LOG_LEVELS
+    log_format: str = rules.LOG_AUTO  # one of rules.LOG_FORMATS
+    metrics: MetricsSettings | None = None  # None: there are none
+    audit_log: Path | None = None  # None: there is none
+    origins: Origins = field(default_factory=dict, repr=False, compare=False)  # where they are written
 
     __reduce__ = no_pickle
 
@@ -71,7 +121,11 @@ class ClientSettings:
     name: str
     host: str
     port: int | None  # ETSI GS QKD 014; None: the interface is off
-    etsi_plain_http: bool  # without TLS; only ever on loopback
+    etsi_plain_http: bool  # without TLS; on loopback, if not etsi_insecure
+    etsi_insecure: bool = False  # without TLS on any address
+    etsi_tls: TlsSettings | None = None
+    skip: SkipSettings | None = None
+    stored_keys: tuple[StoredKeys, ...] = ()
     hubs: tuple[HubAddress, ...]
     min_nr_shares: int  # k
     encryptors: tuple[str, ...]
@@ -81,11 +135,16 @@ class ClientSettings:
     share_timeout_s: float = limits.DEFAULT_SHARE_TIMEOUT_S
     state_dir: Path  # of this node alone
     simulated: bool
+    wrapping: str = rules.WRAPPING_OFF  # of messages; one of rules.WRAPPING_MODES
     #: hub name -> gate key, 32 bytes; with PSRD on media they come with it.
     gate_keys: Mapping[str, bytes] = field(repr=False)
     control: ControlSettings
     limits: Limits = DEFAULT_LIMITS
-    log_level: str = "info"
+    log_level: str = "info"  # one of rules.LOG_LEVELS
+    log_format: str = rules.LOG_AUTO  # one of rules.LOG_FORMATS
+    metrics: MetricsSettings | None = None  # None: there are none
+    audit_log: Path | None = None  # None: there is none
+    origins: Origins = field(default_factory=dict, repr=False, compare=False)  # where they are written
 
     __reduce__ = no_pickle
 

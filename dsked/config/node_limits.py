@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dsked import chosen_limits
 from dsked.chosen_limits import Value
-from dsked.config import schema
+from dsked.config import schema, shapes
 from dsked.config.document import Document, Place
 
 
@@ -35,7 +35,7 @@ def _checked(
     found: dict[str, Value] = {}
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise source.error((*place, name), f"expected a number, got {schema.word_of(value)}")
+            raise source.error((*place, name), f"expected a number, got {shapes.word_of(value)}")
         fault = chosen_limits.fault(name, value, role)
         if fault:
             raise source.error((*place, name), fault)

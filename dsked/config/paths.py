@@ -1,9 +1,10 @@
-"""Where things are: the topology file, state, and control sockets.
+"""Where things are: the configuration file, state, and control sockets.
 
 Light to import: `dskectl get-key` needs it, and must be quick.
 
 A topology is known by its ID, NAME-HASH: the stem of its file's name and 8 hex digits of the
-SHA-256 of its real path. So two topologies of one user never meet each other's nodes.
+SHA-256 of its real path. So two topologies of one user never meet each other's nodes. The file of one
+node is known by ROLE-NAME, wherever it is: a host has one node of that role and name, as systemd has it.
 """
 
 from __future__ import annotations
@@ -14,9 +15,14 @@ import stat
 from pathlib import Path
 
 from dsked import limits
+from dsked.config import config_file
 from dsked.errors import ConfigurationError
 
-DEFAULT_CONFIGS = (Path("dske-config.yaml"), Path("/etc/dsked/dske-config.yaml"))
+DEFAULT_CONFIGS = (
+    Path("dske-config.yaml"),
+    Path("/etc/dsked/dske-config.yaml"),
+    Path("/etc/dsked/dsked.yaml"),
+)
 
 SYSTEM_RUNTIME_DIR = Path("/run/dsked")
 SYSTEM_STATE_DIR = Path("/var/lib/dsked")
@@ -26,15 +32,22 @@ ROLES = ("hub", "client")
 #: Sockets of nodes that were given everything on the command line, without a topology file.
 NO_TOPOLOGY = "no-topology"
 
+#: The line of a node's own file that says which node it is.
+_NODE_LINE = re.compile(
+    rb"""^(?:\xef\xbb\xbf)?(hub|client)[ \t]*:[ \t]+(["']?)([A-Za-z0-9][A-Za-z0-9._-]*)\2"""
+    rb"[ \t]*(?:#.*)?\r?$",
+    re.MULTILINE,
+)
+
 MAX_STEM_CHARACTERS = 24
 #: /run/user/4294967294/dsked/ 27 + topology ID 33 + /client- 8 + name 32 + .sock 5 = 105 of 107 bytes
 MAX_SOCKET_NAME_CHARACTERS = 32
 
 
 def find_config(named: str | Path | None) -> Path:
-    """The topology file: the named one, else the first default that exists.
+    """The configuration file: the named one, else the first default that exists.
 
-    Raises ConfigurationError if there is none.
+    Raises ConfigurationError if there is none, or it is one in the current directory that is not ours.
     """
     if named is not None:
         if not Path(named).exists():
@@ -42,20 +55,38 @@ def find_config(named: str | Path | None) -> Path:
         return Path(named)
     found = default_config()
     if found is None:
-        places = " nor ".join(str(path) if path.is_absolute() else f"./{path}" for path in DEFAULT_CONFIGS)
-        raise ConfigurationError(f"neither {places} exists; name a topology file with --config FILE")
+        places = ", ".join(str(path) if path.is_absolute() else f"./{path}" for path in DEFAULT_CONFIGS)
+        raise ConfigurationError(f"none of {places} exists; name a topology file with --config FILE")
+    if not found.is_absolute():
+        config_file.demand_ours(found)
     return found
 
 
 def default_config() -> Path | None:
-    """The first default topology file that exists, or None."""
-    return next((path for path in DEFAULT_CONFIGS if path.exists()), None)
+    """The first default configuration file that exists, or None; /etc/dsked may be closed to this user."""
+    return next((path for path in DEFAULT_CONFIGS if os.path.exists(path)), None)  # noqa: PTH110  which raises
+
+
+def node_of(config: Path) -> tuple[str, str] | None:
+    """Role and name of the node whose own file it is; None for a topology's, and where there is no file.
+
+    A look at its lines: YAML would take a key request longer than its key. Who reads the file checks that
+    both say the same (topology.load). Raises ConfigurationError for what is no regular file.
+    """
+    try:
+        found = _NODE_LINE.search(config_file.read(config))
+    except OSError:
+        return None
+    return (found[1].decode(), found[3].decode()) if found else None
 
 
 def topology_id(config: Path | None) -> str:
-    """The name under which a topology keeps its files, at most 33 characters."""
+    """The name under which a topology keeps its files, at most 33 characters; of a node's file ROLE-NAME."""
     if config is None:
         return NO_TOPOLOGY
+    own = node_of(config)
+    if own:
+        return "-".join(own)
     import hashlib  # 3 ms that a request without a topology file need not pay
 
     real = os.path.realpath(config)
@@ -64,18 +95,20 @@ def topology_id(config: Path | None) -> str:
 
 
 def state_dir(config: Path | None, option: str | None = None, configured: Path | None = None) -> Path:
-    """Where a topology keeps what must survive: the option, the file's, $DSKED_STATE_DIR, a default."""
-    if option:
-        return Path(option).absolute()
+    """Where a topology keeps what must survive: the option, $DSKED_STATE_DIR, the file's, a default.
+
+    Nodes with files of their own share the default: below it each has its ROLE-NAME, as under systemd.
+    """
+    named = option or os.environ.get("DSKED_STATE_DIR")
+    if named:
+        return Path(named).absolute()
     if configured:
         return configured
-    environment = os.environ.get("DSKED_STATE_DIR")
-    if environment:
-        return Path(environment).absolute()
     if os.geteuid() == 0:
-        return SYSTEM_STATE_DIR / topology_id(config)
-    home = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
-    return Path(home).expanduser() / "dsked" / topology_id(config)
+        base = SYSTEM_STATE_DIR
+    else:
+        base = Path(os.environ.get("XDG_STATE_HOME") or "~/.local/state").expanduser() / "dsked"
+    return base if config is not None and node_of(config) else base / topology_id(config)
 
 
 def node_state_dir(base: Path, role: str, name: str) -> Path:
@@ -183,7 +216,39 @@ def closed_directories(config: str | None = None, option: str | None = None) -> 
 
 
 def _bases(option: str | None) -> list[Path]:
-    """Where nodes that this user may reach have their sockets: the named place only, if one is named."""
+    """Where nodes that this user may reach have their sockets: the named place only, if one is named.
+
+    Anybody can make a directory of the default's name in /tmp, and sockets in it that hand out keys of his
+    own: what belongs to somebody else is left out.
+    """
     own = runtime_base(option)
-    named = option or os.environ.get("DSKED_RUNTIME_DIR")
-    return [own] if named or own == SYSTEM_RUNTIME_DIR else [own, SYSTEM_RUNTIME_DIR]
+    if is_runtime_dir_named(option) or own == SYSTEM_RUNTIME_DIR:
+        return [own]
+    return [own, SYSTEM_RUNTIME_DIR] if not own.exists() or _is_ours(own) else [SYSTEM_RUNTIME_DIR]
+
+
+def is_trusted(socket: Path, option: str | None = None) -> bool:
+    """Whether nobody but root and this user can have planted a socket that was found below a default place.
+
+    To be asked once it is connected: a place that was not there before may be somebody's since.
+    """
+    base = socket.parent.parent
+    return is_runtime_dir_named(option) or base == SYSTEM_RUNTIME_DIR or _is_ours(base)
+
+
+def is_state_dir_named(option: str | None) -> bool:
+    """Whether the operator says where state is, other than in a file."""
+    return bool(option or os.environ.get("DSKED_STATE_DIR"))
+
+
+def is_runtime_dir_named(option: str | None) -> bool:
+    """Whether the operator says where sockets are."""
+    return bool(option or os.environ.get("DSKED_RUNTIME_DIR"))
+
+
+def _is_ours(base: Path) -> bool:
+    try:
+        _check_owner(base)
+    except (ConfigurationError, OSError):
+        return False
+    return True

@@ -6,15 +6,28 @@ nothing behind it has to check again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from dsked import limits
 from dsked.chosen_limits import Value
-from dsked.config import document, node_limits, rules, schema
+from dsked.config import (
+    addresses,
+    document,
+    interfaces,
+    node_file,
+    node_limits,
+    paths,
+    rules,
+    schema,
+    topology_checks,
+)
+from dsked.config.addresses import Listening
 from dsked.config.document import Document, Place
-from dsked.config.node import HubAddress
+from dsked.config.interfaces import Etsi, Interfaces
+from dsked.config.node import HubAddress, MetricsSettings, SkipSettings, StoredKeys
+from dsked.config.node_file import Own
+from dsked.config.stored_keys import StoredKeysOfFile
 from dsked.errors import ConfigurationError
 
 
@@ -25,22 +38,27 @@ class Encryptor:
     name: str
     users: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    stored_keys: tuple[StoredKeys, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A client with the address of its ETSI interface."""
+    """A client with the address of its ETSI interface, and how it serves its encryptors."""
 
     name: str
     host: str
-    port: int
+    port: int | None  # None where the file does not say, and need not
     encryptors: tuple[Encryptor, ...]
+    hubs: tuple[HubAddress, ...]  # those that it shares PSRD with
+    etsi: Etsi | None  # None: the interface is off
+    skip: SkipSettings | None  # None: the interface is off
 
 
 @dataclass(frozen=True, slots=True)
 class Topology:
     """All nodes, in the order of the file, and the settings that they share."""
 
+    source: Document = field(repr=False, compare=False)
     path: Path
     hubs: tuple[HubAddress, ...]
     clients: tuple[Client, ...]
@@ -50,11 +68,16 @@ class Topology:
     get_psrd_block_size: int
     share_timeout_s: float
     psrd: str
-    etsi_plain_http: bool
+    wrapping: str  # one of rules.WRAPPING_MODES
     state_dir: Path | None
     gate_keys: Path | None
     control_group: str | None
     limits: Mapping[str, Mapping[str, Value]]  # by node name: those that the file sets
+    log_format: str
+    log_level: str
+    audit_log: str | None  # a path; {name} is the node's name
+    metrics_base_port: int | None
+    own: Own | None  # the node whose file it is; None where it is that of all
     warnings: tuple[str, ...]
 
     def hub(self, name: str) -> HubAddress:
@@ -71,6 +94,40 @@ class Topology:
                 return client
         raise self._unknown("client", name, [client.name for client in self.clients])
 
+    def clients_of(self, hub: str) -> list[Client]:
+        """The clients that share PSRD with the hub of this name."""
+        return [client for client in self.clients if any(one.name == hub for one in client.hubs)]
+
+    def pairs(self) -> Iterator[tuple[Client, HubAddress]]:
+        """Every client with every hub that it shares PSRD with."""
+        return ((client, hub) for client in self.clients for hub in client.hubs)
+
+    def names(self, role: str) -> list[str]:
+        """The nodes of a role that the file is for: all of a topology, or one, if it is of that role."""
+        if self.own:
+            return [self.own.name] if self.own.role == role else []
+        return [node.name for node in (self.hubs if role == "hub" else self.clients)]
+
+    def demand(self, name: str, roles: Iterable[str]) -> None:
+        """Raises ConfigurationError where it is for no node of this name in one of these roles."""
+        known = {
+            role: [node.name for node in (self.hubs if role == "hub" else self.clients)] for role in roles
+        }
+        of = next((role for role, names in known.items() if name in names), None)
+        if of is None:
+            raise self._unknown(" or ".join(known), name, [one for names in known.values() for one in names])
+        if not any(name in self.names(role) for role in known):
+            raise ConfigurationError(f"{self.path}: is not the file of {of} {name}")
+
+    def metrics(self, name: str) -> MetricsSettings | None:
+        """Where the metrics of the node of this name are read; None: it has none."""
+        if self.own:
+            return self.own.metrics
+        if self.metrics_base_port is None:
+            return None
+        number = [*self.names("hub"), *self.names("client")].index(name)
+        return MetricsSettings(host=addresses.LOOPBACK, port=self.metrics_base_port + number)
+
     def client_of(self, encryptor: str) -> Client:
         """The client that serves an encryptor. Raises ConfigurationError if none does."""
         for client in self.clients:
@@ -78,6 +135,14 @@ class Topology:
                 return client
         known = [entry.name for client in self.clients for entry in client.encryptors]
         raise self._unknown("encryptor", encryptor, known)
+
+    def interface_parts(self) -> list[str]:
+        """What the clients' interfaces for encryptors run on (dsked.config.interfaces.parts)."""
+        needed = (
+            interfaces.parts(one.etsi is not None, one.etsi.tls if one.etsi else None, one.skip)
+            for one in self.clients
+        )
+        return list(dict.fromkeys(part for of_client in needed for part in of_client))
 
     def on_loopback(self) -> bool:
         """Whether no hub can be reached from another host."""
@@ -89,19 +154,25 @@ class Topology:
 
 
 def load(path: Path) -> Topology:
-    """Reads and checks a topology file.
+    """Reads and checks a topology file, or the file of one node.
 
     Raises ConfigurationError: `FILE:LINE: place: what is wrong; what is expected`.
     """
     source = document.load(path)
-    entry = schema.convert(source)
-    _check_names(source, entry)
-    _check_counts(source, entry)
-    _check_psrd(source, entry)
-    hubs, clients = _nodes(source, entry)
-    _check_ports(source, hubs, clients)
-    _check_modes(source, entry)
+    own: Own | None = None
+    if node_file.is_one(source):
+        source, entry, own = node_file.read(source)
+    else:
+        entry = schema.convert(source)
+    role = own.role if own else None
+    topology_checks.check(source, entry, role)
+    _check_found_alike(source, own)
+    chosen = node_limits.of_nodes(source, entry)
+    hubs = _hubs(source, entry, role)
+    clients = _clients(source, entry, hubs, chosen, role)
+    addresses.check_ports(source, [*_listening(hubs, clients), *_metrics(source, entry, own)])
     return Topology(
+        source=source,
         path=path,
         hubs=hubs,
         clients=clients,
@@ -111,186 +182,109 @@ def load(path: Path) -> Topology:
         get_psrd_block_size=entry.get_psrd_block_size,
         share_timeout_s=float(entry.share_timeout_secs),
         psrd=entry.psrd or rules.SIMULATED,
-        etsi_plain_http=entry.etsi is not None,
-        state_dir=_beside(path, entry.state_dir),
-        gate_keys=_beside(path, entry.gate_keys),
-        limits=node_limits.of_nodes(source, entry),
+        wrapping=rules.wrapping_word(entry.wrapping),
+        state_dir=_beside(source, "state_dir", entry.state_dir),
+        gate_keys=_beside(source, "gate_keys", entry.gate_keys),
+        limits=chosen,
         control_group=None if entry.control_group is None else str(entry.control_group),
-        warnings=tuple(_warnings(source, entry)),
+        log_format=entry.logging.format,
+        log_level=entry.logging.level,
+        audit_log=None if entry.audit_log is None else str(source.beside(("audit_log",), entry.audit_log)),
+        metrics_base_port=entry.metrics.base_port if entry.metrics else None,
+        own=own,
+        warnings=tuple(topology_checks.warnings(source, entry, role)),
     )
 
 
-def _beside(path: Path, value: str | None) -> Path | None:
-    """A path of the file, relative to the file's own directory."""
-    return None if value is None else path.absolute().parent / Path(value).expanduser()
+def _beside(source: Document, key: str, value: str | None) -> Path | None:
+    return None if value is None else source.beside((key,), value)
 
 
-def _check_names(source: Document, entry: schema.FileEntry) -> None:
-    seen: dict[str, str] = {}
-    for place, name in _node_names(entry):
-        fault = rules.node_name_fault(name)
-        if fault:
-            raise source.error(place, fault)
-        _check_once(source, seen, place, name)
-    seen = {}
-    for place, encryptor in _encryptors(entry):
-        fault = rules.encryptor_name_fault(encryptor.name)
-        if fault:
-            raise source.error(place, fault)
-        _check_once(source, seen, place, encryptor.name)
+def _check_found_alike(source: Document, own: Own | None) -> None:
+    """Raises ConfigurationError where the file would not be taken for what it is by a look at its lines.
+
+    Sockets are looked for without YAML: by that look alone.
+    """
+    seen = paths.node_of(source.path)
+    if own is None and seen:
+        raise source.error((), f"a line begins with '{seen[0]}:', as that of a node's file; indent it")
+    if own and seen != (own.role, own.name):
+        raise source.error((own.role,), f"expected a line of its own: {own.role}: {own.name}")
 
 
-def _check_once(source: Document, seen: dict[str, str], place: Place, name: str) -> None:
-    if name in seen:
-        raise source.error(place, f"the name {name!r} stands at {seen[name]} already; names must differ")
-    seen[name] = document.place_text(place)
-
-
-def _node_names(entry: schema.FileEntry) -> Iterator[tuple[Place, str]]:
-    for index, hub in enumerate(entry.hubs):
-        yield ("hubs", index, "name"), hub.name
-    for index, client in enumerate(entry.clients):
-        yield ("clients", index, "name"), client.name
-
-
-def _encryptors(entry: schema.FileEntry) -> Iterator[tuple[Place, schema.EncryptorEntry]]:
-    for index, client in enumerate(entry.clients):
-        for number, encryptor in enumerate(client.encryptors):
-            yield ("clients", index, "encryptors", number, "name"), encryptor
-
-
-def _check_counts(source: Document, entry: schema.FileEntry) -> None:
-    if not 1 <= len(entry.hubs) <= limits.MAX_HUBS:
-        raise source.error(("hubs",), f"1 to {limits.MAX_HUBS} hubs are expected, got {len(entry.hubs)}")
-    if not entry.clients:
-        raise source.error(("clients",), "at least one client is expected")
-    for index, client in enumerate(entry.clients):
-        if len(client.encryptors) > limits.MAX_ENCRYPTORS_PER_CLIENT:
-            raise source.error(
-                ("clients", index, "encryptors"),
-                f"at most {limits.MAX_ENCRYPTORS_PER_CLIENT} encryptors per client, "
-                f"got {len(client.encryptors)}",
-            )
-    fault = rules.min_nr_shares_fault(entry.min_nr_shares, len(entry.hubs))
-    if fault:
-        raise source.error(("min_nr_shares",), fault)
-
-
-#: The directory of the control sockets is closed to everybody else.
-_WITHOUT_CONTROL_GROUP = "has no effect for users who are not in control_group; none is set"
-
-
-def _warnings(source: Document, entry: schema.FileEntry) -> Iterator[str]:
-    text = rules.min_nr_shares_warning(entry.min_nr_shares, len(entry.hubs))
-    if text:
-        yield str(source.error(("min_nr_shares",), text))
-    if entry.control_group is None:
-        for place, encryptor in _encryptors(entry):
-            for key, listed in (("users", encryptor.users), ("groups", encryptor.groups)):
-                if listed:
-                    yield str(source.error((*place[:-1], key), _WITHOUT_CONTROL_GROUP))
-
-
-def _check_psrd(source: Document, entry: schema.FileEntry) -> None:
-    faults = rules.psrd_faults(
-        entry.start_request_psrd_threshold,
-        entry.stop_request_psrd_threshold,
-        entry.get_psrd_block_size,
-        entry.share_timeout_secs,
-        simulated=entry.psrd != rules.MEDIA,
-    )
-    for key, fault in faults:
-        raise source.error((key,), fault)
-
-
-def _nodes(source: Document, entry: schema.FileEntry) -> tuple[tuple[HubAddress, ...], tuple[Client, ...]]:
+def _hubs(source: Document, entry: schema.FileEntry, role: str | None) -> tuple[HubAddress, ...]:
     fault = rules.port_fault(entry.base_port)
     if fault:
         raise source.error(("base_port",), fault)
-    xs = _x_coordinates(source, entry)
+    xs = addresses.x_coordinates(source, entry)
     hubs = tuple(
         HubAddress(
             name=hub.name,
-            host=_host(source, ("hubs", index), hub.host),
-            port=_port(source, ("hubs", index), hub.port, entry.base_port + index),
+            host=addresses.host(source, ("hubs", index, "host"), hub.host, listens=role == "hub"),
+            port=addresses.port(source, ("hubs", index), hub.port, entry.base_port + index),
             x=xs[index],
         )
         for index, hub in enumerate(entry.hubs)
     )
-    first = entry.base_port + len(entry.hubs)
-    clients = tuple(
-        Client(
-            name=client.name,
-            host=_host(source, ("clients", index), client.host),
-            port=_port(source, ("clients", index), client.port, first + index),
-            encryptors=tuple(
-                Encryptor(one.name, tuple(map(str, one.users)), tuple(map(str, one.groups)))
-                for one in client.encryptors
-            ),
-        )
-        for index, client in enumerate(entry.clients)
-    )
-    return hubs, clients
-
-
-def _host(source: Document, place: Place, host: str) -> str:
-    fault = rules.host_fault(host)
-    if fault:
-        raise source.error((*place, "host"), fault)
-    return host
-
-
-def _port(source: Document, place: Place, port: int | None, by_order: int) -> int:
-    if port is None and by_order > 65535:
-        raise source.error(
-            ("base_port",),
-            f"{document.place_text(place)} would get port {by_order}, and ports end at 65535; "
-            "choose a lower base_port",
-        )
-    port = by_order if port is None else port
-    fault = rules.port_fault(port)
-    if fault:
-        raise source.error((*place, "port"), fault)
-    return port
-
-
-def _x_coordinates(source: Document, entry: schema.FileEntry) -> list[int]:
-    """For every hub its own x-coordinate, else its number in the list, counted from 1."""
-    places: dict[int, str] = {}
-    for index, hub in enumerate(entry.hubs):
-        place: Place = ("hubs", index, "x_coordinate")
-        x = index + 1 if hub.x_coordinate is None else hub.x_coordinate
-        if not 1 <= x <= limits.MAX_HUBS:
-            raise source.error(place, f"{x} is no x-coordinate; expected 1 to {limits.MAX_HUBS}")
-        if x in places:
-            raise source.error(
-                place, f"{places[x]} has the x-coordinate {x} already; every hub needs its own"
-            )
-        places[x] = f"hubs[{index}]"
-    return list(places)
-
-
-def _check_ports(source: Document, hubs: Sequence[HubAddress], clients: Sequence[Client]) -> None:
-    taken: dict[tuple[str, int], str] = {}
-    nodes: list[tuple[Place, HubAddress | Client]] = [
-        *((("hubs", index, "port"), hub) for index, hub in enumerate(hubs)),
-        *((("clients", index, "port"), client) for index, client in enumerate(clients)),
-    ]
-    for place, node in nodes:
-        address = (rules.canonical_host(node.host), node.port)
-        if address in taken:
-            raise source.error(
-                place, f"port {node.port} on {node.host} is taken by {taken[address]}; ports must differ"
-            )
-        taken[address] = node.name
-
-
-def _check_modes(source: Document, entry: schema.FileEntry) -> None:
-    fault = rules.psrd_fault(entry.psrd, [hub.host for hub in entry.hubs])
+    fault = rules.psrd_fault(entry.psrd, [hub.host for hub in hubs])
     if fault:
         raise source.error(("psrd",), fault)
+    return hubs
+
+
+def _clients(
+    source: Document,
+    entry: schema.FileEntry,
+    hubs: Sequence[HubAddress],
+    chosen: Mapping[str, Mapping[str, Value]],
+    role: str | None,
+) -> tuple[Client, ...]:
+    serving, stored = Interfaces(source, entry), StoredKeysOfFile(source, entry, alone=role == "client")
+    first = entry.base_port + len(entry.hubs)
+    clients = []
     for index, client in enumerate(entry.clients):
-        fault = entry.etsi and rules.etsi_fault(entry.etsi, client.host)
-        if fault:
-            unknown = entry.etsi != rules.ETSI_PLAIN_HTTP
-            raise source.error(("etsi",) if unknown else ("clients", index, "host"), fault)
+        place: Place = ("clients", index)
+        host = addresses.host(source, (*place, "host"), client.host, listens=role == "client")
+        port = client.port
+        if role is None or port is not None:
+            port = addresses.port(source, place, port, first + index)
+        encryptors = tuple(
+            Encryptor(
+                one.name,
+                tuple(map(str, one.users)),
+                tuple(map(str, one.groups)),
+                stored.of(one, (*place, "encryptors", number), chosen[client.name]),
+            )
+            for number, one in enumerate(client.encryptors)
+        )
+        own = tuple(hub for hub in hubs if client.hubs is None or hub.name in client.hubs)
+        etsi = serving.etsi(index)
+        clients.append(Client(client.name, host, port, encryptors, own, etsi, serving.skip(index)))
+    return tuple(clients)
+
+
+def _listening(hubs: Sequence[HubAddress], clients: Sequence[Client]) -> Iterator[Listening]:
+    for index, hub in enumerate(hubs):
+        yield Listening(("hubs", index, "port"), hub.name, hub.name, hub.host, hub.port)
+    for index, client in enumerate(clients):
+        name = client.name
+        if client.port is not None:
+            yield Listening(("clients", index, "port"), name, name, client.host, client.port)
+        if client.skip:
+            skip = client.skip
+            yield Listening(("clients", index, "skip_port"), name, f"SKIP of {name}", skip.host, skip.port)
+
+
+def _metrics(source: Document, entry: schema.FileEntry, own: Own | None) -> Iterator[Listening]:
+    """Raises ConfigurationError where they begin or end at no port."""
+    if own and own.metrics:
+        what = f"metrics of {own.name}"
+        yield Listening(("metrics", "listen"), own.name, what, own.metrics.host, own.metrics.port)
+    if entry.metrics:
+        place: Place = ("metrics", "base_port")
+        names = [*(hub.name for hub in entry.hubs), *(client.name for client in entry.clients)]
+        for port, name in enumerate(names, start=entry.metrics.base_port):
+            fault = rules.port_fault(port)
+            if fault:
+                raise source.error(place, f"metrics of {name}: {fault}")
+            yield Listening(place, name, f"metrics of {name}", addresses.LOOPBACK, port)

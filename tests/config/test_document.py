@@ -42,12 +42,18 @@ def test_an_error_at_a_place_that_is_not_written_names_the_nearest_line(tmp_path
         ("a: 1\nb: 2\na: 3\n", 3, "a: written twice"),
         ("hubs:\n  - name: x\n    name: y\n", 3, "hubs[0].name: written twice"),
         ("a: [1\nb: 2\n", 2, "not YAML"),
-        ("a: 1\n\tb: 2\n", 2, "not YAML"),
+        ("a: 1\n\tb: 2\n", 2, "with spaces, not with tabs"),
+        ("a: 1\nlisten: *:7100\n", 2, r"needs quotation marks: "),
+        ("a: {listen: [::1]:7100}\n", 1, r"needs quotation marks: "),
         ("a: 1\n---\nb: 2\n", 2, "not YAML"),
         ("a: !!python/object/apply:os.system [id]\n", 1, "not YAML"),
         ("a: &x 1\nb: *x\n", 1, "aliases"),
         ("a: &x [1, *x]\n", 1, "aliases"),
         ("[1, 2]: 3\n", 1, "a key is expected to be a word"),
+        ("a: 1\n7: 2\n", 2, "the key '7' is no text for YAML; quote it if it is meant"),
+        ("a:\n  yes: 2\n", 2, "a: the key 'yes' is no text for YAML"),
+        ("a: 1\n~: 2\n", 2, "the key '~' is no text for YAML"),
+        ("a: 1\n2001-01-01: 2\n", 2, "the key '2001-01-01' is no text"),
         (b"a: 1\nb: \xff\n", 2, "not UTF-8"),
     ],
 )
@@ -79,7 +85,7 @@ def test_hostile_text_is_a_configuration_error(tmp_path: Path, text: str) -> Non
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="cannot be read"):
         document.load(tmp_path / "missing.yaml")
-    with pytest.raises(ConfigurationError, match="cannot be read"):
+    with pytest.raises(ConfigurationError, match="is a directory"):
         document.load(tmp_path)
 
 

@@ -7,7 +7,8 @@ import pytest
 from dsked import chosen_limits, limits
 from dsked.chosen_limits import DEFAULT_LIMITS, RANGES, Limits, fault, names, with_values
 from dsked.config import topology
-from dsked.config.merge import Options, client_settings, hub_settings
+from dsked.config.merge import client_settings, hub_settings
+from dsked.config.options import Options
 from dsked.errors import ConfigurationError
 from tests.config.conftest import SMALL
 

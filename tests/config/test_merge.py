@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from dsked.config import gate_keys, merge, paths, topology
-from dsked.config.merge import Options
 from dsked.config.node import HubAddress
+from dsked.config.options import Options
 from dsked.errors import ConfigurationError
 
 HUBS = (
@@ -69,6 +69,7 @@ CLIENT_CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"hubs": HUBS[:2]}, {"hubs": HUBS[:2]}),
     ({"encryptors": ("sunny", "other")}, {"encryptors": ("sunny", "other")}),
     ({"log_level": "debug"}, {"log_level": "debug"}),
+    ({"wrapping": "required"}, {"wrapping": "required"}),
 ]
 
 
@@ -76,6 +77,13 @@ CLIENT_CHANGES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_options_win_over_the_file(small: Path, options: dict[str, Any], expected: dict[str, Any]) -> None:
     settings = merge.client_settings(Options(name="curtis", config=small, **options))
     assert {name: getattr(settings, name) for name in expected} == expected
+
+
+def test_who_may_act_for_an_encryptor_stays_where_the_command_line_lists_encryptors(small: Path) -> None:
+    options = Options(name="curtis", config=small, encryptors=("sunny", "other"))
+    control = merge.client_settings(options).control
+    assert control.users == {"sunny": ("alice", "1001")}
+    assert control.groups == {"sunny": ("macsec",)}
 
 
 def test_named_directories_win(small: Path, directory: Path) -> None:
@@ -118,7 +126,7 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
     ("hub", {"name": "hank"}, "--port: missing"),
     ("hub", {"name": "ha/nk", "port": 1}, "'ha/nk' is no name for a node"),
     ("hub", {"name": "hank", "port": 0}, "--port: 0 is no TCP port"),
-    ("hub", {"name": "hank", "port": 1, "host": "0.0.0.0"}, "--host: 0.0.0.0 is no address"),
+    ("hub", {"name": "hank", "port": 1, "host": "no host"}, "--host: 'no host' is no host name"),
     ("hub", {"name": "hank", "port": 1, "psrd": None}, "--psrd: missing"),
     ("hub", {"name": "hank", "port": 1, "host": "192.0.2.1"}, "--psrd: 'simulated' is for loopback only"),
     ("hub", {"name": "hank", "port": 1, "gate_keys": None}, "--gate-keys: missing"),

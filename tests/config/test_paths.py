@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsked import limits
-from dsked.config import paths
+from dsked.config import document, paths
 from dsked.errors import ConfigurationError
 
 
@@ -27,7 +27,7 @@ def test_the_named_file_comes_before_the_defaults(user: Path, monkeypatch: pytes
     monkeypatch.setattr(paths, "DEFAULT_CONFIGS", (Path("dske-config.yaml"), system))
     assert paths.default_config() is None
     with pytest.raises(
-        ConfigurationError, match=r"neither \./dske-config\.yaml nor .*etc\.yaml exists; name .* --config"
+        ConfigurationError, match=r"none of \./dske-config\.yaml, .*etc\.yaml exists; name .* --config"
     ):
         paths.find_config(None)
     system.touch()
@@ -38,6 +38,66 @@ def test_the_named_file_comes_before_the_defaults(user: Path, monkeypatch: pytes
     assert paths.find_config("other.yaml") == Path("other.yaml")
     with pytest.raises(ConfigurationError, match=r"missing\.yaml: there is no such file"):
         paths.find_config("missing.yaml")
+
+
+@pytest.fixture
+def lying_there(user: Path) -> Path:
+    """A file of the default name in the current directory."""
+    (user / "dske-config.yaml").touch(0o644)
+    return user / "dske-config.yaml"
+
+
+def belongs_to(monkeypatch: pytest.MonkeyPatch, uid: int) -> None:
+    stat = Path.stat
+
+    def changed(path: Path, *, follow_symlinks: bool = True) -> os.stat_result:
+        found = stat(path, follow_symlinks=follow_symlinks)
+        return os.stat_result((*found[:4], uid, *found[5:]))
+
+    monkeypatch.setattr(Path, "stat", changed)
+
+
+def test_a_strangers_file_in_the_current_directory_must_be_named(
+    lying_there: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    belongs_to(monkeypatch, 1234)
+    with pytest.raises(ConfigurationError, match=r"^\./dske-config\.yaml: belongs to user 1234, .* name it"):
+        paths.find_config(None)
+    assert paths.find_config("dske-config.yaml") == Path("dske-config.yaml")
+    monkeypatch.setenv("SUDO_UID", "1234")
+    assert paths.find_config(None) == Path("dske-config.yaml")
+
+
+@pytest.mark.parametrize("sudo_uid", ["1234", "", "x", "9" * 5000])
+def test_sudo_counts_for_root_alone_and_root_is_trusted(
+    lying_there: Path, monkeypatch: pytest.MonkeyPatch, sudo_uid: str
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setenv("SUDO_UID", sudo_uid)
+    belongs_to(monkeypatch, 0)
+    assert paths.find_config(None) == Path("dske-config.yaml")
+    belongs_to(monkeypatch, 1234)
+    with pytest.raises(ConfigurationError, match="belongs to user 1234, and this is user 4711"):
+        paths.find_config(None)
+
+
+def test_a_file_in_the_current_directory_that_everybody_may_write_must_be_named(lying_there: Path) -> None:
+    lying_there.chmod(0o666)
+    with pytest.raises(ConfigurationError, match="everybody may write it"):
+        paths.find_config(None)
+    assert paths.find_config(lying_there) == lying_there
+
+
+def test_nobody_waits_for_a_pipe(user: Path) -> None:
+    os.mkfifo("dske-config.yaml")
+    with pytest.raises(ConfigurationError, match=r"is a pipe, .*; expected a regular file"):
+        paths.find_config(None)
+    for look in (paths.node_of, document.load, paths.topology_id):
+        with pytest.raises(ConfigurationError, match=r"is a pipe, .*; expected a regular file"):
+            look(user / "dske-config.yaml")
+        with pytest.raises(ConfigurationError, match=r"is a directory; expected a regular file"):
+            look(user)
 
 
 def test_a_topology_is_known_by_its_real_path(user: Path) -> None:
@@ -59,12 +119,13 @@ def test_a_topology_is_known_by_its_real_path(user: Path) -> None:
 
 def test_the_state_directory_by_precedence(user: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = user / "lab.yaml"
+    assert paths.state_dir(config, None, Path("/file")) == Path("/file")
     assert paths.state_dir(config) == user / ".local/state/dsked" / paths.topology_id(config)
     monkeypatch.setenv("XDG_STATE_HOME", "/x")
     assert paths.state_dir(config) == Path("/x/dsked") / paths.topology_id(config)
     monkeypatch.setenv("DSKED_STATE_DIR", "/env")
     assert paths.state_dir(config) == Path("/env")
-    assert paths.state_dir(config, None, Path("/file")) == Path("/file")
+    assert paths.state_dir(config, None, Path("/file")) == Path("/env")
     assert paths.state_dir(config, "here", Path("/file")) == user / "here"
 
 
@@ -188,3 +249,21 @@ def test_the_system_is_searched_unless_a_place_is_named(user: Path, monkeypatch:
     assert [one.stem for one in paths.sockets_on_host()] == ["client-own", "client-service"]
     monkeypatch.setenv("DSKED_RUNTIME_DIR", str(user / "dsked"))
     assert [one.stem for one in paths.sockets_on_host()] == ["client-own"]
+
+
+def test_sockets_below_a_directory_that_somebody_planted_are_not_asked(
+    user: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can make /tmp/dsked-UID, before its user does."""
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(user))
+    planted, service = user / "dsked/a/client-carol.sock", user / "system/a/client-carol.sock"
+    for socket in (planted, service):
+        socket.parent.mkdir(parents=True)
+        socket.touch()
+    assert paths.sockets_on_host() == [planted, service]
+    assert paths.is_trusted(planted)
+    os.chown(user / "dsked", 4712, -1) if os.getuid() == 0 else monkeypatch.setattr(
+        os, "geteuid", lambda: 4712
+    )
+    assert paths.sockets_on_host() == [service]
+    assert (paths.is_trusted(planted), paths.is_trusted(service)) == (False, True)

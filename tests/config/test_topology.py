@@ -41,7 +41,7 @@ def test_the_example_is_the_laboratory_of_the_guide() -> None:
     assert network.start_request_psrd_threshold == 500
     assert network.stop_request_psrd_threshold == 2000
     assert network.get_psrd_block_size == 1000
-    assert network.etsi_plain_http
+    assert all(client.etsi and client.etsi.mode == "plain-http-on-loopback" for client in network.clients)
     assert network.warnings == ()
 
 
@@ -50,12 +50,24 @@ def test_the_example_documents_every_key_with_its_default(tmp_path: Path) -> Non
     lines = EXAMPLE.read_text().splitlines()
     keys = [line[2:].split("#")[0] for line in lines if line.startswith("# ") and ": " in line.split("  ")[0]]
     attributes = [line for line in keys if line.split(":")[0].replace("_", "").isalpha()]
-    assert len(attributes) == 9
+    assert len(attributes) == 10
     network = load(tmp_path, "\n".join([*attributes, *lines]))
     example = topology.load(EXAMPLE)
     assert network.hubs == example.hubs
     assert network.share_timeout_s == example.share_timeout_s
     assert network.control_group == "dsked"
+
+
+def test_the_example_shows_tls_and_skip_as_they_can_be_switched_on(tmp_path: Path) -> None:
+    lines = EXAMPLE.read_text().splitlines()
+    commented = lines[lines.index(next(line for line in lines if line.startswith("# etsi:"))) :]
+    block = commented[: commented.index("")]
+    kept = [line for line in lines if not line.startswith("etsi:")]
+    network = load(tmp_path, "\n".join([*(line[2:] for line in block), *kept]))
+    carol = network.client("carol")
+    assert carol.etsi and carol.etsi.tls and carol.etsi.tls.crl == tmp_path / "certs/crl.pem"
+    assert carol.etsi.encryptor_private_keys == f"{tmp_path}/certs/{{name}}.key"
+    assert carol.skip and (carol.skip.port, carol.skip.tls) == (8200, carol.etsi.tls)
 
 
 def test_own_hosts_ports_and_coordinates(tmp_path: Path) -> None:
@@ -111,7 +123,7 @@ def test_users_without_a_control_group_are_warned_of(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("word", ["off", "false", "no", "'off'", "null"])
 def test_the_etsi_interface_may_be_written_as_off(tmp_path: Path, word: str) -> None:
-    assert not load(tmp_path, HEAD + NODES + f"etsi: {word}\n").etsi_plain_http
+    assert load(tmp_path, HEAD + NODES + f"etsi: {word}\n").interface_parts() == []
 
 
 @pytest.mark.parametrize("key", ["hub", "client", "client_of"])
@@ -174,6 +186,8 @@ FAULTS = [
     ),
     (NODES + "start_request_psrd_threshold: 3\n", "5: start_request_psrd_threshold: 3 bytes; expected 96"),
     (NODES + "stop_request_psrd_threshold: 99999999\n", "5: stop_request_psrd_threshold: 99999999 bytes"),
+    (NODES + "wrapping: maybe\n", "5: wrapping: 'maybe' is not known; expected 'off', 'on' or 'required'"),
+    (NODES + "wrapping: 1\n", "5: wrapping: expected"),
     (NODES + "get_psrd_block_size: 0\n", "5: get_psrd_block_size: 0 bytes; expected 96 to 262144"),
     (NODES + "get_psrd_block_size: -1\n", "5: get_psrd_block_size: -1 bytes"),
     (NODES + "etsi: plain-http\n", "5: etsi: 'plain-http' is not known; expected 'plain-http-on-loopback'"),
@@ -201,6 +215,11 @@ FAULTS = [
     ),
     (NODES.replace("{name: hank}", "{name: a, host: 'x y'}"), "3: hubs[0].host: 'x y' is no host name"),
     (NODES.replace("{name: hank}", "{name: a, host: ''}"), "3: hubs[0].host: '' is no host name"),
+    (
+        NODES.replace("{name: hank}", "{name: a, host: 999.0.0.0}"),
+        "3: hubs[0].host: '999.0.0.0' is no host",
+    ),
+    (NODES.replace("{name: hank}", "{name: a, host: a..net}"), "3: hubs[0].host: 'a..net' is no host name"),
     (
         NODES.replace("{name: hank}", "{name: a, x_coordinate: 2}"),
         "3: hubs[1].x_coordinate: hubs[0] has the x-",
@@ -276,10 +295,10 @@ def test_simulated_psrd_stays_on_loopback_unless_the_operator_insists(tmp_path: 
     assert load(tmp_path, text + nodes).psrd == "simulated-insecure-over-the-network"
 
 
-def test_plain_http_stays_on_loopback(tmp_path: Path) -> None:
-    text = (
-        HEAD + "etsi: plain-http-on-loopback\n" + NODES.replace("{name: carol}", "{name: c, host: 192.0.2.7}")
-    )
+@pytest.mark.parametrize("host", ["192.0.2.7", "localhost.example.org", "127.example.org"])
+def test_plain_http_stays_on_loopback(tmp_path: Path, host: str) -> None:
+    nodes = NODES.replace("{name: carol}", f"{{name: c, host: {host}}}")
+    text = HEAD + "etsi: plain-http-on-loopback\n" + nodes
     with pytest.raises(
         ConfigurationError, match=r"t.yaml:5: clients\[0\].host: plain HTTP is for loopback only"
     ):
