@@ -56,6 +56,7 @@ class Limits:
     max_http_connections: int = _limit(limits.MAX_HTTP_CONNECTIONS, 1, 1_000_000, CLIENT)
     max_control_connections: int = _limit(limits.MAX_CONTROL_CONNECTIONS, 2, 1_000_000, HUB, CLIENT)
     max_control_clients: int = _limit(limits.MAX_CONTROL_CLIENTS, 1, 1_000_000, HUB, CLIENT)
+    shutdown_grace_s: float = _limit(limits.SHUTDOWN_GRACE_S, 0.0, 60.0, HUB, CLIENT)
 
 
 DEFAULT_LIMITS = Limits()

@@ -17,6 +17,9 @@ from __future__ import annotations
 import enum
 from typing import ClassVar
 
+#: What comes of a document whose values are of other kinds than they should be.
+NONSENSE = (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError)
+
 
 class ErrorCode(enum.IntEnum):
     """Codes of results and errors, the same on the DSKE wire and on the control socket.
@@ -42,6 +45,7 @@ class ErrorCode(enum.IntEnum):
     REWIND = 19  # the owner stands more than a window beyond what the receiver remembers: restored state
     PSRD_MODE = 20  # one side simulates PSRD, the other does not
     POOL_EXHAUSTED = 21  # not enough pad bytes left
+    WRAPPING = 22  # one side requires message wrapping, the other has it off, or no cipher is in common
     # Errors of key requests.
     UNKNOWN_ENCRYPTOR = 32  # no k hubs agree on a client that serves it
     TOO_FEW_HUBS = 33  # fewer than k hubs answered

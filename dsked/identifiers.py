@@ -1,13 +1,17 @@
-"""Random identifiers."""
+"""Random identifiers, and UUIDs as text."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
+
+from dsked.errors import BadKeyIdError
 
 UUID_BYTES = 16
 # Version 4 in the high half of byte 6, variant 10 in the two high bits of byte 8 (RFC 9562, section 5.4).
 _KEPT = bytes.fromhex("ffffffffffff0fff3fffffffffffffff")
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 _VERSION_4 = bytes.fromhex("00000000000040008000000000000000")
 
 
@@ -26,3 +30,16 @@ def _masks(number: int) -> tuple[int, int]:
 def uuid4(random: Callable[[int], bytes]) -> bytes:
     """A new version 4 UUID, 16 bytes."""
     return as_uuid4(random(UUID_BYTES))
+
+
+def key_id_text(key_id: bytes) -> str:
+    """A key ID of 16 bytes as the text of a UUID (RFC 9562, section 4)."""
+    digits = key_id.hex()
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+
+
+def key_id_bytes(text: str) -> bytes:
+    """The 16 bytes of a key ID. Raises BadKeyIdError if it is no UUID."""
+    if not _UUID.fullmatch(text):
+        raise BadKeyIdError(f"{text!r} is no key ID; a UUID such as {key_id_text(bytes(16))} is expected")
+    return bytes.fromhex(text.replace("-", ""))

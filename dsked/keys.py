@@ -49,3 +49,4 @@ class KeyLimits(NamedTuple):
     max_keys_per_request: int
     max_key_count: int
     stored_key_count: int
+    max_additional_responders: int  # beside the one that the address names; ETSI's max_SAE_ID_count

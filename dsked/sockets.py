@@ -11,11 +11,12 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from dsked.limits import (
     ACCEPT_PAUSE_S,
+    ALL_ADDRESSES,
     KEEPALIVE_COUNT,
     KEEPALIVE_IDLE_S,
     KEEPALIVE_INTERVAL_S,
@@ -29,6 +30,10 @@ from dsked.limits import (
 _log = logging.getLogger(__name__)
 #: Nothing can be accepted at present; anything else is the fault of the one connection (accept(2)).
 _EXHAUSTED = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM})
+
+
+#: Hands a connection to the protocol that a factory makes. Raises OSError where it has gone.
+Connect = Callable[[Callable[[], asyncio.BaseProtocol], socket.socket], Awaitable[object]]
 
 
 def _nothing() -> None:
@@ -109,6 +114,7 @@ class Acceptor:
     Where the system has no descriptor left it pauses, and `exhausted` may close what is worth least.
     `no_room_for` gives for how long there will be no room for one more (seconds; 0: there is), beside so
     many that are on their way to their protocols: those who come wait in the backlog. `go_on` ends the pause.
+    `connect` makes the connection of a socket (TLS does); without it, it is plain.
     """
 
     def __init__(
@@ -117,12 +123,14 @@ class Acceptor:
         factory: Callable[[], asyncio.BaseProtocol],
         exhausted: Callable[[], object] = _nothing,
         no_room_for: Callable[[int], float] = _room_at_once,
+        connect: Connect | None = None,
     ) -> None:
         self._listening = listening
         self._factory = factory
         self._exhausted = exhausted
         self._no_room_for = no_room_for
         self._loop = asyncio.get_running_loop()
+        self._connected = self._loop.connect_accepted_socket if connect is None else connect
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause: asyncio.TimerHandle | None = None
         self._quiet_until = 0.0
@@ -196,7 +204,7 @@ class Acceptor:
 
     async def _connect(self, accepted: socket.socket) -> None:
         with contextlib.suppress(OSError):  # it has gone already
-            await self._loop.connect_accepted_socket(self._factory, accepted)
+            await self._connected(self._factory, accepted)
 
     def _say(self, error: OSError) -> None:
         """The log tells it now and then."""
@@ -225,10 +233,13 @@ def keep_alive(raw: socket.socket) -> None:
 
 
 async def listen(host: str, port: int) -> list[socket.socket]:
-    """TCP sockets that listen on all addresses of `host`. Raises OSError."""
+    """TCP sockets that listen on all addresses of `host`; of this machine, if that is `*`. Raises OSError."""
+    everywhere = host == ALL_ADDRESSES
     found = await asyncio.get_running_loop().getaddrinfo(
-        host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        None if everywhere else host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
     )
+    if everywhere and not socket.has_dualstack_ipv6():  # the C library names what the kernel has not
+        found = [one for one in found if one[0] == socket.AF_INET]
     sockets: list[socket.socket] = []
     try:
         for family, _, _, _, address in dict.fromkeys(found):

@@ -9,7 +9,7 @@ verify in constant time.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.poly1305 import Poly1305
@@ -20,6 +20,8 @@ MAX_SODIUM_BYTES = 4096
 #: Names of the library's versions, the newest first; the two functions are the same in all of them.
 LIBRARIES = ("libsodium.so.26", "libsodium.so.23")
 
+#: What can be hashed where it stands.
+Buffer = bytes | memoryview
 Tag = Callable[[bytes, bytes], bytes]
 Holds = Callable[[bytes, bytes, bytes], bool]
 
@@ -81,3 +83,24 @@ def poly1305(key: bytes, data: bytes) -> bytes:
 def holds(key: bytes, data: bytes, tag: bytes) -> bool:
     """Whether `tag` is the tag of `data` under `key` (32 bytes); in constant time."""
     return short_holds(key, data, tag) if len(data) <= MAX_SODIUM_BYTES else openssl_holds(key, data, tag)
+
+
+def tag_of_parts(key: bytes, parts: Iterable[Buffer]) -> bytes:
+    """The tag of long data that comes in parts: they are not copied to be joined."""
+    return _over(key, parts).finalize()
+
+
+def holds_for_parts(key: bytes, parts: Iterable[Buffer], tag: bytes) -> bool:
+    """Whether `tag` is the tag of the parts, joined, under `key` (32 bytes); in constant time."""
+    try:
+        _over(key, parts).verify(tag)
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _over(key: bytes, parts: Iterable[Buffer]) -> Poly1305:
+    mac = Poly1305(key)
+    for part in parts:
+        mac.update(part)
+    return mac

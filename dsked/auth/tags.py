@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Iterable
 
-from dsked.auth.poly1305 import holds, poly1305
+from dsked.auth.poly1305 import Buffer, holds, holds_for_parts, poly1305, tag_of_parts
 from dsked.errors import TagError
 from dsked.limits import ONE_TIME_KEY_BYTES
 
@@ -29,6 +30,19 @@ def verify_one_time_tag(key: bytes, data: bytes, tag: bytes) -> None:
     assert len(key) == ONE_TIME_KEY_BYTES
     if not holds(key, data, tag):
         raise TagError("the tag does not verify")
+
+
+def long_one_time_tag(key: bytes, *parts: Buffer) -> bytes:
+    """`one_time_tag` of the parts, joined, without a copy of them."""
+    assert len(key) == ONE_TIME_KEY_BYTES
+    return tag_of_parts(key, parts)
+
+
+def verify_long_one_time_tag(key: bytes, parts: Iterable[Buffer], tag: bytes) -> None:
+    """`verify_one_time_tag` of the parts, joined, without a copy of them."""
+    assert len(key) == ONE_TIME_KEY_BYTES
+    if not holds_for_parts(key, parts, tag):
+        raise TagError("the tag of a long frame does not verify")
 
 
 def gate_mac(gate_key: bytes, label: bytes, transcript: bytes) -> bytes:

@@ -11,7 +11,7 @@ from dsked.client.evidence import Evidence
 from dsked.client.fetch import Batch, Fetch, Inquiry, usable_terms
 from dsked.client.fetches import Fetches
 from dsked.client.hub_peer import HubPeer
-from dsked.client.hubs import Hubs
+from dsked.client.hubs import NO_STRANGERS, Hubs, Strangers
 from dsked.client.rounds import Round
 from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME
 from dsked.sharing.terms import Terms
@@ -61,12 +61,14 @@ class Asking:
     ) -> None:  # fmt: skip
         """Ask the hubs for those keys of `wanted` that they have not answered for; one GET_SHARES each.
 
-        `spare_set_aside`: not the hubs that are set aside for their initiator, if there are enough others.
+        `spare_set_aside`: not the hubs that are set aside for their initiator, nor strangers to it, if there
+        are enough others.
         """
         spared: dict[str, set[int]] = {}
-        if spare_set_aside and not self._evidence.nothing_known:
-            initiators = {batch.initiator for batch in wanted}
-            spared = {initiator: self._spared(initiator, usable, now) for initiator in initiators}
+        if spare_set_aside and (not self._evidence.nothing_known or any(this_round.strangers.values())):
+            for initiator in {batch.initiator for batch in wanted}:
+                strangers = this_round.strangers.get(initiator, NO_STRANGERS)
+                spared[initiator] = self._spared(initiator, strangers, usable, now)
         batches = [part for batch, fetches in wanted.items() for part in _parts(batch, list(fetches), usable)]
         fresh = not spared and all(batch.untouched for batch in batches)
         frames = [(frame, _groups(frame, 0)) for frame in _frames(batches)] if fresh else []
@@ -82,10 +84,17 @@ class Asking:
         ]
         return [(frame, _groups(frame, x)) for frame in _frames(asked)]
 
-    def _spared(self, initiator: str, usable: Sequence[HubPeer], now: float) -> set[int]:
-        """The xs of hubs that are set aside, where there are enough others."""
+    def _spared(
+        self, initiator: str, strangers: Strangers, usable: Sequence[HubPeer], now: float
+    ) -> set[int]:
+        """The xs of hubs that are set aside, and of strangers, each where there are enough others."""
+        spared: set[int] = set()
+        strange = {hub.x for hub in usable if hub.index in strangers}
         aside = {hub.x for hub in usable if self._evidence.is_set_aside(initiator, hub.name, now)}
-        return aside if len(usable) - len(aside) >= self._hubs.k else set()
+        for some in (strange, aside):
+            if len(usable) - len(spared | some) >= self._hubs.k:
+                spared |= some
+        return spared
 
     def _send(
         self, this_round: Round, hub: HubPeer, batches: Sequence[Batch], groups: list[GetGroup], now: float

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from dsked.client.hub_peer import HubPeer
-from dsked.client.hubs import Hubs
+from dsked.client.hubs import NO_STRANGERS, Hubs, Strangers
 from dsked.limits import DONE_FLUSH_S
 from dsked.timers import Timers
 from dsked.wire.messages import Confirmed
@@ -22,11 +22,18 @@ class Confirmations:
         self._timers = timers
         self._flushing = False
 
-    def rebuilt(self, initiator: str, key_ids: bytes, now: float) -> None:
-        """Keys are there: every hub may forget its shares, even one that has not been asked for them."""
+    def rebuilt(
+        self, initiator: str, key_ids: bytes, now: float, strangers: Strangers = NO_STRANGERS
+    ) -> None:
+        """Keys are there: every hub may forget its shares, even one that has not been asked for them.
+
+        Strangers to the initiator have none.
+        """
         confirmed = Confirmed(initiator, key_ids)
-        for hub in self._hubs:
+        for hub in self._hubs.common(strangers):
             hub.confirm(confirmed)
+            if hub.drains:
+                self.at_once(hub)
         self._flush_later(now)
 
     def again(self, hub: HubPeer, confirmed: Iterable[Confirmed], now: float) -> None:
@@ -34,6 +41,12 @@ class Confirmations:
         for column in confirmed:
             hub.confirm(column)
         self._flush_later(now)
+
+    @staticmethod
+    def at_once(hub: HubPeer) -> None:
+        """A hub that drains stops once it holds nothing any more."""
+        if hub.registered and hub.has_confirmations:
+            hub.send_confirmations()
 
     def _flush_later(self, now: float) -> None:
         if not self._flushing:

@@ -11,8 +11,10 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
+from collections.abc import Iterable
 from operator import attrgetter
 
+from dsked.client.holders import Holders
 from dsked.errors import (
     ConflictError,
     DskedError,
@@ -34,6 +36,11 @@ _REFUSALS: dict[int, tuple[type[DskedError], str]] = {
     ErrorCode.NOT_OWNER: (NotOwnerError, "do not take the calling encryptor as one of this client's"),
     ErrorCode.POOL_EXHAUSTED: (PoolExhaustedError, "share no unused PSRD with this client any more"),
 }
+
+
+def nr_awaited(n: int, k: int, counted: int) -> int:
+    """The acknowledgement rule: of so many hubs that count, how many are waited for."""
+    return max(k, min(k + (n - k) // 2, counted))
 
 
 class SharedTimer:
@@ -75,14 +82,20 @@ _start = attrgetter("start")
 
 
 class Deal:
-    """A dealing: the keys of all `requests`, one behind the other, in the order of the requests."""
+    """A dealing: the keys of all `requests`, one behind the other, in the order of the requests.
+
+    `hubs`: those that it is dealt to, by index, terms.n of them.
+    """
 
     __slots__ = (
         "_in_order", "_succeeded", "_taken", "acked", "counted", "expires_at", "grace_over", "has_refusals",
-        "k_at", "key_ids", "keys", "limit", "needed", "possible", "requests", "terms", "timer", "unanswered",
+        "holders", "k_at", "key_ids", "keys", "limit", "needed", "possible", "requests", "terms", "timer",
+        "unanswered",
     )  # fmt: skip
 
-    def __init__(self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes) -> None:
+    def __init__(
+        self, terms: Terms, requests: list[KeyRequest], key_ids: bytes, keys: bytes, hubs: Iterable[int]
+    ) -> None:
         self.terms = terms
         self.requests = dict.fromkeys(requests)  # those that are not answered yet, in order
         self._in_order = requests  # all of them
@@ -90,7 +103,8 @@ class Deal:
         self.key_ids = key_ids
         self.keys = keys
         self.expires_at = 0.0
-        self.unanswered = dict.fromkeys(range(terms.n), len(key_ids) // KEY_ID_BYTES)  # by hub index
+        self.holders: Holders | None = None  # of keys that are established ahead
+        self.unanswered = dict.fromkeys(hubs, len(key_ids) // KEY_ID_BYTES)  # by hub index
         self.acked: set[int] = set()  # hubs that have answered for all keys, and taken some
         self._taken: set[int] = set()  # hubs that have taken some
         self.counted: frozenset[int] = frozenset()
@@ -111,8 +125,7 @@ class Deal:
     def scattered(self, expires_at: float, possible: set[int], counted: frozenset[int]) -> None:
         """The shares leave now: the hubs counted set the acknowledgement rule's number."""
         self.expires_at, self.possible, self.counted = expires_at, possible, counted
-        k = self.terms.k
-        self.needed = max(k, min(k + (self.terms.n - k) // 2, len(counted)))
+        self.needed = nr_awaited(self.terms.n, self.terms.k, len(counted))
 
     @property
     def number(self) -> int:
@@ -196,11 +209,10 @@ class Deal:
             self.limit.answered()
             self.limit = None
 
-    def refusal(self, request: KeyRequest) -> DskedError:
-        """Why too few hubs have taken the shares."""
+    def refusal(self, request: KeyRequest, hubs: str) -> DskedError:
+        """Why too few hubs have taken the shares. `hubs`: which they are."""
         codes = Counter((request.refusals or {}).values()).most_common(1)
-        acked, n, k = self.nr_acked(request), self.terms.n, self.terms.k
-        text = f"{acked} of {n} hubs took the key's shares, {k} are needed"
+        text = f"{self.nr_acked(request)} of {hubs} took the key's shares, {self.terms.k} are needed"
         if codes and codes[0][0] in _REFUSALS:
             kind, why = _REFUSALS[codes[0][0]]
             return kind(f"{text}: {codes[0][1]} hubs {why}")

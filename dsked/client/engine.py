@@ -11,19 +11,22 @@ One key request's path:
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from dsked.audit.chain import Append
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
+from dsked.client.auditing import KeyAudit
 from dsked.client.dials import Dials
 from dsked.client.evidence import Evidence
+from dsked.client.figures import HubFigures, hub_figures
 from dsked.client.hub_peer import HubPeer
-from dsked.client.hubs import Hubs
+from dsked.client.hubs import DRAINS, Hubs
 from dsked.client.initiator import Initiator
 from dsked.client.locator import Locator
-from dsked.client.notices import HubNotices, Notice
+from dsked.client.notices import HubNotices
 from dsked.client.provisioning import NEW_PSRD, Provisioning
 from dsked.client.refill import RefillSettings
 from dsked.client.registration import Registration
@@ -36,17 +39,21 @@ from dsked.client.requests import (
     key_limits,
 )
 from dsked.client.responder import Responder
-from dsked.client.status import hub_status, readiness
-from dsked.errors import DskedError, PeerError, RequestError, ShuttingDownError
+from dsked.client.status import hubs_status, readiness
+from dsked.client.stored_keys import StoredKeys
+from dsked.client.stored_place import StoredPair
+from dsked.errors import DskedError, ErrorCode, NotNamedError, PeerError, ShuttingDownError
 from dsked.keys import Done, KeyLimits
 from dsked.limits import ANSWER_LIMIT_S, BOOT_ID_BYTES, FRAME_LIMIT_S, NONCE_BYTES
+from dsked.notice import Notice
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.sharing.terms import Party, sort_parties
 from dsked.timers import Timers
 from dsked.unfinished import UnfinishedPieces
+from dsked.wire.additions import Wrapping, start_bytes
 from dsked.wire.connection import ClientConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
-from dsked.wire.messages import Ping, PsrdBlock, Unregister
+from dsked.wire.messages import Error, Message, Ping, PsrdBlock, Unregister
 
 _HANG_SLACK_S = 0.1  # beyond ANSWER_LIMIT_S, so that one look suffices
 Random = Callable[[int], bytes]
@@ -61,6 +68,8 @@ class ClientEngine:
 
     `gate_keys` and `streams`: by hub name. Where PSRD is simulated every hub has a gate key and none has
     streams; otherwise both come with a hub's first bundle, before the start or later (`deliver`).
+    `stored`: the keys to be established ahead. `audit` takes the lines of the audit log, where there is one.
+    `wrapping`: what it says of message wrapping.
     `wake` is for the shell to set: it is called when a store has done something, and ends the turn soon.
     """
 
@@ -80,6 +89,9 @@ class ClientEngine:
         random: Random,
         notice: Notice,
         limits: Limits = DEFAULT_LIMITS,
+        stored: Sequence[StoredPair] = (),
+        audit: Append | None = None,
+        wrapping: Wrapping = Wrapping.OFF,
     ) -> None:
         self.name = name
         self.encryptors = encryptors
@@ -90,20 +102,34 @@ class ClientEngine:
         self._notices = HubNotices(notice)
         self._boot_id = random(BOOT_ID_BYTES)
         self._refill_settings = refill
+        self._wrapping = wrapping
         self._stopping = False
         self._busy = False  # this turn has brought something
         self._now = 0.0  # as the shell told it last
+        needed = start_bytes(wrapping is not Wrapping.OFF)
         peers = [
-            HubPeer(Pair(name, hub, Side.CLIENT, gate_keys.get(hub, b""), simulated), x, index, refill)
+            HubPeer(
+                Pair(name, hub, Side.CLIENT, gate_keys.get(hub, b""), simulated), x, index, refill, needed
+            )
             for index, (hub, x) in enumerate(hubs)
         ]
         self.hubs = Hubs(peers, k)
         self._evidence = Evidence()
         self._locator = Locator(name, encryptors, self.hubs, self.timers)
-        self._initiator = Initiator(name, self.hubs, self._evidence, self.timers, share_timeout_s, random)
-        self._responder = Responder(name, self.hubs, self._evidence, self.timers, share_timeout_s, notice)
+        key_audit = None if audit is None else KeyAudit(self.hubs, audit)
+        self._initiator = Initiator(
+            name, self.hubs, self._evidence, self.timers, share_timeout_s, random, key_audit
+        )
+        self._responder = Responder(
+            name, self.hubs, self._evidence, self.timers, share_timeout_s, notice, key_audit,
+            self._locator.strangers_to,
+        )  # fmt: skip
         self._dials = Dials(self.timers)
-        self._registration = Registration(encryptors, self.timers, self._notices, self._initiator.hub_ready)
+        self._registration = Registration(encryptors, self.timers, self._notices, self._hub_ready)
+        self._stored = StoredKeys(
+            stored, self.hubs, self._evidence, self._locator, self._initiator, self.timers, share_timeout_s,
+            refill.start, key_audit,
+        )  # fmt: skip
         self._peer_of: dict[ClientConnection, HubPeer] = {}
         self._unfinished = UnfinishedPieces(self.timers, FRAME_LIMIT_S, self._never_ends)
         self._provisioning = Provisioning(self._dials, notice, lambda: self.wake())
@@ -130,12 +156,18 @@ class ClientEngine:
         except DskedError as error:
             done(error)
             return
+        if len(named) == 1:
+            stored = self._stored.take(caller, named[0], number, size, now)
+            if stored is not None:
+                done(stored)
+                return
 
         def located(parties: list[Party] | DskedError) -> None:
             if isinstance(parties, DskedError):
                 done(parties)
             else:
-                self._initiator.get_keys(caller, sort_parties(set(parties)), number, size, done)
+                strangers = self._locator.strangers(named)
+                self._initiator.get_keys(caller, sort_parties(set(parties)), number, size, done, strangers)
 
         self._locate_all(named, located, now)
 
@@ -149,7 +181,7 @@ class ClientEngine:
             check_caller(caller, self.encryptors, self.name)
             check_key_ids(key_ids, self._key_limits)
             if caller == initiator:
-                raise RequestError(f"{caller!r} is the initiator: it has its own keys already")
+                raise NotNamedError(f"{caller!r} is the initiator: it has its own keys already")
         except DskedError as error:
             done(error)
             return
@@ -183,11 +215,23 @@ class ClientEngine:
             answer(errors[0] if errors else [Party(str(found[name]), name) for name in encryptors])
 
         for name in encryptors:
-            self._locator.locate(name, now, partial(located, name))
+            self._locator.locate(name, now, partial(located, name), patient=True)
+
+    def use_limits(self, limits: Limits) -> None:
+        """For requests to come."""
+        self._key_limits = key_limits(limits)
 
     def limits(self) -> KeyLimits:
         """What a key request may ask for."""
         return self._key_limits
+
+    def stored_keys(self, initiator: str, responder: str, now: float) -> tuple[int, int]:
+        """Keys of this pair of encryptors that could be handed out at once now; and how many at most."""
+        return self._stored.count(initiator, responder, now)
+
+    def stored_keys_of(self, pair: StoredPair, now: float) -> int:
+        """The same of one size alone: how many could be handed out."""
+        return self._stored.count_of(pair, now)
 
     def _check_running(self) -> None:
         if self._stopping:
@@ -207,7 +251,8 @@ class ClientEngine:
 
     def connected(self, hub: HubPeer) -> ClientConnection:
         """TCP to `hub` is there."""
-        handshake = ClientHandshake(hub.pair, self._boot_id, self._random(NONCE_BYTES))
+        nonce = self._random(NONCE_BYTES)
+        handshake = ClientHandshake(hub.pair, self._boot_id, nonce, wrapping=self._wrapping)
         connection = ClientConnection(handshake, self._hello_done, self._opened)
         hub.connected(connection)
         hub.problem = "handshake under way"
@@ -226,6 +271,8 @@ class ClientEngine:
                 self._ends_held(connection, message)
             else:
                 hub.answer(request_id, message, now)
+                if not request_id:
+                    self._advised(hub, message, now)
         self._unfinished.received(connection, now)
 
     def disconnected(self, hub: HubPeer, now: float, problem: str) -> None:
@@ -234,7 +281,7 @@ class ClientEngine:
         session = connection.session if connection is not None else None
         problem = hub.closing or problem
         if session is not None and not self._stopping:
-            level = logging.INFO if problem == NEW_PSRD else logging.WARNING
+            level = logging.INFO if problem == NEW_PSRD or hub.drains else logging.WARNING
             self._notices.tell(level, "lost", hub.name, f"hub {hub.name}: {problem}", now)
         reached = connection is not None and connection.cost_pads
         carried = session is not None and session.frames_received > 0
@@ -248,7 +295,9 @@ class ClientEngine:
         self._dials.ended(hub)
         if not self._stopping and not hub.obstacle:
             jitter = int.from_bytes(self._random(4), "big") / 2**32
-            delay = hub.next_dial_delay(reached=reached, carried_frames=carried, jitter=jitter)
+            delay = hub.back_off.next_delay(
+                reached=reached, carried_frames=carried, alarmed=hub.alarmed, jitter=jitter
+            )
             self._dials.later(hub, now + delay)
 
     def tick(self, now: float) -> None:
@@ -300,14 +349,16 @@ class ClientEngine:
         """Take no more requests, dial and register with no further hub; what was accepted goes on."""
         self._stopping = True
         self._registration.stop()
+        self._stored.stop()
 
     def unregister(self) -> None:
-        """Tell all hubs that this client's encryptors are gone: the last thing that is said.
+        """Tell all hubs which keys they need not keep, and that this client's encryptors are gone.
 
-        Hubs too whose answer to the registration is still on its way.
+        That is the last thing that is said. Hubs too whose answer to the registration is still on its way.
         """
         for connection, hub in self._peer_of.items():
             if connection.session is not None:
+                self._responder.confirm_at_once(hub)
                 hub.tell(Unregister())
 
     # --- sessions ---
@@ -324,15 +375,28 @@ class ClientEngine:
 
     def _opened(self, connection: ClientConnection) -> None:
         hub = self._peer_of[connection]
+        hub.nr_sessions += 1
         self._sound_alarm(hub)
         hub.problem = "not registered yet"
         self._registration.register(hub, connection)
+
+    def _advised(self, hub: HubPeer, message: Message, now: float) -> None:
+        """What a hub says unasked: that it drains."""
+        if isinstance(message, Error) and message.code == ErrorCode.SHUTTING_DOWN and not hub.drains:
+            hub.drains = True
+            self._responder.confirm_at_once(hub)
+            self._notices.tell(logging.INFO, "drains", hub.name, f"hub {hub.name} {DRAINS}", now)
 
     def _sound_alarm(self, hub: HubPeer) -> None:
         alarm = hub.pair.take_alarm()
         if alarm:
             hub.alarmed = True
             self._notices.tell(logging.ERROR, "alarm", hub.name, f"hub {hub.name} {alarm}", self._now)
+
+    def _hub_ready(self, hub: HubPeer, now: float) -> None:
+        self._locator.hub_ready(hub, now)
+        self._initiator.hub_ready(hub, now)
+        self._stored.hub_ready(hub, now)
 
     @staticmethod
     def _ends_held(connection: ClientConnection, message: Ping) -> None:
@@ -346,6 +410,10 @@ class ClientEngine:
         """None when key requests can be served, else why not."""
         return readiness(self.hubs, self._refill_settings.start)
 
+    def figures(self, now: float) -> Iterator[HubFigures]:
+        """What metrics tell of each hub, without any secret."""
+        return hub_figures(self.hubs, self._evidence, now)
+
     def status(self, now: float) -> dict[str, Any]:
         """The user guide's status, without any secret."""
         return {
@@ -353,5 +421,6 @@ class ClientEngine:
             "encryptor_names": list(self.encryptors),
             "min_nr_shares": self.hubs.k,
             "searches": self._responder.searches.report(),
-            "peer_hubs": [hub_status(hub, self._evidence, now) for hub in self.hubs],
+            "stored_keys": self._stored.report(now),
+            "peer_hubs": hubs_status(self.hubs, self._evidence, now),
         }

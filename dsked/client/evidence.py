@@ -33,6 +33,7 @@ class _Record:
 
     by_initiator: dict[str, _SetAside] = field(default_factory=dict)
     set_aside_until: float = 0.0  # for all initiators
+    number: int = 0  # mismatches in all, those of forgotten initiators included
 
     def first_mismatch(self, initiator: str, now: float) -> _SetAside:
         if len(self.by_initiator) >= MAX_EVIDENCE_INITIATORS:
@@ -53,6 +54,7 @@ class Evidence:
         True where the hub is set aside anew by it: at first, and when it was asked again and differed again.
         """
         record = self._against.setdefault(hub, _Record())
+        record.number += 1
         entry = record.by_initiator.get(initiator)
         anew = entry is None or now >= entry.until
         if entry is None:
@@ -80,6 +82,15 @@ class Evidence:
         """Mismatches of `hub` for keys of `initiator`."""
         entry = self._against.get(hub, _Record()).by_initiator.get(initiator)
         return entry.number if entry is not None else 0
+
+    def number_in_all(self, hub: str) -> int:
+        """Mismatches of `hub`, whoever dealt the keys."""
+        return self._against.get(hub, _Record()).number
+
+    def nr_set_aside_for(self, hub: str, now: float) -> int:
+        """For how many initiators' keys it is set aside."""
+        entries = self._against.get(hub, _Record()).by_initiator.values()
+        return sum(now < entry.until for entry in entries)
 
     def is_set_aside(self, initiator: str | None, hub: str, now: float) -> bool:
         """True while `hub` is set aside for keys of `initiator`; None asks about all initiators."""

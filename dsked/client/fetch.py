@@ -210,9 +210,12 @@ class Batch:
         self.missing = {**self.missing, x: code}
 
     def ask(self, x: int, inquiry: Inquiry) -> None:
-        """A hub is asked, for the first time or again."""
+        """A hub is asked, for the first time or again: it may have something else to say now.
+
+        That it could not send so much stands until it answers: it may be why there is no key.
+        """
         self.asked[x] = inquiry
-        if x in self.missing:
+        if self.missing.get(x, ErrorCode.LIMIT) != ErrorCode.LIMIT:
             self.missing = {other: code for other, code in self.missing.items() if other != x}
 
     def answered(self, x: int) -> None:

@@ -1,4 +1,4 @@
-"""One hub as a client sees it: the pair, the connection, the requests under way, the back-off."""
+"""One hub as a client sees it: the pair, the connection, the requests under way."""
 
 from __future__ import annotations
 
@@ -6,21 +6,17 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 
+from dsked.client.back_off import BackOff
+from dsked.client.rebuilt import Rebuilt
 from dsked.client.refill import Refill, RefillSettings
 from dsked.errors import LimitError
 from dsked.limits import (
     ANSWER_LIMIT_S,
     HANDSHAKE_PAD_BYTES,
-    MAX_KEYS_PER_FRAME,
-    MAX_REMEMBERED_DONE_PER_HUB,
     MAX_SIMULATED_BLOCKS,
     MAX_SIMULATED_POOL_BYTES,
-    RECONNECT_FIRST_S,
-    RECONNECT_HANDSHAKE_MAX_S,
-    RECONNECT_JITTER,
-    RECONNECT_UNREACHABLE_MAX_S,
 )
-from dsked.psrd.pair import Pair, Side, Streams
+from dsked.psrd.pair import NO_BOOT, Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import in_memory
 from dsked.psrd.supply import Supply, used_up
@@ -35,9 +31,14 @@ NO_PSRD = "no PSRD of this hub yet: import a bundle (dskectl psrd import)"
 
 
 class HubPeer:
-    """State of one hub at one client. `x`: the hub's fixed x-coordinate; `index`: its place."""
+    """State of one hub at one client. `x`: the hub's fixed x-coordinate; `index`: its place.
 
-    def __init__(self, pair: Pair, x: int, index: int, refill: RefillSettings) -> None:
+    `start_bytes`: what each pool on media must hold for a session to begin.
+    """
+
+    def __init__(
+        self, pair: Pair, x: int, index: int, refill: RefillSettings, start_bytes: int = HANDSHAKE_PAD_BYTES
+    ) -> None:
         self.pair = pair
         self.name = pair.hub
         self.x = x
@@ -45,6 +46,7 @@ class HubPeer:
         self.connection: ClientConnection | None = None
         self.registered = False
         self.late = False
+        self.drains = False  # it has said in this session that it takes no new shares
         self.changed = False  # something came in or was queued in this turn
         self.watched = False  # it will be looked at again, should it not answer
         self.problem = "not connected yet"
@@ -52,22 +54,41 @@ class HubPeer:
         self.supply: Supply | None = None  # of a pair on media
         self.alarmed = False  # this connection has shown that state was restored or cloned
         self.closed_pools = ""  # why the pools that are there could not be opened
-        self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
+        self.back_off = BackOff()
         self.share_timeout_ms = 0
+        self.nr_sessions = 0  # that were opened
         self._refill_settings = refill
+        self._start_bytes = start_bytes
         self._own_refill, self._peer_refill = Refill(refill), Refill(refill)
         self._next_request_id = 0
-        self._calls: dict[int, OnAnswer] = {}
+        self._calls: dict[int, tuple[OnAnswer, int]] = {}  # and its message's number in the session
         self._sent: deque[tuple[float, int]] = deque()  # (time, last request id) of turns, not all answered
-        self._done: deque[Confirmed] = deque()
-        self._nr_done = 0  # keys of them
+        self._heard_at = 0  # the last request ID when the hub answered last
+        self._taken_back = 0  # the first request since then that was taken back, or 0
+        self._rebuilt = Rebuilt()
 
     @property
     def trouble(self) -> str:
-        """Why no request can go to this hub now, or empty."""
+        """Why no new key can be dealt to this hub now, or empty."""
         if not self.registered:
             return self.problem
         return self.supply.problem if self.supply is not None else ""
+
+    @property
+    def takes_shares(self) -> bool:
+        """Whether new shares can go to this hub now."""
+        return not self.drains and not self.trouble
+
+    @property
+    def boot_id(self) -> bytes:
+        """Of the hub's process at the other end of the session; NO_BOOT while there is none."""
+        has_session = self.connection is not None and self.connection.session is not None
+        return self.pair.proved_boot if has_session else NO_BOOT
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the frames of the session are wrapped; False while there is none."""
+        return self.connection is not None and self.connection.wrapped
 
     @property
     def obstacle(self) -> str:
@@ -78,13 +99,13 @@ class HubPeer:
         if streams is None:
             return self.closed_pools or NO_PSRD
         left = min(streams.local.store.end - streams.local.next, streams.peer.unused)
-        return used_up(left) if left < HANDSHAKE_PAD_BYTES else ""
+        return used_up(left) if left < self._start_bytes else ""
 
     def deliver(self, gate_key: bytes, streams: Streams) -> None:
         """The pair has got streams, its first ones or new ones."""
         self.pair.deliver(gate_key, streams)
         self.supply = Supply(streams, self._refill_settings.start, self._refill_settings.stop)
-        self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
+        self.back_off.begin_anew()
 
     # --- requests ---
 
@@ -97,11 +118,26 @@ class HubPeer:
         self._next_request_id = self._next_request_id % _MAX_REQUEST_ID + 1
         self.changed = True
         try:
-            self.connection.send(self._next_request_id, message)
+            number = self.connection.send(self._next_request_id, message)
         except LimitError:
             return None
-        self._calls[self._next_request_id] = on_answer
+        self._calls[self._next_request_id] = on_answer, number
         return self._next_request_id
+
+    def exchange(self, request_id: int, message: Message | None) -> bool:
+        """Have another message leave in the place of a request, or none: then no answer comes.
+
+        False where it has left, or its session is lost. A hub that has answered nothing meanwhile may hang.
+        """
+        session = self.connection.session if self.connection is not None else None
+        if request_id not in self._calls or session is None:
+            return False
+        exchanged = session.exchange(self._calls[request_id][1], message)
+        if exchanged and message is None:
+            del self._calls[request_id]
+            if request_id > self._heard_at:
+                self._taken_back = min(self._taken_back or request_id, request_id)
+        return exchanged
 
     def tell(self, message: Message) -> None:
         """Send a message that has no answer; it is left unsaid to a hub that does not read."""
@@ -112,19 +148,27 @@ class HubPeer:
 
     def answer(self, request_id: int, message: Message, now: float) -> None:
         """An answer of the hub; one that nobody waits for (any longer) is dropped."""
-        on_answer = self._calls.get(request_id)
-        if on_answer is not None and on_answer(message, now):
+        self._heard_at, self._taken_back = self._next_request_id, 0
+        call = self._calls.get(request_id)
+        if call is not None and call[0](message, now):
             self._calls.pop(request_id, None)
 
     def forget(self, request_id: int, now: float) -> None:
-        """Nobody waits for this answer any longer; who asked is told as if the session were lost."""
-        on_answer = self._calls.pop(request_id, None)
-        if on_answer is not None:
-            on_answer(None, now)
+        """Nobody waits for this answer any longer; who asked is told as if the session were lost.
+
+        A request that has not left does not leave any more.
+        """
+        call = self._calls.get(request_id)
+        if call is not None:
+            self.exchange(request_id, None)
+            self._calls.pop(request_id, None)
+            call[0](None, now)
 
     def hangs(self, now: float) -> bool:
         """True when a request has waited too long for its answer; to be asked at the ends of turns."""
         sent, oldest = self._sent, next(iter(self._calls), None)
+        if self._taken_back:
+            oldest = min(oldest or self._taken_back, self._taken_back)
         while sent and (oldest is None or sent[0][1] < oldest):
             sent.popleft()
         if oldest is not None and (not sent or sent[-1][1] != self._next_request_id):
@@ -156,31 +200,12 @@ class HubPeer:
 
     def disconnected(self, now: float) -> None:
         """The connection is gone: every request under way is told."""
-        self.connection, self.registered = None, False
+        self.connection, self.registered, self.drains = None, False, False
         calls, self._calls = self._calls, {}
+        self._taken_back = 0
         self._sent.clear()
-        for on_answer in calls.values():
+        for on_answer, _ in calls.values():
             on_answer(None, now)
-
-    def next_dial_delay(self, *, reached: bool, carried_frames: bool, jitter: float) -> float:
-        """Seconds until the next attempt; `jitter` is uniform in [0, 1).
-
-        A hub that cannot be reached costs nothing to try. One that was reached may have cost pads:
-        its back-off grows long, and starts again only after a session that carried verified frames.
-        The two are apart, or an attacker would shorten the long one by refusing TCP in between.
-        A session that began with an alarm does not count: each costs windows, and two clones that take
-        turns would burn their pools in minutes.
-        """
-        carried_frames = carried_frames and not self.alarmed
-        if carried_frames:
-            self._unreachable_delay_s = self._handshake_delay_s = RECONNECT_FIRST_S
-        if reached and not carried_frames:
-            delay = self._handshake_delay_s
-            self._handshake_delay_s = min(2 * delay, RECONNECT_HANDSHAKE_MAX_S)
-        else:
-            delay = self._unreachable_delay_s
-            self._unreachable_delay_s = min(2 * delay, RECONNECT_UNREACHABLE_MAX_S)
-        return delay * (1 + RECONNECT_JITTER * (2 * jitter - 1))
 
     # --- simulated PSRD ---
 
@@ -247,30 +272,17 @@ class HubPeer:
     # --- confirmations ---
 
     def confirm(self, confirmed: Confirmed) -> None:
-        """Keys are rebuilt: tell the hub with the next GET_SHARES, or alone after a while.
-
-        Of very many the oldest are forgotten: their shares time out.
-        """
-        self._done.append(confirmed)
-        self._nr_done += confirmed.number
-        while self._nr_done > MAX_REMEMBERED_DONE_PER_HUB:
-            self._nr_done -= self._done.popleft().number
+        """Keys are rebuilt: tell the hub with the next GET_SHARES, or alone after a while."""
+        self._rebuilt.add(confirmed)
 
     @property
     def has_confirmations(self) -> bool:
         """True while the hub has not been told of all rebuilt keys."""
-        return bool(self._done)
+        return bool(self._rebuilt)
 
     def take_confirmations(self) -> list[Confirmed]:
         """What fits into one frame; `confirm` takes it back."""
-        columns: dict[str, list[bytes]] = {}
-        room = MAX_KEYS_PER_FRAME
-        while self._done and self._done[0].number <= room:
-            confirmed = self._done.popleft()
-            room -= confirmed.number
-            columns.setdefault(confirmed.initiator, []).append(confirmed.key_ids)
-        self._nr_done -= MAX_KEYS_PER_FRAME - room
-        return [Confirmed(initiator, b"".join(key_ids)) for initiator, key_ids in columns.items()]
+        return self._rebuilt.take()
 
     def send_confirmations(self) -> None:
         """A PING that carries them; repeated until acknowledged."""
@@ -279,9 +291,9 @@ class HubPeer:
         ping.done = done = self.take_confirmations()
 
         def answered(message: Message | None, now: float) -> bool:
-            if message is None:
+            if not isinstance(message, Ping):  # nothing has come, or it has failed
                 self._confirm_again(done)
-            return isinstance(message, Ping)
+            return True
 
         if self.request(ping, answered) is None:
             self._confirm_again(done)

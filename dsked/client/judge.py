@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import partial
+from uuid import UUID
 
 from dsked.client.evidence import Evidence
 from dsked.client.fetch import Batch, Fetch, FetchId
 from dsked.client.hubs import Hubs
 from dsked.client.rebuilder import join_batches
 from dsked.client.slices import Slices
+from dsked.notice import Notice
 from dsked.sharing.proof import disagreeing_columns, prove_wrong
 from dsked.sharing.shares import KeyShare
 from dsked.sharing.terms import Terms, hashes_key
-
-Notice = Callable[[int, str], None]
 
 
 class Judge:
@@ -78,10 +78,12 @@ class Judge:
     def turn_ends(self) -> None:
         """Tell what has been proven in this turn."""
         for (initiator, hub), key_id in self._to_tell.items():
-            number = self._evidence.number(initiator, hub)
+            number, key = self._evidence.number(initiator, hub), str(UUID(bytes=key_id))
             self._notice(
                 logging.WARNING,
-                f"hub {hub} gave a share that differs from the key {key_id.hex()} of initiator {initiator} "
+                f"hub {hub} gave a share that differs from the key {key} of initiator {initiator} "
                 f"({number} of its keys so far): set aside",
+                peer=hub,
+                key_id=key,
             )
         self._to_tell.clear()

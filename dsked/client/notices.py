@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dsked.limits import HUB_LOG_BURST, OUTSIDER_LOG_INTERVAL_S
+from dsked.notice import Notice
 from dsked.seldom import Seldom, more
-
-Notice = Callable[[int, str], None]
 
 
 class HubNotices:
@@ -21,4 +18,4 @@ class HubNotices:
         """A line; HUB_LOG_BURST of a kind and hub in OUTSIDER_LOG_INTERVAL_S."""
         left_out = self._seldom.may_tell((hub, kind), now)
         if left_out is not None:
-            self._notice(level, f"{text}{more(left_out)}")
+            self._notice(level, f"{text}{more(left_out)}", peer=hub)

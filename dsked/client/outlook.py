@@ -35,8 +35,11 @@ def _exhausted(batch: Batch, n: int) -> bool:
     return sum(map(batch.has_answered, {*batch.xs(), *batch.missing})) >= n
 
 
-def failure(batch: Batch) -> DskedError:
-    """Why there is no key, once the deadline has come or it has become hopeless."""
+def failure(batch: Batch, k: int) -> DskedError:
+    """Why there is no key, once the deadline has come or it has become hopeless.
+
+    What k hubs say for good is so, however many others, perhaps strangers to the initiator, know no such key.
+    """
     if batch.searching:
         return ReconstructionError(
             f"some of the {batch.largest_group} shares in hand are wrong, and it takes longer to find the "
@@ -51,9 +54,16 @@ def failure(batch: Batch) -> DskedError:
         return ReconstructionError(
             f"the key cannot be rebuilt: no k of the {batch.largest_group} shares in hand pass the secret tag"
         )
-    code, _ = (Counter(batch.missing.values()).most_common(1) or [(ErrorCode.UNKNOWN_KEY, 0)])[0]
+    codes = Counter(batch.missing.values()).most_common()
+    for_good = [code for code, number in codes if code in FINAL and number >= k]
+    code = next(iter(for_good or [code for code, _ in codes]), ErrorCode.UNKNOWN_KEY)
     if code == ErrorCode.NOT_NAMED:
         return NotNamedError("the initiator did not name this client's encryptor for the key")
     if code in (ErrorCode.DONE, ErrorCode.DELIVERED):
         return AlreadyDeliveredError("the key has been delivered before, or has expired")
+    if code == ErrorCode.LIMIT:
+        return LimitError(
+            "the hubs cannot send so many shares in time, mostly as their PSRD pools for this client are too "
+            "small: ask for fewer keys at once, or again in a moment; if that goes on, more PSRD is needed"
+        )
     return UnknownKeyError("one or more keys specified are not found on KME")

@@ -8,9 +8,9 @@ from functools import partial
 
 from dsked.client.dials import Dials
 from dsked.client.hub_peer import HubPeer
+from dsked.notice import Notice
 from dsked.psrd.pair import Streams
 
-Notice = Callable[[int, str], None]
 NEW_PSRD = "new PSRD was delivered: the session begins anew"
 
 
@@ -59,13 +59,13 @@ class Provisioning:
         if hub.supply is None:
             return
         if hub.supply.runs_out():
-            self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.problem}")
+            self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.problem}", peer=hub.name)
         if not hub.supply.update():
             return
         if hub.supply.low:
-            self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.warning}")
+            self._notice(logging.WARNING, f"hub {hub.name}: {hub.supply.warning}", peer=hub.name)
         else:
-            self._notice(logging.INFO, f"hub {hub.name}: enough PSRD again")
+            self._notice(logging.INFO, f"hub {hub.name}: enough PSRD again", peer=hub.name)
 
     def _store_changed(self, hub: HubPeer) -> None:
         hub.changed = True

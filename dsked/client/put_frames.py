@@ -27,6 +27,10 @@ class PutItem(NamedTuple):
     def __reduce__(self) -> NoReturn:
         no_pickle(self)
 
+    def wanted(self, now: float) -> bool:
+        """True while it is worth sending: one of its requests may succeed, and a hub would keep it."""
+        return not self.deal.abandoned and now < self.deal.expires_at
+
     @property
     def code_bytes(self) -> int:
         """Secret bytes of one key beside its share."""

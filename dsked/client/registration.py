@@ -11,7 +11,7 @@ from dsked.errors import ErrorCode
 from dsked.limits import REGISTER_RETRY_S
 from dsked.timers import Timers
 from dsked.wire.connection import ClientConnection
-from dsked.wire.messages import Message, Register, Registered
+from dsked.wire.messages import Error, Message, Register, Registered
 
 
 class Registration:
@@ -37,12 +37,11 @@ class Registration:
             return
 
         def answered(message: Message | None, now: float) -> bool:
-            if isinstance(message, Registered):
-                if message.code == ErrorCode.OK:
-                    self._taken(hub, message, now)
-                else:
-                    self._refused(hub, message, now)
-                    self._timers.at(now + REGISTER_RETRY_S, lambda now: self.register(hub, connection))
+            if isinstance(message, Registered) and message.code == ErrorCode.OK:
+                self._taken(hub, message, now)
+            elif message is not None:
+                self._refused(hub, self._why_refused(message), now)
+                self._timers.at(now + REGISTER_RETRY_S, lambda now: self.register(hub, connection))
             return True
 
         hub.request(Register(list(self._encryptors)), answered)
@@ -53,12 +52,17 @@ class Registration:
         self._notices.tell(logging.INFO, "registered", hub.name, f"registered with hub {hub.name}", now)
         self._registered(hub, now)
 
-    def _refused(self, hub: HubPeer, message: Registered, now: float) -> None:
-        before = hub.problem
-        refused = set(message.refused)  # what the hub says is not for the log
-        names = ", ".join(name for name in self._encryptors if name in refused)
-        hub.problem = (
-            f"refused the registration of {names or 'this client'}, which another client serves there"
-        )
+    def _refused(self, hub: HubPeer, problem: str, now: float) -> None:
+        before, hub.problem = hub.problem, problem
         if hub.problem != before:
             self._notices.tell(logging.ERROR, "refused", hub.name, f"hub {hub.name} {hub.problem}", now)
+
+    def _why_refused(self, message: Message) -> str:
+        """What the hub says is not for the log."""
+        if isinstance(message, Registered) and (message.code == ErrorCode.NOT_OWNER or message.refused):
+            refused = set(message.refused)
+            names = ", ".join(name for name in self._encryptors if name in refused)
+            return f"refused the registration of {names or 'this client'}, which another client serves there"
+        if isinstance(message, Registered | Error):
+            return f"refused the registration of this client with code {message.code}"
+        return "answered the registration of this client with a message of another kind"

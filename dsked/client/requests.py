@@ -31,8 +31,9 @@ def key_limits(chosen: Limits) -> KeyLimits:
         min_key_size_bits=MIN_KEY_SIZE_BITS,
         max_key_size_bits=chosen.max_key_size_bits,
         max_keys_per_request=chosen.max_keys_per_request,
-        max_key_count=0,  # no keys are stored ahead
+        max_key_count=0,  # these two are a pair's (stored_keys.py)
         stored_key_count=0,
+        max_additional_responders=MAX_RESPONDERS - 1,
     )
 
 

@@ -7,39 +7,41 @@ rebuilt and judged as one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 
 from dsked.client.asking import Asking
+from dsked.client.auditing import KeyAudit
 from dsked.client.confirmations import Confirmations
-from dsked.client.delivered import Delivered, Recipient
+from dsked.client.delivered import Recipient
 from dsked.client.evidence import Evidence
 from dsked.client.fetch import Batch
 from dsked.client.fetches import Fetches
-from dsked.client.hubs import Hubs
-from dsked.client.judge import Judge, Notice
+from dsked.client.handing_out import HandingOut
+from dsked.client.hub_peer import HubPeer
+from dsked.client.hubs import NO_STRANGERS, Hubs, Strangers
+from dsked.client.judge import Judge
 from dsked.client.outlook import failure, hopeless
 from dsked.client.rebuilder import needs_search, rebuild_batches
 from dsked.client.rounds import Request, Round
 from dsked.client.searches import Searches
 from dsked.client.slices import Slices
-from dsked.errors import (
-    AlreadyDeliveredError,
-    DskedError,
-    LimitError,
-    NotNamedError,
-    UnknownKeyError,
-)
+from dsked.errors import DskedError, LimitError
 from dsked.fair_limit import FairLimit
 from dsked.keys import Done, Key
-from dsked.limits import (
-    FETCH_DEADLINE_S,
-    MAX_FETCHES,
-    RETRY_MAX_S,
-)
+from dsked.limits import FETCH_DEADLINE_S, MAX_FETCHES, RETRY_MAX_S
+from dsked.notice import Notice
 from dsked.sharing.terms import Party, Terms
 from dsked.timers import Timers
+
+#: The hubs that do not know an encryptor.
+StrangersTo = Callable[[str], Strangers]
+
+
+def nobody_is_strange(encryptor: str) -> Strangers:
+    """All hubs know all encryptors."""
+    return NO_STRANGERS
 
 
 class Responder:
@@ -47,37 +49,26 @@ class Responder:
 
     def __init__(
         self, client: str, hubs: Hubs, evidence: Evidence, timers: Timers, share_timeout_s: float,
-        notice: Notice,
+        notice: Notice, audit: KeyAudit | None = None, strangers_to: StrangersTo = nobody_is_strange,
     ) -> None:  # fmt: skip
         self._client = client
+        self._audit = audit
+        self._strangers_to = strangers_to
         self._slices = Slices(timers), Slices(timers)  # of searches, and of proofs
         self._judge = Judge(hubs, evidence, self._slices[1], notice)
-        self.searches = Searches(self._slices[0], self._search_ended)
+        self.searches = Searches(self._slices[0], hubs.n, self._search_ended)
         self._hubs = hubs
         self._evidence = evidence
         self._timers = timers
-        self._share_timeout_s = share_timeout_s
         self._fetches = Fetches(timers)
-        self._delivered = Delivered()
+        self._handing_out = HandingOut(client, hubs, share_timeout_s)
         self._nr_waiting = FairLimit()  # keys that are waited for, by caller
         self._round: Round | None = None
         self._changed: dict[Batch, None] = {}
-        self._kept_s = 0.0  # _keep_s as it is in this turn, once it has been asked for
         self._confirmations = Confirmations(hubs, timers)
         self._asking = Asking(
             client, hubs, evidence, self._fetches, self._confirmations, self._has_changed, self._rebuild
         )
-
-    @property
-    def _keep_s(self) -> float:
-        """How long hubs may still hold shares of a key: as configured, or longer if k of them say so.
-
-        Fewer than k could lie, and have the client refuse new keys rather than forget old ones.
-        """
-        if not self._kept_s:
-            told = sorted([hub.share_timeout_ms for hub in self._hubs], reverse=True)
-            self._kept_s = max(told[self._hubs.k - 1] / 1000, self._share_timeout_s) + FETCH_DEADLINE_S
-        return self._kept_s
 
     # --- requests ---
 
@@ -91,7 +82,7 @@ class Responder:
             done(refusal)
             return
         if self._round is None:
-            self._round = Round(now + FETCH_DEADLINE_S, now + self._keep_s)
+            self._round = Round(now + FETCH_DEADLINE_S, now + self._handing_out.keep_s)
         fresh = self._round.fresh.get(initiator.client)
         if fresh is None:
             fresh = self._round.fresh[initiator.client] = Batch(initiator.client)
@@ -100,12 +91,14 @@ class Responder:
         self._nr_waiting.take(caller, len(fetches))
         known = len(fresh.fetches) - before < len(fetches)
         self._round.add(Request(caller, initiator, fetches, done), known=known)
+        self._round.spare(initiator.client, self._strangers_to(initiator.encryptor))
 
     def _refusal(self, recipient: Recipient, key_ids: Sequence[bytes], now: float) -> DskedError | None:
-        if self._delivered.among(recipient, key_ids):
-            return AlreadyDeliveredError("a key has been delivered to this encryptor before")
+        refusal = self._handing_out.refusal(recipient, key_ids, now)
+        if refusal is not None:
+            return refusal
         caller, number = recipient[1], len(key_ids)
-        if self._delivered.full(number, now) or not self._fetches.fits(caller, number):
+        if not self._fetches.fits(caller, number):
             return LimitError("too many keys were fetched lately to remember more: ask again later")
         if not self._nr_waiting.fits(caller, number, MAX_FETCHES):
             return LimitError("too many keys are waited for: ask again later")
@@ -126,7 +119,7 @@ class Responder:
         self._judge.turn_ends()
         if self._changed:  # what has just been found
             self._look_at_changed(now)
-        self._kept_s = 0.0
+        self._handing_out.turn_ends()
 
     def _look_at_changed(self, now: float) -> None:
         changed, self._changed = self._changed, {}
@@ -152,7 +145,7 @@ class Responder:
         for batch in rebuild_batches(terms, ready) if ready else ():
             self._changed[batch] = None
             if batch.terms is not None:
-                self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
+                self._confirm(batch, batch.terms, now)
         for batch in ready:
             if batch.failed_check and needs_search(terms, batch):
                 self.searches.look(batch, terms)
@@ -160,10 +153,18 @@ class Responder:
     def _search_ended(self, batch: Batch, now: float) -> None:
         self._changed[batch] = None
         if batch.terms is not None:
-            self._confirmations.rebuilt(batch.initiator, batch.key_ids, now)
+            self._confirm(batch, batch.terms, now)
+
+    def _confirm(self, batch: Batch, terms: Terms, now: float) -> None:
+        """Its keys are there: every hub that may have a share of them may forget it."""
+        strangers = self._strangers_to(terms.initiator.encryptor)
+        if strangers:
+            have = {*batch.xs(), *batch.asked}  # or may have
+            strangers -= {hub.index for hub in self._hubs if hub.x in have}
+        self._confirmations.rebuilt(batch.initiator, batch.key_ids, now, strangers)
 
     def _start(self, this_round: Round, now: float) -> None:
-        self._delivered.forget_expired(now)
+        self._handing_out.forget_expired(now)
         wanted = this_round.wanted()
         usable = self._hubs.usable()
         if wanted and len(usable) < self._hubs.k:
@@ -187,6 +188,10 @@ class Responder:
         next_try = min(now + this_round.delay_s, this_round.deadline)
         self._timers.at(next_try, partial(self._retry, this_round))
 
+    def confirm_at_once(self, hub: HubPeer) -> None:
+        """A hub is about to stop: tell it what it need not keep."""
+        self._confirmations.at_once(hub)
+
     # --- handing out ---
 
     def _answer(self, requests: Iterable[Request], now: float) -> None:
@@ -199,7 +204,7 @@ class Responder:
                 continue
             failed = next(filter(self._hopeless, dict.fromkeys(lacking)), None)
             if failed is not None:
-                self._finish(request, failure(failed))
+                self._finish(request, failure(failed, self._hubs.k))
         for (initiator, caller), of_caller in complete.items():
             self._grant((initiator.client, caller), of_caller, now)
 
@@ -207,53 +212,20 @@ class Responder:
         return hopeless(batch, self._hubs.n, self._hubs.k)
 
     def _grant(self, recipient: Recipient, requests: Sequence[Request], now: float) -> None:
-        """Hand out what one encryptor has asked for of one initiator; it is remembered before it leaves."""
-        asked = [fetch.id[1] for request in requests for fetch in request.fetches]
-        delivered = self._delivered.among(recipient, asked)
-        has_it = frozenset(recipient[1:])
-        checked: set[Batch] = set()
-        granted: list[Request] = []
-        refused: list[tuple[Request, DskedError]] = []
-        for request in requests:
-            refusal = self._refusal_of(request, delivered, checked)
-            if refusal is not None:
-                refused.append((request, refusal))
-                continue
-            granted.append(request)
-            for fetch in request.fetches:
-                fetch.handed_to = fetch.handed_to | has_it if fetch.handed_to else has_it
-                self._changed[fetch.batch] = None
-        key_ids = [fetch.id[1] for request in granted for fetch in request.fetches]
-        self._delivered.add(recipient, key_ids, now, self._keep_s)
+        """Hand out what one encryptor has asked for of one initiator, or refuse it."""
+        granted, refused = self._handing_out.grant(recipient, requests, now)
+        for request in granted:
+            self._changed.update(dict.fromkeys([fetch.batch for fetch in request.fetches]))
         for request in granted:
             self._hand_out(request)
-        for (
-            request,
-            refusal,
-        ) in refused:  # perhaps since another request of the same encryptor has got the key
+        for request, refusal in refused:
             self._finish(request, refusal)
-
-    def _refusal_of(self, request: Request, delivered: set[bytes], checked: set[Batch]) -> DskedError | None:
-        """The last check before keys leave, on what their secret tags have covered.
-
-        `delivered`: those of the key IDs that the caller has got. `checked`: batches that it may have.
-        """
-        for fetch in request.fetches:
-            if fetch.batch not in checked:
-                terms = fetch.batch.terms
-                assert terms is not None
-                if terms.initiator != request.initiator:
-                    return UnknownKeyError("one or more keys specified are not found on KME")
-                if Party(self._client, request.caller) not in terms.responders:
-                    return NotNamedError("the initiator did not name the calling encryptor for the key")
-                checked.add(fetch.batch)
-            if request.caller in fetch.handed_to or fetch.id[1] in delivered:
-                return AlreadyDeliveredError("a key has been delivered to this encryptor before")
-        return None
 
     def _hand_out(self, request: Request) -> None:
         keys = [Key(fetch.id[1], fetch.key) for fetch in request.fetches if fetch.key is not None]
         assert len(keys) == len(request.fetches), "all keys or none"
+        if self._audit is not None:
+            self._audit.delivered(request)
         self._finish(request, keys)
 
     def _finish(self, request: Request, outcome: list[Key] | DskedError) -> None:
@@ -294,7 +266,7 @@ class Responder:
 
     def _why(self, batch: Batch) -> DskedError:
         usable = len(self._hubs.usable())
-        return self._hubs.too_few(usable) if usable < self._hubs.k else failure(batch)
+        return self._hubs.too_few(usable) if usable < self._hubs.k else failure(batch, self._hubs.k)
 
     def _drop_what_all_have(self, batch: Batch) -> None:
         """Forget keys that all their encryptors here have, and the shares of the others."""

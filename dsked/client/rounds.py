@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from dsked.client.fetch import Batch, Fetch
 from dsked.client.hub_peer import HubPeer
+from dsked.client.hubs import Strangers
 from dsked.keys import Done
 from dsked.limits import RETRY_FIRST_S
 from dsked.sharing.terms import Party
@@ -33,6 +34,7 @@ class Round:
     known: list[Request] = field(default_factory=list)  # those of them for keys of which somebody knew before
     fresh: dict[str, Batch] = field(default_factory=dict)  # by initiator: keys of which nobody knew before
     asked: list[tuple[HubPeer, int]] = field(default_factory=list)  # hub and request id
+    strangers: dict[str, Strangers] = field(default_factory=dict)  # by initiator: to be spared at first
 
     def add(self, request: Request, *, known: bool) -> None:
         """An encryptor waits for these keys."""
@@ -42,6 +44,10 @@ class Round:
         waiting = (request,)
         for fetch in request.fetches:
             fetch.waiting = (*fetch.waiting, request) if fetch.waiting else waiting
+
+    def spare(self, initiator: str, strangers: Strangers) -> None:
+        """These do not know an encryptor of it; hubs are spared that know none of those asked for."""
+        self.strangers[initiator] = self.strangers.get(initiator, strangers) & strangers
 
     def wanted(self) -> dict[Batch, dict[Fetch, None]]:
         """The keys that are not there yet and that its requests wait for, by their batches.

@@ -16,10 +16,14 @@ _OVERHEAD_BYTES = 4096
 
 
 class Searches:
-    """Begins searches; `ended(batch, now)` is called when one has the key or nothing left to try."""
+    """Begins searches; `ended(batch, now)` is called when one has the key or nothing left to try.
 
-    def __init__(self, slices: Slices, ended: Callable[[Batch, float], None]) -> None:
+    `nr_hubs`: from so many shares of a key may come.
+    """
+
+    def __init__(self, slices: Slices, nr_hubs: int, ended: Callable[[Batch, float], None]) -> None:
         self._slices = slices
+        self._nr_hubs = nr_hubs
         self._ended = ended
         self._last_passed: dict[str, LastPassed] = {}  # by initiator, the latest at the end
         self.under_way = 0
@@ -43,7 +47,7 @@ class Searches:
             return
         if batch.search_failed:  # one more share gives it another chance
             self.failed, batch.search_failed = self.failed - 1, False
-        size = terms.n * terms.key_bytes + _OVERHEAD_BYTES
+        size = self._nr_hubs * terms.key_bytes + _OVERHEAD_BYTES  # terms.n is the initiator's
         finished = partial(self._finished, batch, fetch, terms, search)
         work = _while_wanted(batch, terms, search)
         task = self._slices.add(batch.initiator, size, work, finished, lambda: bool(fetch.waiting))

@@ -15,10 +15,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
+from dsked.config.origins import Origins, groups_of, named, users_of
 from dsked.errors import ConfigurationError
 
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _ROOT_UID = 0
+#: The one behind it stands for nobody (chown(2)).
+_MAX_ID = 2**32 - 2
+_NOWHERE: Origins = {}
 
 
 @dataclass(frozen=True)
@@ -55,17 +59,24 @@ class AccessRules:
 
     @classmethod
     def from_names(
-        cls, owner_uid: int, users: Mapping[str, Iterable[str]], groups: Mapping[str, Iterable[str]]
+        cls,
+        owner_uid: int,
+        users: Mapping[str, Iterable[str]],
+        groups: Mapping[str, Iterable[str]],
+        origins: Origins = _NOWHERE,
     ) -> AccessRules:
         """Rules from names, or numbers as decimal strings, of users and groups per encryptor.
 
-        Raises ConfigurationError for a name that this system does not have.
+        Raises ConfigurationError for a name that this system does not have, with where it is written.
         """
-        return cls(
-            owner_uid,
-            {encryptor: frozenset(map(user_id, names)) for encryptor, names in users.items()},
-            {encryptor: frozenset(map(group_id, names)) for encryptor, names in groups.items()},
-        )
+        found_users, found_groups = {}, {}
+        for encryptor, names in users.items():
+            with named(origins, users_of(encryptor)):
+                found_users[encryptor] = frozenset(map(user_id, names))
+        for encryptor, names in groups.items():
+            with named(origins, groups_of(encryptor)):
+                found_groups[encryptor] = frozenset(map(group_id, names))
+        return cls(owner_uid, found_users, found_groups)
 
     def may_control(self, user: LocalUser) -> bool:
         """Whether `user` may stop the node and act for every encryptor."""
@@ -79,17 +90,25 @@ class AccessRules:
         return bool(groups) and not user.groups.isdisjoint(groups or ())
 
 
+def _number(name: str) -> int:
+    """A user's or group's number. Raises ValueError for what no system has as one."""
+    number = int(name)
+    if number > _MAX_ID:
+        raise ValueError
+    return number
+
+
 def user_id(name: str) -> int:
     """User ID of a local user, given by name or as a decimal string."""
     try:
-        return int(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
-    except (KeyError, ValueError):  # a name with a zero byte or a lone surrogate; thousands of digits
-        raise ConfigurationError(f"there is no local user {name!r}") from None
+        return _number(name) if name.isdecimal() else pwd.getpwnam(name).pw_uid
+    except (KeyError, ValueError):  # a name with a zero byte or a lone surrogate; a number beyond all
+        raise ConfigurationError(f"there is no local user {name!r}; expected a name, or a number") from None
 
 
 def group_id(name: str) -> int:
     """Group ID of a local group, given by name or as a decimal string."""
     try:
-        return int(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
+        return _number(name) if name.isdecimal() else grp.getgrnam(name).gr_gid
     except (KeyError, ValueError):
-        raise ConfigurationError(f"there is no local group {name!r}") from None
+        raise ConfigurationError(f"there is no local group {name!r}; expected a name, or a number") from None

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import json
 import os
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -19,9 +18,10 @@ from dsked.delivery.access import AccessRules
 from dsked.delivery.control_connection import ControlConnection
 from dsked.delivery.listener import Listener
 from dsked.delivery.service import DeliveryService, KeyService, Node
-from dsked.errors import LimitError, RequestError, ShuttingDownError
+from dsked.delivery.status_pages import Done, StatusPages
+from dsked.errors import ErrorCode, LimitError, RequestError, ShuttingDownError
 from dsked.fair_limit import FairLimit
-from dsked.limits import LONG_STATUS_S, OPERATOR_CONNECTIONS, SHUTDOWN_GRACE_S, STATUS_KEPT_TIMES
+from dsked.limits import OPERATOR_CONNECTIONS
 from dsked.sockets import Acceptor
 
 
@@ -47,8 +47,17 @@ class ControlServer:
         self._of_users = FairLimit()
         self._listener: Listener | None = None
         self._acceptor: Acceptor | None = None
-        self._status = ""  # of this turn
+        self._pages = StatusPages(self._make_status)
+        self.failures: Counter[ErrorCode] = Counter()  # replies that are errors, since the start
         self._all_lost = asyncio.Event()
+
+    def use_limits(self, limits: Limits) -> None:
+        """What is open stays."""
+        self._limits = limits
+
+    def use_rules(self, rules: AccessRules) -> None:
+        """From now on these say who may do what, whoever is connected."""
+        self.rules = rules
 
     async def start(self, path: Path, group: str | None = None) -> None:
         """Listen at `path`. Raises ConfigurationError where that cannot be (listener.py)."""
@@ -58,7 +67,7 @@ class ControlServer:
     async def close(self) -> None:
         """Stop listening, answer what is still open with SHUTTING_DOWN, and close every connection.
 
-        A peer that does not read is cut off after SHUTDOWN_GRACE_S. Closing twice does nothing.
+        A peer that does not read is cut off after shutdown_grace_s. Closing twice does nothing.
         """
         if self._acceptor is not None:
             acceptor, self._acceptor = self._acceptor, None
@@ -74,9 +83,9 @@ class ControlServer:
         await self._until_all_lost()  # the loop tells of the loss in one of its next turns
 
     async def _until_all_lost(self) -> None:
-        """Wait until no connection is left, SHUTDOWN_GRACE_S at most."""
+        """Wait until no connection is left, shutdown_grace_s at most."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(SHUTDOWN_GRACE_S):
+            async with asyncio.timeout(self._limits.shutdown_grace_s):
                 while self._connections:
                     self._all_lost.clear()
                     await self._all_lost.wait()
@@ -105,6 +114,11 @@ class ControlServer:
         if not self._connections:
             self._all_lost.set()
 
+    @property
+    def nr_connections(self) -> int:
+        """Local programs that are connected."""
+        return len(self._connections)
+
     def unread_bytes(self, connection: ControlConnection) -> int:
         """Bytes of replies that the connection's user has not taken, over all connections."""
         uid = connection.user.uid
@@ -122,23 +136,11 @@ class ControlServer:
             raise RequestError(f"PSRD of {self.node.role} {self.node.name} is simulated: nothing is imported")
         return self._deliveries
 
-    def status(self) -> str:
-        """The JSON text of the STATUS reply, made once a turn however often it is asked for.
+    def status(self, first: int, done: Done) -> None:
+        """`done` gets the JSON text of the STATUS reply that begins with this peer."""
+        self._pages.ask(first, done)
 
-        Where thousands of peers make it long it is kept for a while: asking costs a small part of a core.
-        """
-        if not self._status:
-            begun = time.perf_counter()
-            self._status = self._make_status()
-            took_s = time.perf_counter() - begun
-            kept_s = STATUS_KEPT_TIMES * took_s if took_s > LONG_STATUS_S else 0.0
-            asyncio.get_running_loop().call_later(kept_s, self._forget_status)
-        return self._status
-
-    def _forget_status(self) -> None:
-        self._status = ""
-
-    def _make_status(self) -> str:
+    def _make_status(self, first: int) -> str:
         reason = self.node.readiness()
         return json.dumps(
             {
@@ -148,7 +150,7 @@ class ControlServer:
                 "version": __version__,
                 "ready": reason is None,
                 "reason": reason,
-                "status": self.node.status(),
+                "status": self.node.status(first),
             },
             ensure_ascii=False,
             separators=(",", ":"),

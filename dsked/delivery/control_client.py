@@ -5,33 +5,29 @@ dskectl loads this for a single request, so that it imports little: no event loo
 
 from __future__ import annotations
 
+import contextlib
+import os
 import socket
 import struct
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
-import msgpack
-
-from dsked.delivery.control_protocol import FrameBuffer, Op, encode_request, error_from_reply
-from dsked.errors import ErrorCode, FrameError, NotAllowedError, ServiceError
+from dsked.delivery import control_asks
+from dsked.delivery.control_asks import Ask, Result, read_reply, refusal
+from dsked.delivery.control_protocol import MAX_REQUEST_ID, FrameBuffer
+from dsked.errors import DskedError, FrameError, NotAllowedError, RequestError, ServiceError
 from dsked.keys import Key
-from dsked.limits import KEY_ID_BYTES, MAX_SOCKET_PATH_BYTES
+from dsked.limits import (
+    CONTROL_ANSWER_S,
+    MAX_CONTROL_ANSWER_S,
+    MAX_SOCKET_PATH_BYTES,
+    MIN_CONTROL_ANSWER_S,
+)
 
 _PEER_CREDENTIALS = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 _RECEIVE_BYTES = 256 * 1024
-#: What the JSON object of STATUS holds (control_protocol.py).
-_STATUS_TYPES: dict[str, type | tuple[type, ...]] = {
-    "role": str,
-    "name": str,
-    "pid": int,
-    "version": str,
-    "ready": bool,
-    "reason": (str, type(None)),
-    "status": dict,
-}
 
 
 class NotRunningError(ServiceError):
@@ -49,28 +45,32 @@ class ControlClient:
     NoAnswerError when no reply comes within `timeout_s`, after which the connection is of no more use.
     """
 
-    def __init__(self, path: str | Path, timeout_s: float = 5.0) -> None:
+    def __init__(self, path: str | Path, timeout_s: float = CONTROL_ANSWER_S) -> None:
         """Connect to the socket at `path`.
 
         Raises NotRunningError when nobody listens there, NotAllowedError when this user may not connect.
         """
         self._path = str(path)
-        self._timeout_s = timeout_s
+        self._timeout_s = checked_timeout_s(timeout_s)
         self._request_id = 0
         self._frames = FrameBuffer()
+        self._in_step = True  # the next reply is that to the next request
         self._socket = self._connect()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the connection. Closing twice does nothing."""
         self._socket.close()
+
+    def interrupt(self) -> None:
+        """End the request that another thread waits for; that thread closes the connection."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
 
     @property
     def peer_pid(self) -> int:
@@ -78,6 +78,25 @@ class ControlClient:
         credentials = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _PEER_CREDENTIALS.size)
         pid: int = _PEER_CREDENTIALS.unpack(credentials)[0]
         return pid
+
+    @property
+    def path(self) -> Path:
+        """The control socket."""
+        return Path(self._path)
+
+    @property
+    def usable(self) -> bool:
+        """Whether another request may be sent: all replies have come, and the node has not hung up."""
+        if not self._in_step:
+            return False
+        try:
+            self._socket.settimeout(0)
+            self._socket.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False  # the end, or what nobody asked for: why the node is about to hang up
 
     def get_keys(
         self,
@@ -87,72 +106,95 @@ class ControlClient:
         as_encryptor: str | None = None,
     ) -> list[Key]:
         """Establish `number` new keys with `responders`; `size_bits` None is the node's default size."""
-        return _keys(self._call(Op.GET_KEYS, [list(responders), number, size_bits, as_encryptor]))
+        return self.ask(control_asks.get_keys(responders, number, size_bits, as_encryptor))
 
     def get_keys_by_id(
         self, initiator: str, key_ids: Sequence[bytes], as_encryptor: str | None = None
     ) -> list[Key]:
         """Fetch the keys of these IDs (16 bytes each) that `initiator` established."""
-        return _keys(self._call(Op.GET_KEYS_BY_ID, [initiator, list(key_ids), as_encryptor]))
+        return self.ask(control_asks.get_keys_by_id(initiator, key_ids, as_encryptor))
 
-    def status(self) -> dict[str, Any]:
-        """The node's status: role, name, pid, version, ready, reason, status (control_protocol.py)."""
-        import json
+    def status(self, first: int = 0) -> dict[str, Any]:
+        """The node's status: role, name, pid, version, ready, reason, status (control_protocol.py).
 
-        try:
-            status = json.loads(_text(self._call(Op.STATUS, [])))
-        except (ValueError, RecursionError):
-            raise _not_understood() from None
-        if not isinstance(status, dict) or not _has_types(status, _STATUS_TYPES):
-            raise _not_understood()
-        return status
+        Of a hub with many clients it is the page from number `first` on; `whole_status` gives all.
+        """
+        return self.ask(control_asks.status(first))
+
+    def whole_status(self) -> dict[str, Any]:
+        """The same with every client of a hub, page by page.
+
+        Clients that come or go meanwhile may be missing; none is told of twice.
+        """
+        answer = self.status()
+        pages = page = _page(answer)
+        number = answer["status"].get("nr_peer_clients", 0)
+        if not isinstance(number, int) or number > MAX_REQUEST_ID:
+            raise FrameError("the node's status is not understood: is it of another version?")
+        while page and len(pages) < number:
+            page = _page(self.status(len(pages)))
+            pages += page
+        return answer
 
     def stop(self) -> None:
         """Tell the node to stop; returns when it has taken the order."""
-        self._call(Op.STOP, [])
+        self.ask(control_asks.stop())
+
+    def drain(self) -> tuple[int, float]:
+        """Have a hub take no new shares: how many are left, and in how many seconds they have timed out."""
+        return self.ask(control_asks.drain())
 
     def locate(self, encryptor: str) -> str:
         """Name of the client that serves `encryptor`."""
-        return _text(self._call(Op.LOCATE, [encryptor]))
+        return self.ask(control_asks.locate(encryptor))
 
     def adopt(self, bundle: bytes) -> str:
         """Let the node take over the delivery that is staged under a bundle's UUID; gives the peer's name."""
-        return _text(self._call(Op.ADOPT, [bundle]))
+        return self.ask(control_asks.adopt(bundle))
+
+    def ask(self, ask: Ask[Result], timeout_s: float | None = None) -> Result:
+        """Send a request and wait for its result, `timeout_s` at most where another time is wanted."""
+        limit_s = self._timeout_s if timeout_s is None else timeout_s
+        deadline_s = time.monotonic() + limit_s
+        self._request_id = self._request_id % MAX_REQUEST_ID + 1
+        frame = ask.frame(self._request_id)
+        self._in_step = False
+        try:
+            self._send(frame, limit_s)
+            code, result = self._reply(deadline_s)
+        except TimeoutError:
+            within = f"within {round(limit_s, 3):g} s"
+            raise NoAnswerError(f"the node on {self._path} did not answer {within}") from None
+        except OSError as error:
+            raise NoAnswerError(f"the connection to {self._path} failed: {error.strerror}") from None
+        return ask.outcome(code, result)
 
     def _connect(self) -> socket.socket:
-        if len(self._path.encode()) > MAX_SOCKET_PATH_BYTES:
-            raise NotRunningError(
-                f"no node can listen on {self._path}: Unix allows {MAX_SOCKET_PATH_BYTES} bytes"
-            )
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        connection = unix_socket(self._path)
         try:
             connection.settimeout(self._timeout_s)
             connection.connect(self._path)
-        except PermissionError:
+        except OSError as error:
             connection.close()
-            raise NotAllowedError(f"you may not use {self._path}: its user, its group or root may") from None
-        except TimeoutError:
-            connection.close()
-            raise NoAnswerError(f"the node on {self._path} does not answer") from None
-        except OSError:
-            connection.close()
-            raise NotRunningError(f"no node is listening on {self._path}") from None
+            raise connecting_failed(self._path, error) from None
         return connection
 
-    def _call(self, op: Op, args: list[Any]) -> Any:
-        self._request_id += 1
-        deadline_s = time.monotonic() + self._timeout_s
-        try:
-            self._socket.settimeout(self._timeout_s)
-            self._socket.sendall(encode_request(op, self._request_id, args))
-            reply = self._receive(deadline_s)
-        except TimeoutError:
-            raise NoAnswerError(
-                f"the node on {self._path} did not answer within {self._timeout_s:g} s"
-            ) from None
-        except OSError as error:
-            raise NoAnswerError(f"the connection to {self._path} failed: {error.strerror}") from None
-        return _result(reply, self._request_id)
+    def _send(self, frame: bytes, limit_s: float) -> None:
+        self._socket.settimeout(limit_s)
+        with contextlib.suppress(
+            BrokenPipeError, ConnectionResetError
+        ):  # what it said before is read as reply
+            self._socket.sendall(frame, socket.MSG_NOSIGNAL)
+
+    def _reply(self, deadline_s: float) -> tuple[int, object]:
+        """Code and result of the reply. Raises what the node says of the connection itself."""
+        request_id, code, result = read_reply(self._receive(deadline_s))
+        if request_id == 0:
+            raise refusal(code, result)
+        if request_id != self._request_id:
+            raise FrameError("the node answered another request than the one it was sent")
+        self._in_step = self._frames.nr_pending == 0
+        return code, result
 
     def _receive(self, deadline_s: float) -> bytes:
         while True:
@@ -164,43 +206,34 @@ class ControlClient:
                 return frame
 
 
-def _result(reply: bytes, request_id: int) -> Any:
-    """The result in a reply; raises the error that it tells, FrameError where it is none."""
-    try:
-        answered_id, code, result = msgpack.unpackb(reply)
-    except (ValueError, TypeError, msgpack.UnpackException):
-        raise _not_understood() from None
-    if not isinstance(code, int):
-        raise _not_understood()
-    if code != ErrorCode.OK:
-        raise error_from_reply(code, str(result))
-    if answered_id != request_id:
-        raise FrameError("the node answered another request than the one it was sent")
-    return result
+def checked_timeout_s(timeout_s: float) -> float:
+    """The same. Raises RequestError where it is no time to wait."""
+    if isinstance(timeout_s, int | float) and MIN_CONTROL_ANSWER_S <= timeout_s <= MAX_CONTROL_ANSWER_S:
+        return timeout_s
+    raise RequestError(
+        f"timeout_s is {timeout_s!r}: {MIN_CONTROL_ANSWER_S:g} to {MAX_CONTROL_ANSWER_S:g} s is expected"
+    )
 
 
-def _not_understood() -> FrameError:
-    return FrameError("the node's reply is not understood: is it of another version?")
+def unix_socket(path: str) -> socket.socket:
+    """A socket that is not connected yet. Raises NotRunningError where nobody can listen at `path`."""
+    if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
+        raise NotRunningError(f"no node can listen on {path}: Unix allows {MAX_SOCKET_PATH_BYTES} bytes")
+    return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
 
 
-def _text(result: object) -> str:
-    if not isinstance(result, str):
-        raise _not_understood()
-    return result
+def connecting_failed(path: str, error: OSError) -> DskedError:
+    """What it means that no connection to `path` came to be."""
+    if isinstance(error, PermissionError):
+        return NotAllowedError(f"you may not use {path}: its user, its group or root may")
+    if isinstance(error, TimeoutError):
+        return NoAnswerError(f"the node on {path} does not answer")
+    return NotRunningError(f"no node is listening on {path}")
 
 
-def _has_types(found: dict[str, Any], types: dict[str, type | tuple[type, ...]]) -> bool:
-    return all(name in found and isinstance(found[name], kind) for name, kind in types.items())
-
-
-def _keys(result: object) -> list[Key]:
-    if not isinstance(result, list) or not all(map(_is_key, result)):
-        raise _not_understood()
-    return [Key(key_id, key) for key_id, key in result]
-
-
-def _is_key(entry: object) -> bool:
-    if not isinstance(entry, list) or len(entry) != 2:
-        return False
-    key_id, key = entry
-    return isinstance(key_id, bytes) and len(key_id) == KEY_ID_BYTES and isinstance(key, bytes)
+def _page(answer: dict[str, Any]) -> list[Any]:
+    """The clients that a status tells of. Raises FrameError where that is no list."""
+    page = answer["status"].get("peer_clients", [])
+    if not isinstance(page, list):
+        raise FrameError("the node's status is not understood: is it of another version?")
+    return page

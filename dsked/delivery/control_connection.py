@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from typing import Any, Protocol, cast
@@ -17,6 +18,7 @@ from dsked.delivery.control_protocol import FrameBuffer
 from dsked.delivery.control_requests import (
     DECODE_ERRORS,
     Adopt,
+    Drain,
     GetKeys,
     GetKeysById,
     Locate,
@@ -55,6 +57,7 @@ class ControlOwner(Protocol):
 
     node: Node
     rules: AccessRules
+    failures: Counter[ErrorCode]
 
     def admit(self, connection: ControlConnection) -> None:
         """Count a new connection. Raises DskedError where there are too many."""
@@ -71,8 +74,8 @@ class ControlOwner(Protocol):
     def deliveries(self) -> DeliveryService:
         """Raises RequestError where the node takes no PSRD."""
 
-    def status(self) -> str:
-        """The JSON text of the STATUS reply."""
+    def status(self, first: int, done: Callable[[str | DskedError], None]) -> None:
+        """`done` gets the JSON text of the STATUS reply that begins with this peer, at once or later."""
 
 
 class ControlConnection(asyncio.Protocol):
@@ -193,7 +196,7 @@ class ControlConnection(asyncio.Protocol):
         self._server.service().locate(f"user {self.user.uid}", request.args.encryptor, done)
 
     def _status(self, request: Status) -> None:
-        self._reply(request.request_id, _OK, self._server.status())
+        self._server.status(request.args.first, partial(self._done, request.request_id))
 
     def _stop(self, request: Stop) -> None:
         self._check_may_control("stop it")
@@ -204,6 +207,10 @@ class ControlConnection(asyncio.Protocol):
     def _adopt(self, request: Adopt) -> None:
         self._check_may_control("bring PSRD to it")
         self._server.deliveries().adopt(request.args.bundle, partial(self._done, request.request_id))
+
+    def _drain(self, request: Drain) -> None:
+        self._check_may_control("drain it")
+        self._reply(request.request_id, _OK, self._server.node.drain())
 
     def _check_may_control(self, what: str) -> None:
         if not self._server.rules.may_control(self.user):
@@ -225,6 +232,7 @@ class ControlConnection(asyncio.Protocol):
             self._reply(request_id, _OK, outcome)
 
     def _fail(self, request_id: int, error: DskedError) -> None:
+        self._server.failures[error.code] += 1
         self._reply(request_id, int(error.code), str(error))
 
     def _reply(self, request_id: int, code: int, result: object) -> None:
@@ -290,4 +298,5 @@ _SERVE: dict[type[Request], Callable[[ControlConnection, Any], None]] = {
     Stop: ControlConnection._stop,
     Locate: ControlConnection._locate,
     Adopt: ControlConnection._adopt,
+    Drain: ControlConnection._drain,
 }

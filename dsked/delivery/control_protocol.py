@@ -10,13 +10,17 @@ then one msgpack array of that many bytes.
     op                 args                                                    result
     1 GET_KEYS         [[responder, ...], number, size in bits or nil, as]     [[key ID, key], ...]
     2 GET_KEYS_BY_ID   [initiator, [key ID, ...], as]                          [[key ID, key], ...]
-    3 STATUS           []                                                      JSON text, see below
+    3 STATUS           [] or [first peer]                                      JSON text, see below
     4 STOP             []                                                      nil, then the node stops
     5 LOCATE           [encryptor]                                             name of its client
     6 ADOPT            [bundle UUID]                                           name of the peer
+    7 DRAIN            []                                                      [shares left, seconds]
 
 ADOPT takes over the blocks that lie in the node's state directory under a bundle's UUID (a bin of 16
-bytes); `dskectl psrd` has put them there. It is for root and the node's own user, like STOP.
+bytes); `dskectl psrd` has put them there. It is for root and the node's own user, like STOP and DRAIN.
+
+DRAIN has a hub take no new shares until it is started again, and its clients told. The shares that are left
+are fetched or time out within so many seconds (a float); asked again it tells how far that is.
 
 `as` is the encryptor for which the caller acts; nil stands for the client's only one. Key IDs and keys
 are msgpack bins, key IDs of 16 bytes. Request IDs are chosen by the requester, below 2**32; replies come
@@ -25,7 +29,9 @@ even a request (or has a request ID that is still in use) gets an error reply to
 connection is closed; so does a connection too many.
 
 STATUS gives the text of one JSON object: `role` ("hub" or "client"), `name`, `pid`, `version`, `ready`,
-`reason` (null when ready), and `status`, the object with the node's own state.
+`reason` (null when ready), and `status`, the object with the node's own state. That of a hub tells of a page
+of its clients (`peer_clients`): those from number `first peer` on, 0 without it. `first_peer_client` repeats
+the number, and `nr_peer_clients` says how many there are; whoever wants them all asks again and again.
 """
 
 from __future__ import annotations
@@ -54,6 +60,7 @@ class Op(enum.IntEnum):
     STOP = 4
     LOCATE = 5
     ADOPT = 6
+    DRAIN = 7
 
 
 def as_frame(body: bytes) -> bytes:

@@ -46,6 +46,10 @@ class Nothing(_Array):
     pass
 
 
+class Page(_Array):
+    first: Annotated[int, msgspec.Meta(ge=0, le=MAX_REQUEST_ID)] = 0
+
+
 class GetKeys(_Array, tag=int(Op.GET_KEYS)):
     request_id: _RequestId
     args: KeysWanted
@@ -58,7 +62,7 @@ class GetKeysById(_Array, tag=int(Op.GET_KEYS_BY_ID)):
 
 class Status(_Array, tag=int(Op.STATUS)):
     request_id: _RequestId
-    args: Nothing
+    args: Page
 
 
 class Stop(_Array, tag=int(Op.STOP)):
@@ -76,6 +80,11 @@ class Adopt(_Array, tag=int(Op.ADOPT)):
     args: Bundle
 
 
+class Drain(_Array, tag=int(Op.DRAIN)):
+    request_id: _RequestId
+    args: Nothing
+
+
 class _Outline(_Array):
     """Any request, whatever its arguments: to answer one that is wrong."""
 
@@ -84,7 +93,7 @@ class _Outline(_Array):
     args: msgspec.Raw
 
 
-Request = GetKeys | GetKeysById | Status | Stop | Locate | Adopt
+Request = GetKeys | GetKeysById | Status | Stop | Locate | Adopt | Drain
 decode_request = msgspec.msgpack.Decoder(Request).decode
 _decode_outline = msgspec.msgpack.Decoder(_Outline).decode
 _encode = msgspec.msgpack.Encoder().encode

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 from urllib.parse import unquote
 
@@ -18,10 +18,13 @@ from aiohttp.http_exceptions import HttpProcessingError
 from multidict import CIMultiDict
 
 from dsked.delivery import etsi_messages as messages
+from dsked.delivery.browsers import demand_own_site
+from dsked.delivery.docs_page import DocsPage
+from dsked.delivery.http_reply import Reply, ReplyHead
 from dsked.delivery.http_server import Handler
 from dsked.delivery.service import KeyService
 from dsked.errors import DskedError, NotAllowedError, NotOwnerError, RequestError
-from dsked.limits import HTTP_REQUEST_TIMEOUT_S
+from dsked.limits import HTTP_REQUEST_TIMEOUT_S, MAX_HTTP_BODY_BYTES
 
 _log = logging.getLogger(__name__)
 
@@ -33,6 +36,7 @@ _Render = Callable[[Any], bytes]  # the reply's body, out of what the service ga
 
 _API = "/api/v1/keys/"
 _HEADERS = CIMultiDict({"Content-Type": "application/json", "Cache-Control": "no-store", "Server": "dsked"})
+_HEAD = ReplyHead(_HEADERS)
 #: Headers that a status calls for: a challenge (RFC 9110, 15.5.2), and when to try again.
 _STATUS_HEADERS = {401: {"WWW-Authenticate": "SAE-ID"}, 503: {"Retry-After": "1"}}
 
@@ -73,31 +77,44 @@ class _Api:
         self._service = service
         self._identify = identify
         self._prefixes = (_API, f"/client/{service.name}/etsi{_API}")
+        self._docs = DocsPage(service, identify)
 
-    async def handle(self, request: web.BaseRequest) -> web.Response:
+    @cached_property
+    def _max_additional(self) -> int:
+        return self._service.limits().max_additional_responders
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request, whatever becomes of it."""
         try:
             return await self._answer(request)
         except DskedError as error:
             status, body = messages.error_reply(error)
             return _json(body, status)
-        except web.HTTPException as error:  # no such path or method, a body that is too large or too late
+        except web.HTTPException as error:  # no such path or method, or a page of another site
             headers = {name: error.headers[name] for name in ("Allow",) if name in error.headers}
             return _json(messages.error_document(error.reason), error.status, headers)
         except Exception:
             _log.exception("an HTTP request failed")
             return _json(messages.error_document("internal error: see the KME's log"), 500)
 
-    async def _answer(self, request: web.BaseRequest) -> web.Response:
+    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if not request.rel_url.raw_path.startswith(self._prefixes):
+            return self._docs.reply(request)
         ask, sae = self._route(request)
+        demand_own_site(request)
         caller = self._identify(request)
-        body = await _body(request) if request.method == "POST" else None
+        body = None
+        if request.method == "POST":
+            waited = not request.content.is_eof()
+            body = await _body(request)
+            if waited:  # what says who is calling may have been revoked meanwhile, or have expired
+                caller = self._identify(request)
         reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         render = ask(self, request, body, caller, sae, partial(_settle, reply))
         outcome = await reply
         if isinstance(outcome, DskedError):
             raise outcome
-        return _json(render(outcome))
+        return Reply(_HEAD, render(outcome))
 
     def _route(self, request: web.BaseRequest) -> tuple[_Ask, str]:
         """The method that a path names, and the SAE ID in it. Raises HTTPNotFound, HTTPMethodNotAllowed."""
@@ -119,17 +136,19 @@ class _Api:
         if master not in service.encryptors:
             raise NotOwnerError(f"SAE {master} is not served by KME {service.name}")
         service.locate(master, slave, done)
-        return lambda target: messages.status_document(service.name, target, master, slave, service.limits())
+        return lambda target: messages.status_document(
+            service.name, target, master, slave, service.limits(master, slave)
+        )
 
     def _get_keys(
         self, request: web.BaseRequest, body: bytes | None, caller: str, sae: str, done: _Done
     ) -> _Render:
         slave = messages.sae_id(sae, "slave_SAE_ID")
         if body is None:
-            number, size_bits = messages.key_request_of_query(_query(request))
+            asked = messages.key_request_of_query(_query(request))
         else:
-            number, size_bits = messages.key_request_of_body(body)
-        self._service.get_keys(caller, [slave], number, size_bits, done)
+            asked = messages.key_request_of_body(body, self._max_additional)
+        self._service.get_keys(caller, [slave, *asked.additional], asked.number, asked.size_bits, done)
         return messages.key_container
 
     def _get_keys_by_id(
@@ -170,7 +189,9 @@ async def _body(request: web.BaseRequest) -> bytes:
         async with asyncio.timeout(HTTP_REQUEST_TIMEOUT_S):
             return await request.read()
     except TimeoutError:
-        raise web.HTTPRequestTimeout(reason="the body did not arrive in time") from None
+        raise RequestError(f"the body is not whole after {HTTP_REQUEST_TIMEOUT_S:g} s") from None
+    except web.HTTPRequestEntityTooLarge:  # the standard has no 413
+        raise RequestError(f"the body has more than {MAX_HTTP_BODY_BYTES} bytes") from None
     except (web.RequestPayloadError, HttpProcessingError, ConnectionError):
         raise RequestError("the body is not well-formed HTTP, or broke off") from None
 

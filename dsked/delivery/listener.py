@@ -18,6 +18,10 @@ _DIRECTORY_MODE = 0o750
 _SOCKET_MODE = 0o660
 
 
+class ControlGroupError(ConfigurationError):
+    """There is no such group, or socket and directory cannot be given to it."""
+
+
 class Listener:
     """A Unix stream socket that listens at `path`; it is removed on `close` if it is still there."""
 
@@ -27,7 +31,7 @@ class Listener:
         `group` is the local group of both; None leaves the process's own. What a daemon that died left
         behind is removed. A directory of our own that exists gets a named group, and the mode, too: the
         group may have been named since the first start. Raises ConfigurationError where a node listens
-        there already, and for a path or a group that cannot be used.
+        there already, and for a path that cannot be used; ControlGroupError for such a group.
         """
         self.path = path
         length = len(os.fsencode(path))
@@ -35,7 +39,7 @@ class Listener:
             raise ConfigurationError(
                 f"the socket path {path} has {length} bytes; Unix allows {MAX_SOCKET_PATH_BYTES}"
             )
-        gid = None if group is None else group_id(group)
+        gid = None if group is None else _group_id(group)
         try:
             _make_directory(path.parent, gid)
             with _locked(path.parent):
@@ -53,6 +57,13 @@ class Listener:
                 self.path.unlink()
 
 
+def _group_id(group: str) -> int:
+    try:
+        return group_id(group)
+    except ConfigurationError as error:
+        raise ControlGroupError(str(error)) from None
+
+
 def _identity(status: os.stat_result) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
@@ -68,8 +79,15 @@ def _make_directory(directory: Path, gid: int | None) -> None:
 
 
 def _give_to_group(path: Path, gid: int | None) -> None:
-    if gid is not None:  # else no call at all: a service's system-call filter may forbid it
+    if gid is None or gid == path.lstat().st_gid:  # no call at all: a service's filter of calls forbids it
+        return
+    try:
         os.chown(path, -1, gid)
+    except OSError as error:
+        raise ControlGroupError(
+            f"{path}: cannot be given to group {gid}: {error.strerror}; expected a group that user "
+            f"{os.geteuid()} is in, and in a unit of systemd the unit's own"
+        ) from None
 
 
 @contextlib.contextmanager

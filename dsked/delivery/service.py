@@ -43,8 +43,8 @@ class KeyService(Protocol):
         `asker`: whoever it is done for, so that none of them takes up what others need.
         """
 
-    def limits(self) -> KeyLimits:
-        """The present limits."""
+    def limits(self, initiator: str = "", responder: str = "") -> KeyLimits:
+        """The present limits; with a pair of encryptors, how many keys are stored for it as well."""
 
 
 def only_encryptor(service: KeyService) -> str:
@@ -74,11 +74,18 @@ class Node(Protocol):
     def name(self) -> str:
         """The node's own name."""
 
-    def status(self) -> dict[str, Any]:
-        """The state as a JSON object, without any secret."""
+    def status(self, first: int = 0) -> dict[str, Any]:
+        """The state as a JSON object, without any secret; where it has pages, that from peer `first` on."""
 
     def readiness(self) -> str | None:
         """None when ready, else the reason why not, in words for the operator."""
+
+    def drain(self) -> tuple[int, float]:
+        """Take no new shares, and tell the clients. Asked again it tells how far it is.
+
+        Gives how many shares are left, and in how many seconds they have all timed out. Raises RequestError
+        on a client.
+        """
 
     def stop(self) -> None:
         """Begin an orderly stop; returns at once."""

@@ -15,10 +15,17 @@ class EncryptorDirectory:
 
     def __init__(self, owners: Mapping[str, Iterable[str]] | None) -> None:
         self._first_come = owners is None
-        self._owner: dict[str, str] = {
-            encryptor: client for client, names in (owners or {}).items() for encryptor in names
-        }
+        self._owner: dict[str, str] = _by_encryptor(owners or {})
         self._registered: dict[str, tuple[str, ...]] = {}
+
+    def use_owners(self, owners: Mapping[str, Iterable[str]]) -> None:
+        """These own them from now on: a registration keeps what its client still owns."""
+        self._owner = _by_encryptor(owners)
+        self._registered = {
+            client: tuple(name for name in names if self._owner.get(name) == client)
+            for client, names in self._registered.items()
+            if client in owners
+        }
 
     def register(self, client: str, encryptors: Iterable[str]) -> list[str]:
         """Register all of `encryptors` for `client`, or none: gives the names that it may not claim."""
@@ -52,6 +59,15 @@ class EncryptorDirectory:
         """True once `client` has registered, with however many encryptors."""
         return client in self._registered
 
+    @property
+    def nr_registered(self) -> int:
+        """How many clients have registered."""
+        return len(self._registered)
+
     def owner(self, encryptor: str) -> str | None:
         """The client that serves `encryptor`, or None."""
         return self._owner.get(encryptor)
+
+
+def _by_encryptor(owners: Mapping[str, Iterable[str]]) -> dict[str, str]:
+    return {encryptor: client for client, names in owners.items() for encryptor in names}

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from dsked.limits import OUTSIDER_LOG_INTERVAL_S
+from dsked.notice import Notice
 from dsked.seldom import Seldom, more
 from dsked.wire.connection import HubConnection
-
-Notice = Callable[[int, str], None]
 
 
 class ClientNotices:
@@ -30,7 +27,7 @@ class ClientNotices:
         """One line of a kind and client in OUTSIDER_LOG_INTERVAL_S; the next tells how many were left out."""
         left_out = self._seldom.may_tell((client, kind), now)
         if left_out is not None:
-            self._notice(level, f"client {client} {what}{more(left_out)}")
+            self._notice(level, f"client {client} {what}{more(left_out)}", peer=client)
 
     def forget(self, connection: HubConnection) -> None:
         """The connection is gone."""

@@ -28,6 +28,7 @@ class Parked:
 
     connection: HubConnection
     request_id: int
+    until: float  # the client waits so long
     keys: dict[str, dict[bytes, int]] = field(default_factory=dict)
     arrived: dict[str, dict[bytes, None]] = field(default_factory=dict)  # in order, each once
     timer: Timer | None = None

@@ -6,10 +6,9 @@ import logging
 from collections.abc import Callable
 from functools import partial
 
+from dsked.notice import Notice
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.supply import Supply
-
-Notice = Callable[[int, str], None]
 
 
 class Provisioning:
@@ -40,6 +39,10 @@ class Provisioning:
         for pool in (streams.local, streams.peer):
             pool.store.changed = partial(self._changed, client)
 
+    def forget(self, client: str) -> None:
+        """Its PSRD is not looked at any more."""
+        self._supplies.pop(client, None)
+
     def runs_low(self, client: str) -> bool:
         """True while the operator should deliver new blocks."""
         supply = self._supplies.get(client)
@@ -51,10 +54,10 @@ class Provisioning:
         if supply is None:
             return
         if supply.runs_out():
-            self._notice(logging.WARNING, f"client {client}: {supply.problem}")
+            self._notice(logging.WARNING, f"client {client}: {supply.problem}", peer=client)
         if not supply.update():
             return
         if supply.low:
-            self._notice(logging.WARNING, f"client {client}: {supply.warning}")
+            self._notice(logging.WARNING, f"client {client}: {supply.warning}", peer=client)
         else:
-            self._notice(logging.INFO, f"client {client}: enough PSRD again")
+            self._notice(logging.INFO, f"client {client}: enough PSRD again", peer=client)

@@ -7,9 +7,8 @@ import logging
 from dsked.errors import ErrorCode
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.notices import ClientNotices
-from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES
 from dsked.wire.connection import HubConnection
-from dsked.wire.messages import Locate, Located, Register, Registered, Unregister, name_fits
+from dsked.wire.messages import Locate, Located, Register, Registered, Unregister
 
 _NAMES_IN_LOG = 5
 
@@ -25,8 +24,7 @@ class RegistrationDesk:
     def register(self, connection: HubConnection, request_id: int, message: Register, now: float) -> None:
         """Takes the encryptors as the client's, all or none."""
         names = message.encryptors
-        too_long = [name for name in names if not name_fits(name, MAX_ENCRYPTOR_NAME_BYTES)]
-        refused = too_long or self._directory.register(connection.client, names)
+        refused = self._directory.register(connection.client, names)
         if refused:
             first = ", ".join(map(repr, refused[:_NAMES_IN_LOG]))
             text = f"claims {len(refused)} encryptors of others: {first}"

@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 
 from dsked.errors import ErrorCode, LimitError, PeerError
 from dsked.hub.answers import Answer
+from dsked.hub.auditing import ShareAudit
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.parking import Parked, ParkingLot, Wanted
 from dsked.hub.share_store import ShareStore
-from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME, MAX_OUTBOX_BYTES, MAX_PARK_S
+from dsked.limits import KEY_ID_BYTES, MAX_KEYS_PER_FRAME, MAX_OUTBOX_BYTES, MAX_PARK_S, WINDOW_PATIENCE
 from dsked.sharing.terms import responder_clients
 from dsked.timers import Timers
 from dsked.wire.connection import HubConnection, Stage
@@ -17,6 +18,7 @@ from dsked.wire.messages import (
     Confirmed,
     GetShares,
     Keys,
+    Missing,
     PutGroup,
     PutShares,
     PutSharesAck,
@@ -47,13 +49,17 @@ class ShareDesk:
         timers: Timers,
         answered: Callable[[HubConnection], None],
         stuck: Callable[[HubConnection, LimitError], None],
+        audit: ShareAudit | None = None,
     ) -> None:
         self._shares = shares
         self._directory = directory
         self._timers = timers
         self._answered = answered
         self._stuck = stuck
+        self._audit = audit
+        self.drains = False  # no share is stored any more that has not begun to come
         self._parking = ParkingLot()
+        self._now = 0.0  # as it was told last
 
     def turn_ends(self) -> None:
         """Answers those whose shares have arrived in this turn."""
@@ -66,6 +72,7 @@ class ShareDesk:
 
     def put_shares(self, connection: HubConnection, request_id: int, message: PutShares, now: float) -> None:
         """Stores shares, and answers with a code for each. Raises PeerError, LimitError."""
+        self._now = now
         _check_number(message.groups)
         codes = [self._put_group(connection.client, group, now) for group in message.groups]
         connection.send(request_id, PutSharesAck(b"".join(codes)))
@@ -78,15 +85,21 @@ class ShareDesk:
             return bytes([ErrorCode.NOT_OWNER]) * group.number
         if not columns_fit(terms, group, len(responder_clients(terms))):
             return bytes([ErrorCode.BAD_REQUEST]) * group.number
+        if self.drains and not group.offset:
+            return bytes([ErrorCode.SHUTTING_DOWN]) * group.number
         codes = self._shares.put(
             now, terms, group.key_ids, group.offset, group.shares, group.codes, group.ttl_ms / 1000
         )
         if ErrorCode.OK in codes:
-            self._parking.arrived(client, _marked(group.key_ids, codes, ErrorCode.OK))
+            taken = _marked(group.key_ids, codes, ErrorCode.OK)
+            if self._audit is not None:
+                self._audit.taken(terms, taken)
+            self._parking.arrived(client, taken)
         return codes
 
     def get_shares(self, connection: HubConnection, request_id: int, message: GetShares, now: float) -> None:
         """Gives what is there; what is not may be waited for. Raises PeerError, LimitError."""
+        self._now = now
         _check_number(message.groups)
         self.confirm(connection.client, message.done, now)
         answer = Answer()
@@ -97,11 +110,11 @@ class ShareDesk:
                 unknown.append(Wanted(group.initiator, absent, group.offset))
         if not message.groups:  # it came for its confirmations: they have arrived
             connection.send(request_id, Shares([], []))
+        until = now + min(message.wait_ms / 1000, MAX_PARK_S)
         if unknown:
-            wait_s = min(message.wait_ms / 1000, MAX_PARK_S)
-            self._park(Parked(connection, request_id), answer, unknown, wait_s, now)
+            self._park(Parked(connection, request_id, until), answer, unknown, now)
         if answer.given or answer.missing:
-            self._send(connection, request_id, answer)
+            self._send(connection, request_id, answer, until)
 
     def _get(
         self, connection: HubConnection, answer: Answer, initiator: str, key_ids: bytes, offset: int
@@ -120,28 +133,29 @@ class ShareDesk:
                 answer.miss(initiator, code, of_code)
         return b"".join(absent)
 
-    def _park(self, parked: Parked, answer: Answer, unknown: list[Wanted], wait_s: float, now: float) -> None:
+    def _park(self, parked: Parked, answer: Answer, unknown: list[Wanted], now: float) -> None:
         for wanted in unknown:
-            left = self._parking.park(parked, wanted) if wait_s else wanted.key_ids
+            left = self._parking.park(parked, wanted) if parked.until > now else wanted.key_ids
             answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, left)
         if parked.keys:
-            parked.timer = self._timers.at(now + wait_s, lambda now: self._park_ends(parked))
+            parked.timer = self._timers.at(parked.until, lambda now: self._park_ends(parked))
 
     def _answer_parked(self, parked: Parked) -> None:
         answer = Answer()
         for wanted in self._parking.take_arrived(parked):
             absent = self._get(parked.connection, answer, *wanted)
             answer.miss(wanted.initiator, ErrorCode.UNKNOWN_KEY, absent)
-        self._send(parked.connection, parked.request_id, answer)
+        self._send(parked.connection, parked.request_id, answer, parked.until)
 
     def _park_ends(self, parked: Parked) -> None:
         answer = Answer()
         for initiator, offsets in parked.keys.items():
             answer.miss(initiator, ErrorCode.UNKNOWN_KEY, b"".join(offsets))
         self._parking.remove(parked)
-        self._send(parked.connection, parked.request_id, answer)
+        self._send(parked.connection, parked.request_id, answer, parked.until)
 
-    def _send(self, connection: HubConnection, request_id: int, answer: Answer) -> None:
+    def _send(self, connection: HubConnection, request_id: int, answer: Answer, until: float) -> None:
+        """`until`: the client waits so long for it."""
         session = connection.session
         if session is None or connection.stage is not Stage.OPEN:
             return
@@ -150,17 +164,44 @@ class ShareDesk:
         if not connection.delivers_blocks:  # which would come along with the answer
             room = min(room, session.pads_left)
         answer.keep_within(room)
+        if self._audit is not None:
+            self._audit.given(connection.client, answer.given)
         try:
-            for message in answer.messages(session.max_pads):
-                session.send(request_id, message)
+            sent = [
+                (session.send(request_id, message), message) for message in answer.messages(session.max_pads)
+            ]
         except LimitError as error:  # it asks and does not read
             self._stuck(connection, error)
+            return
+        if not connection.delivers_blocks and session.pads_wanted > session.streams.local.available():
+            too_late = self._now + WINDOW_PATIENCE * (until - self._now)
+            self._timers.at(too_late, lambda now: self._take_back(connection, sent))
+
+    def _take_back(self, connection: HubConnection, sent: list[tuple[int, Shares]]) -> None:
+        """What still waits for the window would come too late, and take it from what would not.
+
+        The client is told to ask again: that takes a tag's pads alone.
+        """
+        session = connection.session
+        if session is None or connection.stage is not Stage.OPEN:
+            return
+        taken_back = [session.exchange(number, _refused(message)) for number, message in sent]
+        if any(taken_back):
+            self._answered(connection)
 
     def confirm(self, client: str, done: list[Confirmed], now: float) -> None:
         """The client has rebuilt these keys: their shares are done with. Raises PeerError."""
         _check_number(done)
         for confirmed in done:
             self._shares.confirm(now, client, confirmed.initiator, confirmed.key_ids)
+
+
+def _refused(message: Shares) -> Shares:
+    """The same answer without its shares."""
+    refused = [
+        Missing(group.initiator.client, int(ErrorCode.LIMIT), group.key_ids) for group in message.groups
+    ]
+    return Shares([], refused + message.missing)
 
 
 def _marked(key_ids: bytes, codes: bytes, code: ErrorCode) -> bytes:

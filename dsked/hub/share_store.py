@@ -65,11 +65,13 @@ class ShareStore:
 
     def __init__(self, timeout_s: float, limits: Limits = DEFAULT_LIMITS) -> None:
         self.timeout_s = timeout_s
-        self._limits = limits
+        self.limits = limits
         self._accounts: dict[str, _Account] = {}  # of the initiator clients that have shares here
         self._tombstones = Tombstones(timeout_s)
         self._by_step: dict[int, dict[Lot, None]] = {}  # the lots that time out in one step
         self._steps: list[int] = []  # a heap
+        #: Of all shares ever: taken, refused for want of room, and timed out before all had fetched them.
+        self.nr_stored = self.nr_refused = self.nr_expired = 0
 
     def __len__(self) -> int:
         return sum(len(account.lots) for account in self._accounts.values())
@@ -116,8 +118,10 @@ class ShareStore:
     def _store(self, account: _Account, lot: Lot, ids: list[bytes]) -> bytes:
         """Store as many keys of a new lot as there is room for."""
         initiator = lot.terms.initiator.client
-        fitting = account.room(lot, self._limits, self._tombstones.room_for_expired(initiator))
+        fitting = account.room(lot, self.limits, self._tombstones.room_for_expired(initiator))
         code = ErrorCode.OK if lot.complete else ErrorCode.PARTIAL
+        self.nr_stored += fitting
+        self.nr_refused += lot.number - fitting
         if fitting:
             self._accounts[initiator] = account
         most = max(1, min(MAX_LOT_KEYS, MAX_LOT_BYTES // lot.key_size))
@@ -224,6 +228,10 @@ class ShareStore:
         graves = self._tombstones.next_expiry()
         return min([*times, graves] if graves is not None else times, default=None)
 
+    def last_expiry(self, now: float) -> float:
+        """Seconds until all shares that are here now have timed out."""
+        return max(max(self._steps, default=0) * _STEP_S - now, 0.0)
+
     def expire(self, now: float) -> None:
         """Remove what has timed out; an expired share leaves a tombstone for all its responders.
 
@@ -237,6 +245,7 @@ class ShareStore:
             while due and left > 0:
                 lot, _ = due.popitem()  # to find the first one takes ever longer
                 left -= lot.left
+                self.nr_expired += lot.left
                 initiator = lot.terms.initiator.client
                 account = self._accounts[initiator]
                 ids = [key_id for key_id in cut_key_ids(lot.key_ids) if account.lots.get(key_id) is lot]
@@ -251,6 +260,11 @@ class ShareStore:
     def nr_tombstones(self) -> int:
         """Keys, or keys of one responder, of which late copies are kept away."""
         return len(self._tombstones)
+
+    @property
+    def nr_bytes(self) -> int:
+        """Bytes of all shares."""
+        return sum(account.nr_bytes for account in self._accounts.values())
 
     def counts(self, client: str) -> tuple[int, int]:
         """(shares, bytes) pending for an initiator client."""

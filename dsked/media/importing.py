@@ -59,7 +59,9 @@ def check_header(state: StateDirectory, header: Header, peers: Mapping[str, int]
     `peers`: its hubs and their x-coordinates by its own configuration, if there is one.
     """
     if header.client != state.name:
-        raise RequestError(f"this bundle is for client {header.client}; this is client {state.name}")
+        raise RequestError(
+            f"this bundle is for client {header.client}, from hub {header.hub}; this is client {state.name}"
+        )
     if peers is not None and header.hub not in peers:
         raise RequestError(
             f"this bundle is from hub {header.hub}, and client {state.name} has no such hub; it has "

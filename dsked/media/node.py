@@ -12,6 +12,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dsked.errors import ConfigurationError, RequestError, ServiceError, StorageError
+from dsked.notice import told_to
 from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
 from dsked.storage import adoption, block_file
@@ -146,7 +147,7 @@ def adopt_here(state: StateDirectory, peers: Mapping[str, int] | None, bundle: b
 
 @contextmanager
 def _opened(state: StateDirectory) -> Iterator[NodeStore]:
-    store = NodeStore(state, lambda call: call(), _log.log, time.monotonic)
+    store = NodeStore(state, lambda call: call(), told_to(_log), time.monotonic)
     try:
         yield store
     finally:

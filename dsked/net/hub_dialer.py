@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import cast
 
@@ -12,6 +13,7 @@ from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
 from dsked.errors import DskedError
 from dsked.limits import CONNECT_TIMEOUT_S
+from dsked.net.dialling import Dialling
 from dsked.net.tcp import DskeProtocol, OpenProtocols, reason
 from dsked.net.turns import Turns
 from dsked.sockets import keep_alive
@@ -34,7 +36,7 @@ class HubDialer:
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
         self._engine = engine
-        self._handshake_timeout_s = limits.handshake_timeout_s
+        self._limits = limits
         self._addresses = addresses
         self._turn_ended = turn_ended
         self.turns = Turns(engine, self._end_turn)
@@ -45,15 +47,27 @@ class HubDialer:
         self._problems: dict[ClientConnection, str] = {}
         self._timeouts: dict[ClientConnection, asyncio.TimerHandle] = {}
         self._dials: set[asyncio.Task[None]] = set()
+        self._dialling = Dialling()
+        self.failures: Counter[str] = Counter()  # of sessions, by the kind of error, since the start
 
     def touch(self) -> None:
         self.turns.touch()
+
+    def use_limits(self, limits: Limits) -> None:
+        """For connections to come."""
+        self._limits = limits
+
+    @property
+    def nr_connections(self) -> int:
+        """Hubs that TCP has reached."""
+        return len(self._protocols)
 
     async def close(self) -> None:
         """Say what is left to say, close all connections; those that linger are aborted."""
         for task in tuple(self._dials):
             task.cancel()
-        await self._protocols.close()
+        self._dialling.close()
+        await self._protocols.close(self._limits.shutdown_grace_s)
         self.turns.close()
 
     # --- dialling ---
@@ -74,7 +88,8 @@ class HubDialer:
             self._unreachable(hub, f"cannot connect to {host} port {port}: {reason(error)}")
 
     async def _open(self, factory: Callable[[], asyncio.BaseProtocol], host: str, port: int) -> None:
-        await asyncio.get_running_loop().create_connection(factory, host, port)
+        connected = await self._dialling.connect(host, port)
+        await asyncio.get_running_loop().create_connection(factory, sock=connected)
 
     def _unreachable(self, hub: HubPeer, problem: str) -> None:
         self._say(hub, problem)
@@ -85,7 +100,7 @@ class HubDialer:
         """Log why there is no session, once until that changes."""
         if self._said.get(hub) != problem:
             self._said[hub] = problem
-            _log.warning("hub %s: %s", hub.name, problem)
+            _log.warning("hub %s: %s", hub.name, problem, extra={"peer": hub.name})
 
     def dialled(self, hub: HubPeer, transport: asyncio.Transport) -> None:
         """TCP is there."""
@@ -95,12 +110,14 @@ class HubDialer:
         self._protocols[connection] = protocol
         self._hub_of[connection] = hub
         loop = asyncio.get_running_loop()
-        self._timeouts[connection] = loop.call_later(self._handshake_timeout_s, self._too_slow, connection)
+        self._timeouts[connection] = loop.call_later(
+            self._limits.handshake_timeout_s, self._too_slow, connection
+        )
         transport.set_protocol(protocol)
 
     def _too_slow(self, connection: ClientConnection) -> None:
         if connection.stage is not Stage.OPEN:
-            self._problems[connection] = f"the handshake took more than {self._handshake_timeout_s} s"
+            self._problems[connection] = f"the handshake took more than {self._limits.handshake_timeout_s} s"
             self._protocols[connection].transport.abort()
 
     # --- bytes ---
@@ -110,6 +127,7 @@ class HubDialer:
 
     def failed(self, connection: ClientConnection, peer: str, error: DskedError) -> None:
         self._problems[connection] = str(error)
+        self.failures[type(error).__name__] += 1
 
     def lost(self, connection: ClientConnection, error: Exception | None) -> None:
         self._timeouts.pop(connection).cancel()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
+from collections.abc import Mapping
 from typing import cast
 
 from dsked.chosen_limits import DEFAULT_LIMITS, Limits
@@ -34,6 +36,11 @@ class HubServer:
         self._strangers = Strangers()
         self._timeouts: dict[HubConnection, asyncio.TimerHandle] = {}  # of those without a session
         self._acceptor: Acceptor | None = None
+        self._drained = asyncio.Event()
+
+    def use_limits(self, limits: Limits) -> None:
+        """What is open stays."""
+        self._limits = limits
 
     async def start(self, host: str, port: int) -> None:
         """Listen. Raises ConfigurationError when the address cannot be had."""
@@ -54,12 +61,40 @@ class HubServer:
         """Clients and strangers that are connected."""
         return len(self._protocols)
 
+    @property
+    def nr_strangers(self) -> int:
+        """Those of them that have shown no gate key yet."""
+        return len(self._strangers)
+
+    @property
+    def outsiders(self) -> Mapping[str, int]:
+        """What outsiders have done, by the kinds of the log's warnings: how often since the start."""
+        return self._outsiders.warnings
+
     async def close(self) -> None:
-        """Stop listening and close all connections; those that linger are aborted after a grace."""
+        """Stop listening, give out what is left within a grace, and close all connections.
+
+        Those that linger are aborted after another one.
+        """
         if self._acceptor is not None:
             await self._acceptor.close()
-        await self._protocols.close()
+            await self._drain()
+        await self._protocols.close(self._limits.shutdown_grace_s)
         self._turns.close()
+
+    def drain(self) -> tuple[int, float]:
+        """Take no more shares: how many are left, and in how many seconds they have timed out."""
+        left = self._engine.drain(self._turns.now())
+        self.touch()
+        return left
+
+    async def _drain(self) -> None:
+        """All clients are told, and may fetch what is here, until nothing is, or shutdown_grace_s is over."""
+        self._drained.clear()  # clients may have come since
+        self.drain()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self._limits.shutdown_grace_s):
+                await self._drained.wait()
 
     # --- connections come and go ---
 
@@ -75,7 +110,9 @@ class HubServer:
         address, now = peer_address(transport), self._turns.now()
         problem = self._why_not(address, now)
         if problem:
-            self._outsiders.warning("limit", f"{problem}: one more, from {address}, was dropped")
+            self._outsiders.warning(
+                "limit", f"{problem}: one more, from {address}, was dropped", address=address
+            )
             transport.abort()
             return
         connection = self._engine.connect()
@@ -129,7 +166,9 @@ class HubServer:
     def _evict(self, stranger: HubConnection) -> None:
         protocol = self._protocols[stranger]
         self._outsiders.warning(
-            "limit", f"too many unauthenticated connections: the oldest, from {protocol.peer}, was dropped"
+            "limit",
+            f"too many unauthenticated connections: the oldest, from {protocol.peer}, was dropped",
+            address=protocol.peer,
         )
         self._strangers.forget(stranger)
         protocol.transport.abort()
@@ -143,7 +182,9 @@ class HubServer:
     def _too_slow(self, connection: HubConnection) -> None:
         protocol = self._protocols[connection]
         limit_s = self._limits.handshake_timeout_s
-        self._outsiders.warning("slow", f"{protocol.peer} did not authenticate in {limit_s} s")
+        self._outsiders.warning(
+            "slow", f"{protocol.peer} did not authenticate in {limit_s} s", address=protocol.peer
+        )
         protocol.transport.abort()
 
     def _in_time(self, connection: HubConnection) -> None:
@@ -169,14 +210,17 @@ class HubServer:
         if connection.stage is Stage.OPEN:
             self._in_time(connection)
             client = connection.client
-            self._clients.info(client, f"client {client} connected from {peer}")
+            self._clients.info(client, f"client {client} connected from {peer}", peer=client, address=peer)
         elif connection.handshake.refusal is not None and connection.handshake.pair is not None:
             client, reason = connection.handshake.pair.client, connection.handshake.reason
-            self._outsiders.warning("refused", f"refused client {client} at {peer}: {reason}")
+            text = f"refused client {client} at {peer}: {reason}"
+            self._outsiders.warning("refused", text, peer=client, address=peer)
 
     def failed(self, connection: HubConnection, peer: str, error: DskedError) -> None:
-        who = f"client {connection.client} at {peer}" if connection.pair is not None else peer
-        self._outsiders.warning(type(error).__name__, f"closing the connection of {who}: {error}")
+        fields, who = {"address": peer}, peer
+        if connection.pair is not None:
+            fields["peer"], who = connection.client, f"client {connection.client} at {peer}"
+        self._outsiders.warning(type(error).__name__, f"closing the connection of {who}: {error}", **fields)
 
     def touch(self) -> None:
         self._turns.touch()
@@ -191,6 +235,8 @@ class HubServer:
             protocol = self._protocols.get(connection)
             if protocol is not None:
                 protocol.transport.abort()
+        if self._engine.is_drained:
+            self._drained.set()
 
 
 class _Accepted(asyncio.Protocol):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 from dsked.limits import OUTSIDER_LOG_INTERVAL_S
 from dsked.seldom import Seldom, more
@@ -16,16 +17,18 @@ class OutsiderLog:
         self._log = log
         self._now = now
         self._seldom = Seldom(OUTSIDER_LOG_INTERVAL_S)
+        self.warnings: Counter[str] = Counter()  # by kind, those left out included
 
-    def warning(self, kind: str, text: str) -> None:
+    def warning(self, kind: str, text: str, **fields: str) -> None:
         """Log `text`, unless a line of this `kind` was logged lately. Kinds are few and fixed."""
-        self._line(logging.WARNING, kind, text)
+        self.warnings[kind] += 1
+        self._line(logging.WARNING, kind, text, fields)
 
-    def info(self, kind: str, text: str) -> None:
+    def info(self, kind: str, text: str, **fields: str) -> None:
         """The same, at level info."""
-        self._line(logging.INFO, kind, text)
+        self._line(logging.INFO, kind, text, fields)
 
-    def _line(self, level: int, kind: str, text: str) -> None:
+    def _line(self, level: int, kind: str, text: str, fields: Mapping[str, str]) -> None:
         left_out = self._seldom.may_tell(kind, self._now())
         if left_out is not None:
-            self._log.log(level, "%s%s", text, more(left_out))
+            self._log.log(level, "%s%s", text, more(left_out), extra=fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 from dataclasses import dataclass, field
 
-from dsked.errors import ErrorCode, HandshakeRefusedError
+from dsked.errors import ErrorCode, HandshakeRefusedError, TagError
 from dsked.limits import BOOT_ID_BYTES, HANDSHAKE_PAD_BYTES, SIMULATED_MIN_POOL_BYTES, STREAM_ID_BYTES
 from dsked.psrd.pool import OwnerPool, Pool, ReceiverPool
 from dsked.psrd.store import MemoryStream
@@ -115,6 +115,8 @@ class Pair:
         """From now on the peer's process `boot_id` may send a proof: another one is not the last any more."""
         if self.proved_boot != boot_id:
             self.proved_boot = NO_BOOT
+            if self.streams is not None:
+                self.streams.peer.proved = b""
 
 
 def begin_position(
@@ -125,18 +127,43 @@ def begin_position(
     `boot_id` is this process's own; `proved_boot` and the marks are what the peer has just told of it
     and of this pool. Whoever was the last to prove itself goes on where it stands: all bytes up to the
     mark told + WIN are its own. Anybody else begins there, beyond what any copy of it may have used.
-    Simulated pools go on at their own next position. Raises HandshakeRefusedError where this side
-    stands further than that: the peer would not take it, and another copy might come to stand there.
+    So does who remembers no hash key that the peer has verified (proofs.py). Simulated pools go on at their
+    own next position. Raises HandshakeRefusedError where this side stands further than that: the peer would
+    not take it, and another copy might come to stand there.
     """
     if pool.window is None:
         return pool.next
     window_end = durable_mark + pool.window
-    was_the_last = proved_boot == boot_id and exact_mark <= pool.next
+    is_remembered = exact_mark <= pool.next and pool.proofs.last_verified(exact_mark) is not None
+    was_the_last = proved_boot == boot_id and is_remembered
     if was_the_last and pool.next + HANDSHAKE_PAD_BYTES <= window_end:
         return pool.next
     if pool.next > window_end:
         raise HandshakeRefusedError(ErrorCode.REWIND, LEFT_BEHIND)
     return window_end
+
+
+def lies_where_no_frame_was(pool: Pool, position: int, durable_mark: int) -> bool:
+    """Whether nobody ever had pads at this position. `durable_mark`: as the verifier has just told it.
+
+    Frames end at what was told before + WIN, which is less; a simulated stream begins with a proof.
+    """
+    return position == (0 if pool.window is None else durable_mark + pool.window)
+
+
+def peers_hash_key(pool: ReceiverPool, position: int, durable_mark: int) -> bytes | None:
+    """r of the peer's proof at `position`; None where it lies in the pool. Raises TagError: none is known.
+
+    None is known in the pool either where a session has acknowledged more since `durable_mark` was told:
+    frames may have come to stand there.
+    """
+    if lies_where_no_frame_was(pool, position, durable_mark):
+        if pool.window is not None and pool.told > durable_mark:
+            raise TagError("a proof where frames may have been since the mark was told")
+        return None
+    if not pool.proved:
+        raise TagError("a proof at a position of which no hash key is known")
+    return pool.proved
 
 
 RESTORED = "remembers more of this node than the node itself: its state was restored or cloned"
@@ -157,6 +184,7 @@ class Promises:
     def proof_bytes(self, pool: OwnerPool, position: int) -> bytes:
         """The 48 bytes of M3 or M4, taken for good. Raises PoolExhaustedError, StorageError."""
         pads = pool.allocate_at(position, HANDSHAKE_PAD_BYTES)
+        pool.proofs.add(position, pads)
         self._marks.append((pool, pool.next))
         return pads
 

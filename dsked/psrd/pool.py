@@ -24,6 +24,7 @@ from dsked.limits import (
     WINDOW_PING_RESERVE_BYTES,
     WINDOW_POOL_FRACTION,
 )
+from dsked.psrd.proofs import OwnProofs
 from dsked.psrd.store import StreamStore
 
 
@@ -91,13 +92,14 @@ class Pool:
 class OwnerPool(Pool):
     """The side that allocates."""
 
-    __slots__ = ("acked", "held_end", "next", "peer_end")
+    __slots__ = ("acked", "held_end", "next", "peer_end", "proofs")
 
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
         super().__init__(stream_id, store, window, start)
         self.next = start
         self.acked = 0  # nothing was told to this process yet, and `start` may lie WIN beyond what was
         self.peer_end = self.held_end = store.end  # until the peer tells it, in every handshake
+        self.proofs = OwnProofs()
 
     def peer_holds(self, end: int) -> None:
         """The peer holds the stream up to `end`."""
@@ -148,13 +150,17 @@ class OwnerPool(Pool):
         """
         if position < self.next:
             raise ReplayError(f"position {position} lies below the next position {self.next}")
+        self.check_room(position, length)
         end = position + length
-        if end > self.held_end:
+        self._need(end, at_most=end)  # the window of the session that it begins is not known yet
+        return self._take(position, length)[1]
+
+    def check_room(self, position: int, length: int) -> None:
+        """Raise PoolExhaustedError unless both sides hold so many bytes from `position` on."""
+        if position + length > self.held_end:
             raise PoolExhaustedError(
                 "its PSRD is used up: what is left is less than a start needs; deliver new blocks"
             )
-        self._need(end, at_most=end)  # the window of the session that it begins is not known yet
-        return self._take(position, length)[1]
 
     def _take(self, position: int, length: int) -> tuple[int, bytes]:
         data = self.store.read(position, length)
@@ -174,12 +180,13 @@ class OwnerPool(Pool):
 class ReceiverPool(Pool):
     """The side that follows. `mark` is the high-water mark: a frame below it is a replay."""
 
-    __slots__ = ("mark", "told")
+    __slots__ = ("mark", "proved", "told")
 
     def __init__(self, stream_id: bytes, store: StreamStore, window: int | None, start: int = 0) -> None:
         super().__init__(stream_id, store, window, start)
         self.mark = start
         self.told = start  # the largest mark or ack ever told to the owner
+        self.proved = b""  # the hash key of the owner's last proof, if its process is still the last one
 
     @property
     def end(self) -> int:

@@ -58,7 +58,7 @@ class Supply:
 
     @property
     def problem(self) -> str:
-        """Why no request can be served, or empty."""
+        """Why no new key can be dealt, or empty."""
         return used_up(self.left) if self.left < USED_UP_BYTES else ""
 
 

@@ -13,13 +13,16 @@ and the check is used to make the others zero there.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
-from dsked.sharing import gf256
+from dsked.sharing import gf256, shamir
 from dsked.sharing.cost import combining
 from dsked.sharing.points import Point
 
-#: One step looks at so many bytes of every share: about a millisecond at 11 of 32.
-PIECE_BYTES = 4096
+#: One step adds up about so many bytes: a millisecond at most,
+STEP_BYTES = 1024 * 1024
+#: but looks at so many of every share at least.
+LEAST_PIECE_BYTES = 4096
 
 _Check = list[int]  # the weight of each share
 
@@ -32,9 +35,11 @@ class OddColumns:
 
     def __init__(self, points: Sequence[Point], k: int) -> None:
         self.offsets: list[int] = []
+        points = sorted(points, key=attrgetter("x"))  # whoever came first: the checks are worked out once
         self._strings = [point.string for point in points]
         self._checks = _parity_checks([point.x for point in points], k)
         self._start = 0
+        self._piece_bytes = max(STEP_BYTES // max(len(self._checks) * (k + 1), 1), LEAST_PIECE_BYTES)
 
     @property
     def done(self) -> bool:
@@ -43,40 +48,35 @@ class OddColumns:
 
     def step(self) -> int:
         """Look at the next piece; gives the cost."""
-        piece = [string[self._start : self._start + PIECE_BYTES] for string in self._strings]
+        end = self._start + self._piece_bytes
+        piece = [string[self._start : end] for string in self._strings]
         checks, silent, cost = self._checks, [], 0
         while checks:
             check = checks.pop()
             sums, work = _sums(check, piece)
             cost += work
-            rest = sums.lstrip(b"\0")
-            if not rest:
+            if sums == bytes(len(sums)):
                 silent.append(check)
                 continue
-            at = len(sums) - len(rest)
+            at = len(sums) - len(sums.lstrip(b"\0"))
             self.offsets.append(self._start + at)
             column = [string[at] for string in piece]
             checks = [_silenced(other, check, column) for other in checks]
         self._checks = silent
-        self._start += PIECE_BYTES
+        self._start = end
         return cost
 
 
 def _parity_checks(xs: Sequence[int], k: int) -> list[_Check]:
-    """One check for each point beyond the first k: its value less that of the polynomial through those."""
-    checks = []
-    for i in range(k, len(xs)):
-        weights = [*gf256.lagrange(tuple(xs[:k]), xs[i]), *[0] * (len(xs) - k)]
-        weights[i] = 1
-        checks.append(weights)
-    return checks
+    """One check for each point beyond the first k: its value less that of the polynomial through k before."""
+    rows = shamir.interpolation(tuple(xs[:k]), tuple(xs[k:]))
+    return [[*row, 1, *[0] * (len(xs) - len(row) - 1)] for row in rows]
 
 
 def _sums(check: _Check, strings: Sequence[bytes]) -> tuple[bytes, int]:
     """The check's value in every column, and what that cost."""
-    used = [(weight, string) for weight, string in zip(check, strings, strict=True) if weight]
-    sums = gf256.combine([weight for weight, _ in used], [string for _, string in used])
-    return sums, combining(len(used), len(sums))
+    sums = gf256.combine(check, strings)
+    return sums, combining(len(check) - check.count(0), len(sums))
 
 
 def _silenced(check: _Check, by: _Check, column: Sequence[int]) -> _Check:

@@ -57,7 +57,8 @@ def disagreeing_columns(terms: Terms, columns: Sequence[Column]) -> list[int]:
 
 
 def _off_polynomial(points: Sequence[tuple[int, bytes]], k: int, size: int) -> set[int]:
-    """The pieces of `size` bytes in which a string is not on the polynomials through the first k."""
+    """The pieces of `size` bytes in which the strings are not on polynomials of degree < k."""
+    points = sorted(points)  # whoever came first: the coefficients are worked out once
     odd = set()
     expected_strings = shamir.join_each(points[:k], [x for x, _ in points[k:]])
     for (_, string), expected in zip(points[k:], expected_strings, strict=True):

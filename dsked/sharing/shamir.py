@@ -7,10 +7,15 @@ bytes do not know of each other. Any k shares give the secret; k - 1 are indepen
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
+from itertools import combinations
+from math import comb
 
 from dsked.sharing import gf256
+
+#: Ways to interpolate one value that are looked at, to find the one with the fewest products.
+_MAX_CHOICES = 64
 
 
 def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], bytes]) -> list[bytes]:
@@ -21,18 +26,12 @@ def split(secret: bytes, xs: Sequence[int], k: int, random: Callable[[int], byte
     together with the secret fix the polynomial; this gives the same distribution as random coefficients,
     with fewer products. Raises ValueError for k or xs outside their range.
     """
-    rows = _split_rows(tuple(xs), k)
+    check_points(tuple(xs), k)
     length = len(secret)
     drawn = random(length * (k - 1))
     shares = [drawn[i * length : (i + 1) * length] for i in range(k - 1)]
+    rows = interpolation((0, *xs[: k - 1]), tuple(xs[k - 1 :]))
     return shares + gf256.combine_each(rows, [secret, *shares])
-
-
-@lru_cache(maxsize=256)
-def _split_rows(xs: tuple[int, ...], k: int) -> list[tuple[int, ...]]:
-    """Coefficients of the secret and the first k - 1 shares, for each of the others. Checks xs and k."""
-    check_points(xs, k)
-    return [gf256.lagrange((0, *xs[: k - 1]), x) for x in xs[k - 1 :]]
 
 
 def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
@@ -46,8 +45,35 @@ def join(shares: Sequence[tuple[int, bytes]], at: int = 0) -> bytes:
 
 def join_each(shares: Sequence[tuple[int, bytes]], ats: Sequence[int]) -> list[bytes]:
     """As `join`, at each of `ats`."""
-    xs = tuple([x for x, _ in shares])
-    return gf256.combine_each([gf256.lagrange(xs, at) for at in ats], [string for _, string in shares])
+    rows = interpolation(tuple([x for x, _ in shares]), tuple(ats))
+    return gf256.combine_each(rows, [string for _, string in shares])
+
+
+@lru_cache(maxsize=1024)
+def interpolation(xs: tuple[int, ...], ats: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """Rows for `gf256.combine_each`: the values at each of `ats` of the polynomials of degree < len(xs).
+
+    Each from len(xs) of the values that are known by then: those at `xs`, and those at the `ats` before it.
+    Any will do, and some take far fewer products than others: the values at four numbers that are an affine
+    subspace over GF(2), such as 0, 1, 4 and 5, of a polynomial of degree 2 or less add up to 0.
+    """
+    rows = []
+    for number, at in enumerate(ats):
+        known = (*xs, *ats[:number])
+        choices: Iterable[tuple[int, ...]] = combinations(range(len(known)), len(xs))
+        if comb(len(known), len(xs)) > _MAX_CHOICES:
+            choices = [tuple(range(len(xs)))]
+        rows.append(min((_row(known, places, at) for places in choices), key=gf256.nr_products))
+    return rows
+
+
+def _row(known: tuple[int, ...], places: tuple[int, ...], at: int) -> tuple[int, ...]:
+    """Coefficients for all that is known, zero but at `places`."""
+    row = [0] * len(known)
+    coefficients = gf256.lagrange(tuple([known[place] for place in places]), at)
+    for place, coefficient in zip(places, coefficients, strict=True):
+        row[place] = coefficient
+    return tuple(row)
 
 
 def check_points(xs: tuple[int, ...], k: int) -> None:

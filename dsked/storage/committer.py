@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from dsked.errors import StorageError
 from dsked.limits import WIPE_INTERVAL_S, WIPE_SYNC_BYTES
+from dsked.notice import Notice
 from dsked.psrd.store import BlockInfo
 from dsked.storage import block_file
 from dsked.storage.durable_stream import DurableStream
@@ -26,7 +27,6 @@ from dsked.storage.open_blocks import OpenBlocks, block_path
 
 T = TypeVar("T")
 Post = Callable[[Callable[[], None]], None]
-Notice = Callable[[int, str], None]
 
 
 class Committer:

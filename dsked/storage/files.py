@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import TypeVar
 from dsked.errors import StorageError
 
 T = TypeVar("T")
+_LOCK_POLL_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +107,24 @@ class Files:
         """Whether there is something of this name."""
         return path.exists()
 
-    def lock(self, file: OpenFile) -> bool:
-        """Takes the file's lock until it is closed; False if another process has it."""
+    def lock(self, file: OpenFile, wait_s: float = 0.0) -> bool:
+        """Takes the file's lock until it is closed; False if another process has it, and keeps it so long."""
+        deadline = time.monotonic() + wait_s
+        try:
+            while not self._lock_at_once(file):
+                if time.monotonic() >= deadline:
+                    return False
+                time.sleep(_LOCK_POLL_S)
+        except OSError as error:
+            raise StorageError(f"{file.path}: cannot be locked: {error.strerror}") from None
+        return True
+
+    @staticmethod
+    def _lock_at_once(file: OpenFile) -> bool:
         try:
             fcntl.flock(file.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
-        except OSError as error:
-            raise StorageError(f"{file.path}: cannot be locked: {error.strerror}") from None
         return True
 
 

@@ -13,13 +13,14 @@ from functools import partial
 from pathlib import Path
 
 from dsked.errors import RequestError, StorageError
-from dsked.limits import MAX_OPEN_BLOCK_FILES
+from dsked.limits import MAX_OPEN_BLOCK_FILES, STATE_LOCK_WAIT_S
+from dsked.notice import Notice
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import BlockInfo
 from dsked.storage import adoption, block_file
 from dsked.storage.chunks import ChunksInMemory
-from dsked.storage.committer import Committer, Notice, Post
+from dsked.storage.committer import Committer, Post
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.files import Files
 from dsked.storage.known_uuids import known_uuids, remember
@@ -63,7 +64,7 @@ class NodeStore:
         self._notice = notice
         self._clock = clock
         self._slots: set[int] = set()  # not free
-        self._lock = state.lock()
+        self._lock = state.lock(STATE_LOCK_WAIT_S)
         self._chunks = ChunksInMemory()
         self._reading = OpenBlocks(self.files, state.blocks, at_most=open_files)
         self._writing = OpenBlocks(self.files, state.blocks, write=True, at_most=open_files)
@@ -103,7 +104,7 @@ class NodeStore:
                 self.pairs[peer] = self._open_pair(record)
             except StorageError as error:
                 self.problems[peer] = str(error)
-                self._notice(logging.ERROR, f"the pools with {peer} cannot be opened: {error}")
+                self._notice(logging.ERROR, f"the pools with {peer} cannot be opened: {error}", peer=peer)
         remember(self.state, known)  # where a crash came between a record and them
 
     def _open_pair(self, record: PairRecord) -> StoredPair:

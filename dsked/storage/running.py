@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import stat
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
@@ -14,6 +15,7 @@ from typing import Protocol
 
 from dsked.errors import ConfigurationError, DskedError, RequestError, StorageError
 from dsked.limits import MAX_OPEN_BLOCK_FILES
+from dsked.notice import told_to
 from dsked.psrd.pair import Streams
 from dsked.storage.committer import CommitterThread
 from dsked.storage.files import Files
@@ -34,12 +36,28 @@ class Receiver(Protocol):
 
 
 def _check_owner(directory: Path) -> None:
-    """What root writes into another user's state, that user cannot read any more."""
-    if directory.exists() and directory.stat().st_uid != os.geteuid():
+    """Raises ConfigurationError where the node's directory is another user's, or everybody may write to it.
+
+    What root writes into another user's state, that user cannot read any more. Where others can write they
+    may have put older marks in the place of ours, and pads would be used twice. An empty one is closed.
+    """
+    try:
+        status = directory.stat()
+    except FileNotFoundError:
+        return
+    if status.st_uid != os.geteuid():
         raise ConfigurationError(
-            f"{directory}: belongs to user {directory.stat().st_uid}, and this is user {os.geteuid()}: "
+            f"{directory}: belongs to user {status.st_uid}, and this is user {os.geteuid()}: "
             "run the node as that user, or give it another --state-dir"
         )
+    if not status.st_mode & stat.S_IWOTH or not stat.S_ISDIR(status.st_mode):
+        return
+    if any(directory.iterdir()):
+        raise ConfigurationError(
+            f"{directory}: everybody may write there (mode {stat.S_IMODE(status.st_mode):04o}), and may have "
+            f"changed what is in it; expected 0700: if you know that nobody has, chmod 0700 {directory}"
+        )
+    directory.chmod(0o700)
 
 
 class RunningStore:
@@ -62,7 +80,7 @@ class RunningStore:
             raise StorageError(f"{directory.parent}: cannot be made: {error.strerror}") from None
         _check_owner(directory)
         state = StateDirectory(Files(), directory, role, name)
-        self._store = NodeStore(state, self._post, _log.log, time.monotonic, open_files)
+        self._store = NodeStore(state, self._post, told_to(_log), time.monotonic, open_files)
         self._thread = CommitterThread(self._store.committer)
         self._store.submit = self._thread.submit
         self._thread.start()
@@ -72,6 +90,10 @@ class RunningStore:
     def deliver_to(self, receiver: Receiver) -> None:
         """From now on deliveries are taken, for `receiver`."""
         self._receiver = receiver
+
+    def know(self, peers: Mapping[str, int]) -> None:
+        """From now on deliveries of these peers are taken."""
+        self._peers = peers
 
     def gate_keys(self) -> dict[str, bytes]:
         """By peer."""
@@ -114,7 +136,7 @@ class RunningStore:
         pair = self._store.take(adopted)
         peer = adopted.delivery.peer(self._store.side)
         size = sum(info.size for info in adopted.delivery.client_blocks + adopted.delivery.hub_blocks)
-        _log.info("took over %d bytes of PSRD shared with %s", size, peer)
+        _log.info("took over %d bytes of PSRD shared with %s", size, peer, extra={"peer": peer})
         assert self._receiver is not None
         if adopted.pair is not None:
             self._receiver.deliver(peer, pair.record.terms.gate_key, pair.streams)

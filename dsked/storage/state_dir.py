@@ -49,16 +49,16 @@ class StateDirectory:
         """The record of the pair with this peer."""
         return self.pairs / f"{peer}.pair"
 
-    def lock(self) -> OpenFile:
+    def lock(self, wait_s: float = 0.0) -> OpenFile:
         """Owns the directory, which is made if missing, until what is returned is closed.
 
-        The directory itself is locked: a file of its own could be removed, and made and locked once more.
-        Raises ConfigurationError if another process owns it.
+        `wait_s`: so long for another process to give it back. The directory itself is locked: a file of its
+        own could be removed, and made and locked once more. Raises ConfigurationError if another owns it.
         """
         self._make()
         lock = self.files.open(self.path)
         try:
-            if not self.files.lock(lock):
+            if not self.files.lock(lock, wait_s):
                 raise ConfigurationError(
                     f"{self.path}: is in use by {self._owner()}; two nodes on one state would use pads twice"
                 )

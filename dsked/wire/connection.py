@@ -7,18 +7,20 @@
     OPEN       frames
 
 What a handshake says is computed at once and held back until the marks that it uses or tells are
-durable. Sealed PSRD frames may run from M2 on, where both sides simulate. Anything else out of place raises
-a PeerError, and the shell closes the connection in silence.
+durable. Sealed PSRD frames may run from M2 on, where both sides simulate. Where wrapping is in force,
+all that follows a side's WRAP is wrapped. Anything else out of place raises a PeerError, and the shell
+closes the connection in silence.
 """
 
 from __future__ import annotations
 
 import enum
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, ClassVar
 
 from dsked.errors import FrameError, LimitError, PeerError
-from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED_BYTES
+from dsked.limits import MAX_FRAME_BYTES, MAX_HANDSHAKE_BYTES, MAX_UNSENT_SEALED_BYTES, MAX_WRAPPED_BYTES
 from dsked.psrd.pair import Pair, Promises, Side, Streams
 from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
 from dsked.wire.gate import Sealer
@@ -26,6 +28,7 @@ from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
 from dsked.wire.messages import SEALED_TYPES, Message, MessageType
 from dsked.wire.session import Session
+from dsked.wire.wrapping import Wrapper
 
 _TYPE_OFFSET = LENGTH_BYTES + 1
 
@@ -51,8 +54,8 @@ class Connection:
     """
 
     __slots__ = (
-        "_buffer", "_ends_grew", "_out", "_promises", "_sealed_bytes", "_sealer", "pair", "session", "stage",
-        "writable",
+        "_buffer", "_ends_grew", "_out", "_promises", "_sealed_bytes", "_sealer", "_wrapper", "pair",
+        "session", "stage", "writable",
     )  # fmt: skip
     takes_sealed: ClassVar[MessageType]  # the one sealed type that the other side sends
     _parts: ClassVar[Mapping[Stage, Callable[[Any, bytes], None]]]  # what takes the handshake's messages
@@ -64,6 +67,7 @@ class Connection:
         self.session: Session | None = None
         self.writable = True  # False while the transport holds too much unsent
         self._sealer: Sealer | None = None
+        self._wrapper: Wrapper | None = None  # where wrapping is in force, of an open session
         self._buffer = FrameBuffer(MAX_HANDSHAKE_BYTES)
         self._out: list[bytes] = []
         self._sealed_bytes = 0  # in _out
@@ -81,6 +85,10 @@ class Connection:
         if self._reads_no_more():
             return
         for piece in self._buffer.feed(data):
+            if self._wrapper is not None:
+                piece = self._unwrapped(self._wrapper, piece)
+                if not piece:
+                    continue
             if self.session is not None and not _is_sealed(piece):
                 yield self.session.open(piece)
             elif piece[LENGTH_BYTES] == ARRAY_OF_7:
@@ -90,6 +98,16 @@ class Connection:
             if self._reads_no_more():
                 return
 
+    def _unwrapped(self, wrapper: Wrapper, piece: bytes) -> bytes:
+        """The frame inside; nothing for WRAP. Before that, sealed frames come in clear."""
+        if wrapper.opens:
+            return wrapper.open(piece)
+        if not _is_sealed(piece):
+            wrapper.begin(piece)
+            self._buffer.max_bytes = MAX_WRAPPED_BYTES
+            return b""
+        return piece
+
     def _reads_no_more(self) -> bool:
         return self.stage is Stage.CLOSING
 
@@ -97,6 +115,15 @@ class Connection:
     def unfinished(self) -> int | None:
         """The number of the piece that has arrived in part, or None."""
         return self._buffer.nr_pieces if self._buffer.partial_bytes else None
+
+    @property
+    def rest(self) -> memoryview | None:
+        """Where the rest of a long piece is to be received; None where what comes goes to `receive_data`."""
+        return self._buffer.rest
+
+    def filled(self, nr_bytes: int) -> bool:
+        """So many bytes stand in `rest`. True when the piece is whole: `receive_data` takes it next."""
+        return self._buffer.filled(nr_bytes)
 
     def _open_sealed(self, piece: bytes) -> tuple[int, Message]:
         if self._sealer is None or piece[_TYPE_OFFSET : _TYPE_OFFSET + 1] != bytes((self.takes_sealed,)):
@@ -109,16 +136,21 @@ class Connection:
             raise FrameError(f"a handshake message in stage {self.stage.name}")
         take(self, piece)
 
-    def send(self, request_id: int, message: Message) -> None:
-        """Queue a message of the open session. Raises LimitError."""
+    def send(self, request_id: int, message: Message) -> int:
+        """Queue a message of the open session; gives its number there. Raises LimitError."""
         assert self.session is not None
-        self.session.send(request_id, message)
+        return self.session.send(request_id, message)
 
     def tell_ends(self) -> None:
         """More bytes of the streams have come: the peer is to know, as soon as there is a session."""
         self._ends_grew = True
         if self.session is not None:
             self.session.ends_to_tell = True
+
+    @property
+    def wrapped(self) -> bool:
+        """Whether the frames of its session are wrapped; False while there is none."""
+        return self._wrapper is not None
 
     @property
     def delivers_blocks(self) -> bool:
@@ -131,17 +163,29 @@ class Connection:
         if self._sealed_bytes > MAX_UNSENT_SEALED_BYTES:
             raise LimitError(f"{self._sealed_bytes} bytes of blocks wait for a peer that does not take them")
         frame = self._sealer.seal(request_id, message)
+        if self._wrapper is not None:
+            frame = self._wrapper.seal(frame)
         self._sealed_bytes += len(frame)
         self._out.append(frame)
 
-    def data_to_send(self) -> bytes:
-        """All bytes that can leave now, joined for one write. Raises StorageError."""
+    def data_to_send(self, enough: int = sys.maxsize) -> bytes:
+        """The bytes that can leave now, joined for one write; no further frame once there are `enough` bytes.
+
+        So less than that is all of it. Raises StorageError.
+        """
         if self.streams is not None:
             self.streams.check()
         if not self.writable or not self._promises_kept():
             return b""
         if self.session is not None and self.stage is Stage.OPEN:
-            self._out.extend(self.session.seal_ready())
+            frames = self.session.seal_ready()
+            if self._wrapper is not None:
+                frames = self._wrapper.seal_all(frames)
+            for frame in frames:
+                self._out.append(frame)
+                enough -= len(frame)
+                if enough <= 0:
+                    break
         data = b"".join(self._out)
         self._out.clear()
         self._sealed_bytes = 0
@@ -163,6 +207,8 @@ class Connection:
     def _open(self, session: Session) -> None:
         self.session = session
         session.ends_to_tell = self._ends_grew
+        if session.additions.wrapped:
+            self._wrapper = Wrapper(session)
         self.stage = Stage.OPEN
         self._buffer.max_bytes = MAX_FRAME_BYTES
 
@@ -224,7 +270,9 @@ class HubConnection(Connection):
         handshake, opened = self.handshake, self._opened
         proof, keys = handshake.verify(raw)
         assert handshake.streams is not None and opened is not None
-        session = Session(Side.HUB, handshake.streams, keys, handshake.max_pads, handshake.proof_end)
+        session = Session(
+            Side.HUB, handshake.streams, keys, handshake.max_pads, handshake.proof_end, handshake.additions
+        )
         self._out.append(proof)
         self._open(session)
         self._handshake = self._greeted = self._opened = None
@@ -288,9 +336,10 @@ class ClientConnection(Connection):
     def _proof(self, raw: bytes) -> None:
         if not self.proved:
             raise PeerError("M4 before M3")
-        keys = self.handshake.finish(raw)
-        assert self.handshake.streams is not None
-        self._open(Session(Side.CLIENT, self.handshake.streams, keys, self.handshake.max_pads))
+        done = self.handshake
+        keys = done.finish(raw)
+        assert done.streams is not None
+        self._open(Session(Side.CLIENT, done.streams, keys, done.max_pads, additions=done.additions))
         self._opened(self)
 
     _parts: ClassVar = {Stage.GREETING: _greeting, Stage.HELLO: _hello, Stage.PROOF: _proof}

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from dsked.errors import FrameError, TagError
-from dsked.limits import TAG_BYTES
+from dsked.limits import AEAD_NONCE_BYTES, TAG_BYTES
 from dsked.psrd.pair import Side
 from dsked.secrecy import no_pickle
 from dsked.wire.frame import (
@@ -26,7 +26,6 @@ from dsked.wire.frame import (
 from dsked.wire.messages import Message, decode_body, encode_body
 
 _INFO = b"dsked 1 simulated PSRD "
-_AEAD_NONCE_BYTES = 12
 _NO_TAG = bytes(TAG_BYTES)
 
 
@@ -42,7 +41,7 @@ class _Direction:
         self._counter = 0
 
     def nonce(self) -> bytes:
-        nonce = self._counter.to_bytes(_AEAD_NONCE_BYTES, "big")
+        nonce = self._counter.to_bytes(AEAD_NONCE_BYTES, "big")
         self._counter += 1
         return nonce
 

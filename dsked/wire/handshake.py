@@ -23,13 +23,14 @@ from dsked.auth.tags import GATE_MAC_BYTES, gate_mac, one_time_tag, verify_one_t
 from dsked.errors import FrameError
 from dsked.limits import (
     BOOT_ID_BYTES,
+    MAX_NODE_NAME_BYTES,
     NONCE_BYTES,
     TAG_BYTES,
 )
 from dsked.psrd.pair import NO_STREAM, Pair, Promises, Side, Streams
 from dsked.secrecy import no_pickle, no_secrets
 from dsked.wire.frame import LENGTH_BYTES
-from dsked.wire.messages import NodeName, StreamId, Uint8, Uint32, Uint64
+from dsked.wire.messages import NodeName, StreamId, Uint8, Uint32, Uint64, name_fits
 
 MAGIC = "DSKE"
 Nonce = Annotated[bytes, Meta(min_length=NONCE_BYTES, max_length=NONCE_BYTES)]
@@ -38,9 +39,10 @@ Mac = Annotated[bytes, Meta(min_length=GATE_MAC_BYTES, max_length=GATE_MAC_BYTES
 Tag = Annotated[bytes, Meta(min_length=TAG_BYTES, max_length=TAG_BYTES)]
 #: Optional fields by number; a receiver ignores those it does not know.
 Optional = Annotated[dict[Uint32, bytes], Meta(max_length=8)]
-#: The one that is defined: the sender's own `next` on its own pool, in M1 and in a REWIND (media only).
+#: The first: the sender's own `next` on its own pool, in M1 and in a REWIND (media only).
 NEXT_FIELD = 1
 _NEXT_BYTES = 8
+_MAX_REASON_BYTES = 128
 
 
 class Flag(IntFlag):
@@ -49,6 +51,18 @@ class Flag(IntFlag):
     JUST_STARTED = 1  # no completed handshake with this peer in this process yet
     SIMULATED = 2  # this side's configuration says that PSRD is simulated
     BEGIN_ANEW = 4  # simulated streams: M1 asks for new ones, M2 says that they are new
+
+
+def _check_order(optional: dict[int, bytes]) -> None:
+    """Numbers stand in ascending order. (None stands twice: encoding again gives other bytes, then.)"""
+    if list(optional) != sorted(optional):
+        raise ValueError("optional fields are out of order")
+
+
+def _check_text(text: str, most: int) -> None:
+    """The limit is one of bytes; the types count characters."""
+    if not name_fits(text, most):
+        raise ValueError(f"a text of more than {most} bytes")
 
 
 class Part(msgspec.Struct, array_like=True, forbid_unknown_fields=True, frozen=True):
@@ -92,13 +106,18 @@ class M1(Part, frozen=True):
     optional: Optional
     mac: Mac
 
+    def __post_init__(self) -> None:
+        _check_order(self.optional)
+        _check_text(self.client, MAX_NODE_NAME_BYTES)
+        _check_text(self.hub, MAX_NODE_NAME_BYTES)
+
 
 class M2(Part, frozen=True):
     """H to C: the hub's side of it, or a refusal (`code` other than OK) with its reason."""
 
     version: Uint8
     code: Uint8
-    reason: Annotated[str, Meta(max_length=128)]
+    reason: Annotated[str, Meta(max_length=_MAX_REASON_BYTES)]
     boot_id: BootId
     proved_boot: BootId
     flags: Uint8
@@ -106,6 +125,10 @@ class M2(Part, frozen=True):
     max_pads: Uint32
     optional: Optional
     mac: Mac
+
+    def __post_init__(self) -> None:
+        _check_order(self.optional)
+        _check_text(self.reason, _MAX_REASON_BYTES)
 
 
 class M3(Part, frozen=True):

@@ -14,8 +14,20 @@ from dsked.limits import (
     PROTOCOL_VERSION,
     TAG_BYTES,
 )
-from dsked.psrd.pair import Pair, Promises, Side, Streams, begin_position, simulated_streams
+from dsked.psrd.pair import (
+    Pair,
+    Promises,
+    Side,
+    Streams,
+    begin_position,
+    lies_where_no_frame_was,
+    peers_hash_key,
+    simulated_streams,
+)
+from dsked.psrd.pool import OwnerPool
+from dsked.psrd.proofs import proof_key
 from dsked.secrecy import no_pickle
+from dsked.wire.additions import NOTHING, Additions, Wrapping, accepted, offer, start_bytes
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -24,6 +36,7 @@ from dsked.wire.handshake import (
     M4,
     MAGIC,
     Flag,
+    Holdings,
     SessionKeys,
     base_flags,
     decode_part,
@@ -49,9 +62,12 @@ class ClientHandshake:
     nonce: bytes
     streams: Streams | None = None
     max_pads: int = MAX_FRAME_PAD_BYTES
+    wrapping: Wrapping = Wrapping.OFF
+    additions: Additions = NOTHING  # in force, once M2 has been taken
     hub_nonce: bytes = b""
     promises: Promises = field(default_factory=Promises)
     _transcript: bytes = field(default=b"", repr=False)
+    _told_mark: int = 0  # the durable mark on the hub pool that M1 tells
     _m2: M2 | None = None
     _hash_key: bytes = field(default=b"", repr=False)
     _proof_end: int = 0
@@ -72,10 +88,12 @@ class ClientHandshake:
         flags = base_flags(self.pair)
         if self.pair.simulated and (self.streams is None or self.streams.short):
             flags |= Flag.BEGIN_ANEW
+        holdings = holdings_of(self.pair, self.streams, self.promises)
+        self._told_mark = holdings.durable_mark
         m1 = M1(
             PROTOCOL_VERSION, self.pair.client, self.pair.hub, self.nonce, self.boot_id,
-            self.pair.proved_boot, int(flags), holdings_of(self.pair, self.streams, self.promises),
-            MAX_FRAME_PAD_BYTES, tell_next(self.streams), bytes(GATE_MAC_BYTES),
+            self.pair.proved_boot, int(flags), holdings,
+            MAX_FRAME_PAD_BYTES, {**tell_next(self.streams), **offer(self.wrapping)}, bytes(GATE_MAC_BYTES),
         )  # fmt: skip
         signed = with_mac(m1, self.pair.gate_key, b"M1", raw)
         self._transcript = raw + signed
@@ -93,7 +111,8 @@ class ClientHandshake:
         if m2.code == ErrorCode.REWIND and not self.pair.simulated:
             self.pair.catch_up(next_told(m2.optional))
         if m2.code != ErrorCode.OK:
-            raise HandshakeRefusedError(m2.code, one_line(m2.reason))
+            without_words = f"the hub refuses the handshake with code {m2.code}, without words"
+            raise HandshakeRefusedError(m2.code, one_line(m2.reason) or without_words)
         if m2.version != PROTOCOL_VERSION:
             raise HandshakeRefusedError(ErrorCode.VERSION, f"the hub chose version {m2.version}")
         if bool(m2.flags & Flag.SIMULATED) != self.pair.simulated:
@@ -104,6 +123,11 @@ class ClientHandshake:
             self.streams = simulated_streams(m2.holdings.client_stream, m2.holdings.hub_stream)
         if m2.max_pads < MIN_FRAME_PAD_BYTES:
             raise FrameError(f"frames of {m2.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
+        self.additions = accepted(m2.optional, offer(self.wrapping))
+        if self.wrapping is Wrapping.REQUIRED and not self.additions.wrapped:
+            raise HandshakeRefusedError(
+                ErrorCode.WRAPPING, "message wrapping is required here, and the hub does not take it"
+            )
         self._check_holdings(m2)
         self.max_pads = min(MAX_FRAME_PAD_BYTES, m2.max_pads)
         self._m2 = m2
@@ -130,7 +154,10 @@ class ClientHandshake:
         return self.pair.simulated and self.streams is not None and self.streams.short
 
     def prove(self) -> bytes:
-        """M3. Takes [S_c, S_c + 48) for good. Raises PoolExhaustedError, StorageError."""
+        """M3. Takes [S_c, S_c + 48) for good. Raises PoolExhaustedError, StorageError.
+
+        PoolExhaustedError as well where nothing would be left for WRAP, which every session begins with then.
+        """
         assert self.streams is not None and self._m2 is not None
         pool, told = self.streams.local, self._m2
         position = begin_position(
@@ -140,6 +167,8 @@ class ClientHandshake:
             exact_mark=told.holdings.exact_mark,
             durable_mark=told.holdings.durable_mark,
         )
+        hash_key = self._own_hash_key(pool, position, told.holdings)
+        pool.check_room(position, start_bytes(self.additions.wrapped))
         self.pair.may_prove(told.boot_id)  # this hub answers M3 with its own proof, even if that is lost
         pads = self.promises.proof_bytes(pool, position)
         self._proof_end, self._hash_key = position + HANDSHAKE_PAD_BYTES, pads[ONE_TIME_KEY_BYTES:]
@@ -149,9 +178,19 @@ class ClientHandshake:
         m3 = M3(
             position, pool.stream_id, self.streams.peer.stream_id, pool.held_end, hub_end, bytes(TAG_BYTES)
         )
-        tagged = with_tag(m3, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
+        tagged = with_tag(m3, proof_key(hash_key, pads), Side.CLIENT, self._transcript)
         self._transcript += tagged
         return tagged
+
+    def _own_hash_key(self, pool: OwnerPool, position: int, told: Holdings) -> bytes | None:
+        """r of M3; None: it lies in the pool. Raises HandshakeRefusedError: simulated streams begin anew."""
+        if lies_where_no_frame_was(pool, position, told.durable_mark):
+            return None
+        hash_key = pool.proofs.last_verified(told.exact_mark)
+        if hash_key is None:
+            self.pair.streams = None
+            raise HandshakeRefusedError(ErrorCode.REWIND, "the hub has verified none of the last proofs")
+        return hash_key
 
     def finish(self, raw: bytes) -> SessionKeys:
         """Take M4: the session is open. Raises TagError, ReplayError, WindowError, StorageError."""
@@ -159,7 +198,9 @@ class ClientHandshake:
         assert self.streams is not None and self._m2 is not None
         pool = self.streams.peer
         pads = pool.read_proof(m4.position)
-        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)
+        hash_key = peers_hash_key(pool, m4.position, self._told_mark)
+        verify_proof(raw, proof_key(hash_key, pads), Side.HUB, self._transcript)
+        pool.proved = pads[ONE_TIME_KEY_BYTES:]
         pool.advance(m4.position + HANDSHAKE_PAD_BYTES)
         self.promises.tell(pool, pool.mark)  # our first frame acknowledges M4
         self.streams.local.begins_session(self._m2.holdings.durable_mark)

@@ -22,10 +22,15 @@ from dsked.psrd.pair import (
     Side,
     Streams,
     begin_position,
+    lies_where_no_frame_was,
+    peers_hash_key,
     simulated_streams,
 )
 from dsked.psrd.pool import OwnerPool
+from dsked.psrd.proofs import proof_key
 from dsked.secrecy import no_pickle
+from dsked.wire.additions import NOTHING, Additions, Wrapping, accept, fields, start_bytes
+from dsked.wire.frame import LENGTH_BYTES
 from dsked.wire.handshake import (
     M0,
     M1,
@@ -47,6 +52,8 @@ from dsked.wire.handshake import (
     with_mac,
     with_tag,
 )
+
+_FIXARRAY, _MAX_FIXINT = 0x90, 0x7F  # msgpack
 
 
 @dataclass(slots=True)
@@ -70,10 +77,13 @@ class HubHandshake:
     client_nonce: bytes = b""
     client_boot_id: bytes = b""
     max_pads: int = MAX_FRAME_PAD_BYTES
+    wrapping: Wrapping = Wrapping.OFF
+    additions: Additions = NOTHING  # in force, once M1 has been taken
     refusal: ErrorCode | None = None
     reason: str = ""  # of the refusal
     proof_end: int = 0
     promises: Promises = field(default_factory=Promises)
+    _told_mark: int = 0  # the durable mark on the client pool that M2 tells
     _m1: M1 | None = None
     _transcript: bytes = field(default=b"", repr=False)
 
@@ -87,7 +97,7 @@ class HubHandshake:
 
     def answer(self, raw: bytes) -> bytes:
         """Take M1, give M2 (`refusal` is set where it refuses). Raises FrameError, TagError: silence."""
-        m1 = decode_part(M1, raw)
+        m1 = _decode_m1(raw)
         pair = self.find_pair(m1.client)
         verify_gate_mac(
             self.dummy_key if pair is None else pair.gate_key,
@@ -99,6 +109,7 @@ class HubHandshake:
             raise FrameError(f"frames of {m1.max_pads} pad bytes; {MIN_FRAME_PAD_BYTES} are the least")
         self.pair, self.client_nonce, self.client_boot_id, self._m1 = pair, m1.nonce, m1.boot_id, m1
         self.max_pads = min(MAX_FRAME_PAD_BYTES, m1.max_pads)
+        self.additions = accept(m1.optional, self.wrapping)
         m2 = self._m2(pair, m1)
         signed = with_mac(m2, pair.gate_key, b"M2", self._transcript + raw)
         self._transcript += raw + signed
@@ -116,6 +127,8 @@ class HubHandshake:
             pair.latest_hello = self.nonce
             pair.may_prove(m1.boot_id)  # the client answers M2 with its proof, even if that is lost
             holdings, proved_boot = holdings_of(pair, self.streams, self.promises), pair.proved_boot
+            self._told_mark = holdings.durable_mark
+            optional = fields(self.additions)
         elif self.refusal == ErrorCode.REWIND:
             optional = tell_next(pair.streams)
         self.reason, code = reason, self.refusal or ErrorCode.OK
@@ -146,6 +159,9 @@ class HubHandshake:
         if bool(m1.flags & Flag.SIMULATED) != pair.simulated:
             self.refusal = ErrorCode.PSRD_MODE
             return "one side simulates PSRD and the other does not"
+        if self.wrapping is Wrapping.REQUIRED and not self.additions.wrapped:
+            self.refusal = ErrorCode.WRAPPING
+            return "message wrapping is required here: the client has it off, or has other ciphers"
         if not pair.simulated and not _same_streams(pair, m1.holdings):
             self.refusal = ErrorCode.STREAM_UNKNOWN
             return "the two sides hold different streams: deliver new PSRD to both"
@@ -161,7 +177,7 @@ class HubHandshake:
         except HandshakeRefusedError as refused:
             self.refusal = ErrorCode(refused.refusal)
             return str(refused)
-        if position + HANDSHAKE_PAD_BYTES > min(pool.store.end, told.hub_end):
+        if position + start_bytes(self.additions.wrapped) > min(pool.store.end, told.hub_end):
             self.refusal = ErrorCode.POOL_EXHAUSTED
             return "the hub's PSRD for this client is used up: deliver new blocks"
         return ""
@@ -175,8 +191,7 @@ class HubHandshake:
             durable_mark=m1.holdings.durable_mark,
         )
 
-    @staticmethod
-    def _begin_anew(pair: Pair, m1: M1) -> bool:
+    def _begin_anew(self, pair: Pair, m1: M1) -> bool:
         streams, told = pair.streams, m1.holdings
         return (
             bool(m1.flags & (Flag.JUST_STARTED | Flag.BEGIN_ANEW))
@@ -187,6 +202,9 @@ class HubHandshake:
             or told.exact_mark > streams.local.next  # a rewind
             or streams.local.next > told.hub_end  # a block was lost, and bytes of it are used
             or told.client_end > streams.peer.end
+            or not streams.peer.proved  # no hash key of the client's proof is known here,
+            or streams.local.proofs.last_verified(told.exact_mark) is None  # or none of the own one,
+            or m1.proved_boot != self.boot_id  # or the client has forgotten that
         )
 
     @staticmethod
@@ -209,7 +227,9 @@ class HubHandshake:
         if m3.client_end > peer.end or m3.hub_end > local.store.end:
             raise WindowError("M3 claims more bytes than the hub holds")
         pads = peer.read_proof(m3.position)
-        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)
+        key = proof_key(peers_hash_key(peer, m3.position, self._told_mark), pads)
+        verify_proof(raw, key, Side.CLIENT, self._transcript)
+        peer.proved = pads[ONE_TIME_KEY_BYTES:]
         peer.advance(m3.position + HANDSHAKE_PAD_BYTES)
         self.pair.proved_boot = self.client_boot_id
         local.begins_session(self._m1.holdings.durable_mark)
@@ -223,13 +243,27 @@ class HubHandshake:
     def _prove(self, transcript: bytes) -> tuple[bytes, bytes]:
         assert self.pair is not None and self.streams is not None and self._m1 is not None
         local = self.streams.local
+        told = self._m1.holdings
         position = self._proof_position(local, self._m1)
+        fresh = lies_where_no_frame_was(local, position, told.durable_mark)
+        hash_key = None if fresh else local.proofs.last_verified(told.exact_mark)
         pads = self.promises.proof_bytes(local, position)
         self.proof_end = position + HANDSHAKE_PAD_BYTES
         peer = self.streams.peer
         m4 = M4(position, self.promises.tell(peer, max(peer.mark, peer.durable)), bytes(TAG_BYTES))
-        raw = with_tag(m4, pads[:ONE_TIME_KEY_BYTES], Side.HUB, transcript)
+        raw = with_tag(m4, proof_key(hash_key, pads), Side.HUB, transcript)
         return raw, pads[ONE_TIME_KEY_BYTES:]
+
+
+def _decode_m1(raw: bytes) -> M1:
+    """Raises FrameError; of another version it says which, if that is a number of one byte."""
+    try:
+        return decode_part(M1, raw)
+    except FrameError:
+        start = raw[LENGTH_BYTES : LENGTH_BYTES + 2]
+        if len(start) == 2 and start[0] & 0xF0 == _FIXARRAY and PROTOCOL_VERSION != start[1] <= _MAX_FIXINT:
+            raise FrameError(f"M1 is of version {start[1]}; {PROTOCOL_VERSION} is spoken here") from None
+        raise
 
 
 def _same_streams(pair: Pair, told: Holdings) -> bool:

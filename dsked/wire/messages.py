@@ -8,7 +8,7 @@ specification; the vectors there hold this module to it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import IntEnum
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
@@ -43,9 +43,16 @@ Uint64 = Annotated[int, Meta(ge=0)]  # msgpack itself ends at 2^64 - 1
 HubCount = Annotated[int, Meta(ge=1, le=MAX_HUBS)]
 KeyBytes = Annotated[int, Meta(ge=1, le=MAX_KEY_SIZE_BITS // 8)]
 Secret = Annotated[bytes, Meta(max_length=MAX_FRAME_PAD_BYTES)]
+#: A client: in a frame its name, or the identifier that the hub has given it in this session
+#: (local_identifiers.py); everywhere else its name.
+if TYPE_CHECKING:
+    ClientRef = str
+else:
+    ClientRef = NodeName | Uint32
 
 #: Registered names in one REGISTER, and names in one LOCATE.
 _MAX_NAMES = MAX_ENCRYPTORS_PER_CLIENT
+_MAX_REASON_BYTES = 256
 
 
 class MessageType(IntEnum):
@@ -56,6 +63,8 @@ class MessageType(IntEnum):
     UNREGISTER = 0x03
     PING = 0x04
     ERROR = 0x05
+    WRAP = 0x06
+    NAMES = 0x07
     PSRD_REQUEST = 0x08
     PSRD_BLOCK = 0x09
     PUT_SHARES = 0x10
@@ -104,12 +113,19 @@ class Message(Body):
     def replace_secrets(self, bins: Iterator[bytes]) -> None:
         """Put `bins` in place of the secret bins, in the same order."""
 
+    def texts_fit(self) -> bool:
+        """True when names and other texts keep their limits in bytes; their types count characters."""
+        return True
+
 
 class Register(Message):
     """C to H: the encryptors that this client serves."""
 
     type = MessageType.REGISTER
     encryptors: Annotated[list[EncryptorName], Meta(max_length=_MAX_NAMES)]
+
+    def texts_fit(self) -> bool:
+        return _encryptors_fit(self.encryptors)
 
 
 class Registered(Message):
@@ -119,6 +135,9 @@ class Registered(Message):
     code: Uint8
     refused: Annotated[list[EncryptorName], Meta(max_length=_MAX_NAMES)]
     share_timeout_ms: Uint32
+
+    def texts_fit(self) -> bool:
+        return _encryptors_fit(self.refused)
 
 
 class Unregister(Message):
@@ -130,7 +149,7 @@ class Unregister(Message):
 class Confirmed(Keys):
     """Keys that the responder has rebuilt: the hub may forget its shares for this responder."""
 
-    initiator: NodeName
+    initiator: ClientRef
     key_ids: KeyIds
 
 
@@ -150,13 +169,35 @@ class Ping(Message):
     hub_end: Uint64
     done: Confirmations
 
+    def texts_fit(self) -> bool:
+        return _initiators_fit(self.done)
+
 
 class Error(Message):
     """Either way: the request of this id failed as a whole."""
 
     type = MessageType.ERROR
     code: Uint8
-    reason: Annotated[str, Meta(max_length=256)]
+    reason: Annotated[str, Meta(max_length=_MAX_REASON_BYTES)]
+
+    def texts_fit(self) -> bool:
+        return name_fits(self.reason, _MAX_REASON_BYTES)
+
+
+class Names(Message):
+    """H to C: what the hub calls some of its clients from now on, (identifier, name) each."""
+
+    type = MessageType.NAMES
+    names: Annotated[list[tuple[Uint32, NodeName]], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
+
+    def texts_fit(self) -> bool:
+        return all(_client_fits(name) for _, name in self.names)
+
+
+class Wrap(Message):
+    """Either way, first of all where frames are wrapped: its pads, which cover nothing, are the key."""
+
+    type = MessageType.WRAP
 
 
 class PsrdRequest(Message):
@@ -189,7 +230,7 @@ class PsrdBlock(Message):
 class PartyBody(Body):
     """An encryptor and the client that serves it."""
 
-    client: NodeName
+    client: ClientRef
     encryptor: EncryptorName
 
 
@@ -236,6 +277,10 @@ class PutShares(Message):
             group.shares = next(bins)
             group.codes = next(bins)
 
+    def texts_fit(self) -> bool:
+        fit = [_parties_fit(group.responders) for group in self.groups]
+        return all(fit) and _encryptors_fit([group.initiator for group in self.groups])
+
 
 class PutSharesAck(Message):
     """H to C: one result code (a byte) per key, in the order of the request's keys."""
@@ -247,7 +292,7 @@ class PutSharesAck(Message):
 class GetGroup(Keys):
     """Keys wanted of one initiator client; of one key alone also from byte `offset` of its share on."""
 
-    initiator: NodeName
+    initiator: ClientRef
     key_ids: KeyIds
     offset: Uint32
 
@@ -259,6 +304,9 @@ class GetShares(Message):
     groups: Annotated[list[GetGroup], Meta(max_length=MAX_KEYS_PER_FRAME)]
     wait_ms: Uint32
     done: Confirmations
+
+    def texts_fit(self) -> bool:
+        return _initiators_fit(self.groups) and _initiators_fit(self.done)
 
 
 class ShareGroup(Keys):
@@ -284,7 +332,7 @@ class ShareGroup(Keys):
 class Missing(Keys):
     """Keys for which the hub has no share to give, and why."""
 
-    initiator: NodeName
+    initiator: ClientRef
     code: Uint8
     key_ids: KeyIds
 
@@ -306,6 +354,10 @@ class Shares(Message):
             group.shares = next(bins)
             group.codes = next(bins)
 
+    def texts_fit(self) -> bool:
+        fit = [_parties_fit((group.initiator, *group.responders)) for group in self.groups]
+        return all(fit) and _initiators_fit(self.missing)
+
 
 class Locate(Message):
     """C to H: which clients serve these encryptors?"""
@@ -313,12 +365,18 @@ class Locate(Message):
     type = MessageType.LOCATE
     encryptors: Annotated[list[EncryptorName], Meta(min_length=1, max_length=MAX_KEYS_PER_FRAME)]
 
+    def texts_fit(self) -> bool:
+        return _encryptors_fit(self.encryptors)
+
 
 class Located(Message):
     """H to C: the client of each encryptor, in the same order; nil where none is known."""
 
     type = MessageType.LOCATED
-    clients: Annotated[list[NodeName | None], Meta(max_length=MAX_KEYS_PER_FRAME)]
+    clients: Annotated[list[ClientRef | None], Meta(max_length=MAX_KEYS_PER_FRAME)]
+
+    def texts_fit(self) -> bool:
+        return all(name is None or _client_fits(name) for name in self.clients)
 
 
 class Unknown(Message):
@@ -327,11 +385,14 @@ class Unknown(Message):
     kind: int
 
 
+#: All that a frame may hold but WRAP, which is not decoded: `Session.open_wrap`.
 MESSAGES: tuple[type[Message], ...] = (
-    Register, Registered, Unregister, Ping, Error, PsrdRequest, PsrdBlock,
+    Register, Registered, Unregister, Ping, Error, Names, PsrdRequest, PsrdBlock,
     PutShares, PutSharesAck, GetShares, Shares, Locate, Located,
 )  # fmt: skip
 
+#: First bytes of a string of 32 bytes or more; in bins they mean nothing.
+_STR8, _STR16 = b"\xd9", b"\xda"
 _ENCODER = msgspec.msgpack.Encoder()
 _DECODERS: dict[int, msgspec.msgpack.Decoder[Any]] = {
     int(message.type): msgspec.msgpack.Decoder(message) for message in MESSAGES
@@ -349,6 +410,8 @@ def decode_body(kind: int, body: bytes) -> Message:
     Raises FrameError where a known type's body is malformed or not canonical.
     """
     decoder = _DECODERS.get(kind)
+    if decoder is None and kind == MessageType.WRAP:
+        raise FrameError("WRAP where no frame but the first may be one")
     if decoder is None:
         return Unknown(kind)
     try:
@@ -357,12 +420,32 @@ def decode_body(kind: int, body: bytes) -> Message:
         raise FrameError(f"a body of type {kind} is malformed: {type(error).__name__}") from None
     if _ENCODER.encode(message) != body:
         raise FrameError(f"a body of type {kind} is not in canonical form")
+    if (_STR8 in body or _STR16 in body) and not message.texts_fit():  # shorter texts always fit
+        raise FrameError(f"a text in a body of type {kind} is too long")
     return message
 
 
 def name_fits(name: str, max_bytes: int) -> bool:
     """True when a name's UTF-8 form is within its limit (the types above count characters)."""
     return len(name) * 4 <= max_bytes or len(name.encode()) <= max_bytes
+
+
+def _client_fits(client: ClientRef) -> bool:
+    return not isinstance(client, str) or name_fits(client, MAX_NODE_NAME_BYTES)
+
+
+def _encryptors_fit(names: Iterable[str]) -> bool:
+    return all(name_fits(name, MAX_ENCRYPTOR_NAME_BYTES) for name in names)
+
+
+def _initiators_fit(groups: Iterable[Confirmed | GetGroup | Missing]) -> bool:
+    return all(_client_fits(group.initiator) for group in groups)
+
+
+def _parties_fit(parties: Iterable[PartyBody]) -> bool:
+    return all(_client_fits(party.client) and name_fits(party.encryptor, MAX_ENCRYPTOR_NAME_BYTES)
+        for party in parties
+    )  # fmt: skip
 
 
 def one_line(text: str) -> str:

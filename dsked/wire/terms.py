@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from dsked.limits import MAX_ENCRYPTOR_NAME_BYTES, MAX_NODE_NAME_BYTES, PROTOCOL_VERSION
+from dsked.limits import PROTOCOL_VERSION
 from dsked.sharing.shares import code_bytes
 from dsked.sharing.terms import Party, Terms, sort_parties
-from dsked.wire.messages import PartyBody, PutGroup, ShareGroup, name_fits
+from dsked.wire.messages import PartyBody, PutGroup, ShareGroup
 
 
 def put_terms(client: str, group: PutGroup) -> Terms | None:
@@ -22,17 +22,11 @@ def share_terms(group: ShareGroup) -> Terms | None:
 
 def _terms(initiator: Party, bodies: Iterable[PartyBody], group: PutGroup | ShareGroup) -> Terms | None:
     responders = tuple(Party(body.client, body.encryptor) for body in bodies)
-    if not 2 <= group.k <= group.n or not all(map(_fits, (initiator, *responders))):
+    if not 2 <= group.k <= group.n:
         return None
     if len(responders) > 1 and sort_parties(set(responders)) != responders:
         return None
     return Terms(PROTOCOL_VERSION, group.n, group.k, initiator, responders, group.key_bytes)
-
-
-def _fits(party: Party) -> bool:
-    return name_fits(party.client, MAX_NODE_NAME_BYTES) and name_fits(
-        party.encryptor, MAX_ENCRYPTOR_NAME_BYTES
-    )
 
 
 def columns_fit(terms: Terms, group: PutGroup | ShareGroup, codes_per_key: int) -> bool:

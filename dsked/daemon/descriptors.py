@@ -22,13 +22,13 @@ def raise_limit() -> int:
 
 
 def fitted(
-    limits: Limits, role: str, nr_descriptors: int, *, dialled: int, files: bool
+    limits: Limits, role: str, nr_descriptors: int, *, dialled: int, files: bool, servers: int = 1
 ) -> tuple[Limits, int, str]:
     """(limits that the number of descriptors allows, open block files, what was cut in words or "").
 
     `dialled`: the hubs that a client connects to; each may have an old and a new connection. `files`: pools
-    are on media; then block files are read, and others overwritten. Raises ConfigurationError below
-    MIN_DESCRIPTORS.
+    are on media; then block files are read, and others overwritten. `servers`: each has its connections.
+    Raises ConfigurationError below MIN_DESCRIPTORS.
     """
     left = nr_descriptors - SPARE_DESCRIPTORS - 2 * dialled
     if left < MIN_DESCRIPTORS:
@@ -40,7 +40,7 @@ def fitted(
     left -= 2 * blocks
     control = min(limits.max_control_connections, left // DESCRIPTORS_FRACTION)
     name = _CONNECTIONS[role]
-    connections = min(getattr(limits, name), left - control)
+    connections = min(getattr(limits, name), (left - control) // servers)
     cut = [
         f"{what} to {number}"
         for what, number in (("max_control_connections", control), (name, connections))

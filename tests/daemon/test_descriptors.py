@@ -5,7 +5,7 @@ import resource
 import pytest
 
 from dsked.chosen_limits import DEFAULT_LIMITS
-from dsked.descriptors import fitted, raise_limit
+from dsked.daemon.descriptors import fitted, raise_limit
 from dsked.errors import ConfigurationError
 from dsked.limits import MAX_OPEN_BLOCK_FILES, SPARE_DESCRIPTORS
 
@@ -45,3 +45,10 @@ def test_the_soft_limit_is_raised_to_the_hard_one() -> None:
         assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == hard
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_every_server_of_a_client_has_its_connections():
+    limits, _blocks, cut = fitted(DEFAULT_LIMITS, "client", 200, dialled=5, files=False)
+    halved, _blocks, _cut = fitted(DEFAULT_LIMITS, "client", 200, dialled=5, files=False, servers=2)
+    assert cut
+    assert halved.max_http_connections == limits.max_http_connections // 2
