@@ -47,7 +47,7 @@ _NEEDED, _GRACE_MS = K + (HUBS - K) // 2, 50.0
 _ECHO_BYTES, _ECHOES = 100, 20
 _LONG_S = 600.0
 POOLS_MIB = (1, 64)
-BATCHES = (1, 4, 8)
+BATCHES = (1, 4, 8)  # with more keys the smallest pool would be used up
 _PAD_BYTES = 2 * BITS // 8  # of a key: its share, and that of its codes
 MIB = 1024 * 1024
 

@@ -3,7 +3,7 @@
 Five hubs, any three of them, two clients, all real daemons on loopback. A process that is none of them asks
 carol for a key and curtis for the same key by its ID, and compares both replies; so many of these are under
 way at once, each on connections of its own. The bare handler answers with a body of the same size, in one
-process, loaded in the same way. Plain HTTP: the daemons speak no TLS yet.
+process, loaded in the same way. With --tls both speak mutual TLS (EC P-256), each in its usual way.
 
 Each client serves one half of the pairs. So the part of the bare handler is told in three ways: requests per
 second of one client process (seven daemons share the cores meanwhile), of both together, and what a request
@@ -15,6 +15,8 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 from benching.children import Child
@@ -25,6 +27,12 @@ from laboratory import Laboratory
 CONCURRENCY = 64
 SECONDS = 3.0
 _WARM_UP_S = 1.0  # pools learn the rate
+_TLS = {
+    "certificate": "certs/{name}.pem",
+    "private_key": "certs/{name}.key",
+    "client_ca": "certs/ca.pem",
+    "crl": "certs/crl.pem",
+}
 _BODY = json.dumps({"keys": [{"key_ID": "0" * 36, "key": "0" * 44}]}, separators=(",", ":"))  # 256 bits
 
 
@@ -68,35 +76,52 @@ class Figures(NamedTuple):
         return {"concurrency": self.concurrency, **halves, **parts}
 
 
-def measure(seconds: float = SECONDS, concurrency: int = CONCURRENCY) -> Figures:
-    """Both halves over real daemons, then the bare handler, for so long each.
+def measure(seconds: float = SECONDS, concurrency: int = CONCURRENCY, tls: bool = False) -> Figures:
+    """Both halves over real daemons, then the bare handler, for so long each; over mutual TLS with `tls`.
 
     Raises RuntimeError where a request is not served, or the two values of a key differ.
     """
-    with Child("benching.http_load") as load:
-        get_key, by_id = _of_daemons(load, seconds, concurrency)
-        bare = _of_bare(load, seconds, concurrency)
+    interface: dict[str, Any] = {"etsi": _TLS} if tls else {}
+    with Child("benching.http_load") as load, Laboratory(content(*USUAL, **interface)).prepared() as lab:
+        certificates = _certificates(lab) if tls else {}
+        load_for = partial(load.ask, concurrency=concurrency, certificates=certificates)
+        get_key, by_id = _of_daemons(lab, load_for, seconds)
+        bare = _of_bare(certificates, load_for, seconds)
     return Figures(concurrency, get_key, by_id, bare)
 
 
-def _of_daemons(load: Child, seconds: float, concurrency: int) -> tuple[Half, Half]:
-    with Laboratory(content(*USUAL)) as lab:
-        wait_until_registered(lab)
-        ports = [lab.port(name) for name in CLIENTS]
-        pids = [lab.pid(name) for name in CLIENTS]
-        load.ask(ports=ports, concurrency=concurrency, seconds=_WARM_UP_S)
-        before = list(map(cpu_seconds, pids))
-        told = load.ask(ports=ports, concurrency=concurrency, seconds=seconds)
-        cpu_s = [cpu_seconds(pid) - then for pid, then in zip(pids, before, strict=True)]
+def _certificates(lab: Laboratory) -> dict[str, Any]:
+    """Files of the laboratory's certificates: the CA's, a server's, and those of the two encryptors."""
+    lab.dskectl("certs", "create-lab")
+    pairs = {
+        name: [str(lab.path / "certs" / f"{name}.{kind}") for kind in ("pem", "key")]
+        for name in ("carol", "sam", "sunny")
+    }
+    ca = str(lab.path / "certs" / "ca.pem")
+    return {"ca": ca, "server": pairs["carol"], "clients": [pairs["sam"], pairs["sunny"]]}
+
+
+def _of_daemons(
+    lab: Laboratory, load_for: Callable[..., dict[str, Any]], seconds: float
+) -> tuple[Half, Half]:
+    lab.start()
+    wait_until_registered(lab)
+    ports = [lab.port(name) for name in CLIENTS]
+    pids = [lab.pid(name) for name in CLIENTS]
+    load_for(ports=ports, seconds=_WARM_UP_S)
+    before = list(map(cpu_seconds, pids))
+    told = load_for(ports=ports, seconds=seconds)
+    cpu_s = [cpu_seconds(pid) - then for pid, then in zip(pids, before, strict=True)]
+    lab.stop()
     return _half("Get key", told, 0, cpu_s[0]), _half("Get key with key IDs", told, 1, cpu_s[1])
 
 
-def _of_bare(load: Child, seconds: float, concurrency: int) -> Half:
+def _of_bare(certificates: dict[str, Any], load_for: Callable[..., dict[str, Any]], seconds: float) -> Half:
     with Child("benching.bare_http") as bare:
-        port = bare.ask(body=_BODY)["port"]
-        load.ask(port=port, concurrency=concurrency, seconds=_WARM_UP_S)
+        port = bare.ask(body=_BODY, certificates=certificates)["port"]
+        load_for(port=port, seconds=_WARM_UP_S)
         before = cpu_seconds(bare.pid)
-        told = load.ask(port=port, concurrency=concurrency, seconds=seconds)
+        told = load_for(port=port, seconds=seconds)
         return _half("bare handler", told, 0, cpu_seconds(bare.pid) - before)
 
 
@@ -124,9 +149,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--seconds", type=float, default=SECONDS, help="of each measurement [%(default)s]")
     parser.add_argument("--concurrency", type=int, default=CONCURRENCY, help="pairs at once [%(default)s]")
+    parser.add_argument("--tls", action="store_true", help="over mutual TLS, not plain HTTP")
     parser.add_argument("--json", action="store_true", help="print one JSON document, nothing else")
     options = parser.parse_args()
-    found = measure(options.seconds, options.concurrency)
+    found = measure(options.seconds, options.concurrency, options.tls)
     print(json.dumps(found.document(), indent=1) if options.json else table(found))
     return 0
 

@@ -26,7 +26,8 @@ from dsked.delivery.control_client import ControlClient
 FIRST_PORT = 20_000
 PORTS_AT_ONCE = 20
 LAST_PORT = 32_000  # below Linux's ephemeral ports, which outgoing connections take
-DSKECTL = Path(sys.executable).with_name("dskectl")
+#: The environment may name another, say of a package: scripts/demo.py then tries that.
+DSKECTL = Path(os.environ.get("DSKECTL") or Path(sys.executable).with_name("dskectl"))
 _POLL_S = 0.02
 #: How long a condition, or the end of a process, is waited for on a machine that is very busy.
 LIMIT_S = 30.0
@@ -226,7 +227,7 @@ class Laboratory:
         return next(
             str(client["name"])
             for client in self.content["clients"]
-            if {"name": encryptor} in client.get("encryptors", [])
+            if any(one["name"] == encryptor for one in client.get("encryptors", []))
         )
 
     def socket(self, role: str, name: str) -> Path:

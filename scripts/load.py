@@ -132,6 +132,10 @@ class Load:
         await self._over
         return time.perf_counter() - start
 
+    def stop(self) -> None:
+        """End the run once the requests under way are answered."""
+        self._left = 0
+
     def _get_keys_frame(self, place: int) -> bytes:
         return encode_request(Op.GET_KEYS, place, [[RESPONDER], self.number, self._bits, INITIATOR])
 

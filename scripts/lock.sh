@@ -1,8 +1,9 @@
 #!/bin/bash
 # Writes requirements.lock anew from pyproject.toml: every package that development and the tests need,
-# at one version, with the hashes of its files; and requirements-fuzz.lock and requirements-bench.lock, the
-# same of what only make fuzz and make bench-docs need. `--upgrade` takes newer versions; without it, versions
-# stay unless pyproject.toml demands otherwise. Run with Python 3.11, the oldest that is supported.
+# at one version, with the hashes of its files, and the assets of /docs; and requirements-tests.lock,
+# requirements-fuzz.lock, requirements-bench.lock, requirements-binary.lock and requirements-node.lock, the same of the
+# programs that tests run, of what only make fuzz, make bench-docs and make binary need, and of Node. `--upgrade` takes newer versions; without it, versions stay unless
+# pyproject.toml demands otherwise. Run with Python 3.11, the oldest that is supported.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -16,9 +17,9 @@ compile() {
         --strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host "$@"
 }
 
-compile --extra dev --output-file requirements.lock "$@" pyproject.toml
+compile --extra dev --extra docs --output-file requirements.lock "$@" pyproject.toml
 # The extras alone: the rest is locked above.
-for extra in fuzz bench; do
+for extra in tests fuzz bench binary node; do
     python3 -c 'import sys, tomllib
 print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' \
         "$extra" |

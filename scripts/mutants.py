@@ -22,15 +22,26 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from py_compile import PycInvalidationMode
 
+import mutating.certs
 import mutating.client
+import mutating.config
 import mutating.delivery
+import mutating.encryptor
 import mutating.handshake
 import mutating.hub
+import mutating.identifiers
 import mutating.pools
+import mutating.proofs
+import mutating.responder
 import mutating.secrets
+import mutating.service
 import mutating.sharing
+import mutating.skip
 import mutating.storage
+import mutating.stored
+import mutating.tls
 import mutating.wire
+import mutating.wrapping
 from mutating.mutant import Mutant
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -43,12 +54,23 @@ MUTANTS = (
     *mutating.pools.MUTANTS,
     *mutating.storage.MUTANTS,
     *mutating.wire.MUTANTS,
+    *mutating.wrapping.MUTANTS,
     *mutating.handshake.MUTANTS,
+    *mutating.proofs.MUTANTS,
     *mutating.hub.MUTANTS,
+    *mutating.identifiers.MUTANTS,
     *mutating.client.MUTANTS,
+    *mutating.responder.MUTANTS,
+    *mutating.stored.MUTANTS,
     *mutating.sharing.MUTANTS,
     *mutating.delivery.MUTANTS,
+    *mutating.encryptor.MUTANTS,
+    *mutating.skip.MUTANTS,
     *mutating.secrets.MUTANTS,
+    *mutating.tls.MUTANTS,
+    *mutating.certs.MUTANTS,
+    *mutating.config.MUTANTS,
+    *mutating.service.MUTANTS,
 )
 
 

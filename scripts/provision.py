@@ -19,15 +19,24 @@ def deliver(config: Path, state_base: Path, size_bytes: int) -> None:
     """`size_bytes` for each pool of every pair of a topology; none of its nodes may run."""
     files = Files()
     network = topology.load(config)
-    clients = [client.name for client in network.clients]
-    states = {name: _state(files, state_base, "client", name) for name in clients}
+    states = {one.name: _state(files, state_base, "client", one.name) for one in network.clients}
     for hub in network.hubs:
         state = _state(files, state_base, "hub", hub.name)
-        for client in clients:
+        for client in network.clients_of(hub.name):
             with TemporaryDirectory(dir=state_base) as medium_path:
-                bundle = Path(medium_path) / f"{client}{medium.SUFFIX}"
-                _generate(files, state, hub.x, Order(client=client, size_bytes=size_bytes), bundle)
-                _import(files, states[client], bundle, {hub.name: hub.x for hub in network.hubs})
+                bundle = Path(medium_path) / f"{client.name}{medium.SUFFIX}"
+                _generate(files, state, hub.x, Order(client=client.name, size_bytes=size_bytes), bundle)
+                _import(files, states[client.name], bundle, {one.name: one.x for one in client.hubs})
+
+
+def write_bundle(
+    config: Path, state_base: Path, hub: str, client: str, size_bytes: int, bundle: Path
+) -> None:
+    """A hub's next bundle for a client, as `dskectl psrd generate` writes it; the hub must not run."""
+    files = Files()
+    x = next(one.x for one in topology.load(config).hubs if one.name == hub)
+    order = Order(client=client, size_bytes=size_bytes)
+    _generate(files, _state(files, state_base, "hub", hub), x, order, bundle)
 
 
 def _state(files: Files, base: Path, role: str, name: str) -> StateDirectory:

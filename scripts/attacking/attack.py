@@ -18,7 +18,7 @@ class Broken(Exception):
 class Attack(Protocol):
     """One attack; its module ends with `ATTACK = ...`.
 
-    `what`: one line for people. `unit`: what amounts count. `full` is the amount in `make test-full`, a tenth
+    `what`: one line for people. `unit`: what amounts count. `full` is the amount in `make test-full`, a part
     of it that in `make test`; `long` that of the long run. `piece`: so much is done at once, from a seed of
     its own; a run that was broken off goes on behind the last whole piece.
     """

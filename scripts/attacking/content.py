@@ -56,6 +56,8 @@ def value(kind: msgspec.inspect.Type, rng: random.Random) -> Any:
             return value(rng.choice(types), rng)
         case msgspec.inspect.ListType(item_type=item, min_length=low):
             return [value(item, rng) for _ in range(rng.randint(low or 0, _MOST_IN_A_LIST))]
+        case msgspec.inspect.TupleType(item_types=items):
+            return tuple(value(item, rng) for item in items)
         case msgspec.inspect.DictType(key_type=key, value_type=inner):
             return {value(key, rng): value(inner, rng) for _ in range(rng.randrange(3))}
         case msgspec.inspect.StructType(cls=cls, fields=fields):
@@ -105,4 +107,15 @@ def changed_part(part: Part, rng: random.Random) -> Part:
     assert isinstance(declared, msgspec.inspect.StructType)
     fields = {field.name: field.type for field in declared.fields}
     names = rng.sample(list(fields), rng.randint(1, 3))
-    return msgspec.structs.replace(part, **{name: value(fields[name], rng) for name in names})
+    drawn = {name: value(fields[name], rng) for name in names}
+    try:
+        return msgspec.structs.replace(part, **drawn)
+    except ValueError:
+        return msgspec.structs.replace(part, **{name: _fitting(one) for name, one in drawn.items()})
+
+
+def _fitting(drawn: Any) -> Any:
+    """By the rules that types do not tell: numbers in order, texts of no more bytes than characters."""
+    if isinstance(drawn, dict):
+        return dict(sorted(drawn.items()))
+    return drawn.encode("ascii", "replace").decode() if isinstance(drawn, str) else drawn

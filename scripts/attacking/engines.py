@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import random
-from itertools import chain
 
 from dsked.client.engine import ClientEngine
 from dsked.client.refill import RefillSettings
 from dsked.hub.engine import HubEngine
-from dsked.limits import GATE_KEY_BYTES, STREAM_ID_BYTES, UUID_BYTES
+from dsked.limits import GATE_KEY_BYTES, MAX_WRAPPED_BYTES, STREAM_ID_BYTES, UUID_BYTES
 from dsked.psrd.pair import Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream
+from dsked.wire.additions import Wrapping
 from dsked.wire.connection import ClientConnection, HubConnection
+from dsked.wire.frame import FrameBuffer
 from dsked.wire.messages import Message
 
 HUB, CLIENT, ENCRYPTOR = "hank", "carol", "sam"
@@ -22,30 +23,31 @@ NOW_S = 1000.0
 REFILL = RefillSettings(500, 2000, 1000)
 
 
-def _quiet(level: int, text: str) -> None:
+def _quiet(level: int, text: str, /, **fields: str) -> None:
     """What the engines would log."""
 
 
 class Ends:
     """Both engines with a new connection between them, on which nothing has been said but M0.
 
-    Over pools as media bring them, in memory here; `simulated`: over the laboratory's.
+    Over pools as media bring them, in memory here; `simulated`: over the laboratory's. `wrapped`: both wrap.
     """
 
-    def __init__(self, seed: str, *, simulated: bool = False) -> None:
+    def __init__(self, seed: str, *, simulated: bool = False, wrapped: bool = False) -> None:
         self.random = random.Random(seed)  # noqa: S311  repeatable on purpose
         gate_key = self.random.randbytes(GATE_KEY_BYTES)
         streams = {} if simulated else self._streams()
         owners = {CLIENT: (ENCRYPTOR,)}
+        wrapping = Wrapping.REQUIRED if wrapped else Wrapping.OFF
         self.hub = HubEngine(
             HUB, simulated=simulated, owners=owners, gate_keys={CLIENT: gate_key}, share_timeout_s=60.0,
             streams={CLIENT: streams[Side.HUB]} if streams else {}, random=self.random.randbytes,
-            notice=_quiet,
+            notice=_quiet, wrapping=wrapping,
         )  # fmt: skip
         self.client = ClientEngine(
             CLIENT, encryptors=owners[CLIENT], hubs=[(HUB, 1)], k=1, simulated=simulated,
             gate_keys={HUB: gate_key}, streams={HUB: streams[Side.CLIENT]} if streams else {}, refill=REFILL,
-            share_timeout_s=60.0, random=self.random.randbytes, notice=_quiet,
+            share_timeout_s=60.0, random=self.random.randbytes, notice=_quiet, wrapping=wrapping,
         )  # fmt: skip
         self.hub.tick(NOW_S)  # it keeps the time that it was told last
         self.connect()
@@ -108,9 +110,10 @@ class Ends:
     def frames(self, sender: Side, messages: list[Message]) -> list[bytes]:
         """These as the frames of an open session, which nobody has received yet."""
         connection = self.near if sender is Side.CLIENT else self.far
-        sent = []
+        sent: list[bytes] = []
         for number, message in enumerate(messages, 1):
             connection.send(number, message)
-            sent.append(connection.data_to_send())
-        assert all(chain(sent)), "a window is full"
+            said = connection.data_to_send()
+            assert said, "a window is full"
+            sent += FrameBuffer(MAX_WRAPPED_BYTES).feed(said)  # a hub may say first what it calls its clients
         return sent

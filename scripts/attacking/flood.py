@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 
-from simulating.rows import Row, put_under
+from simulating.enemies.rows import Row, put_under
 
 from dsked.errors import ErrorCode
 from dsked.limits import (

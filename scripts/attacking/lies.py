@@ -6,8 +6,8 @@ import random
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from simulating.cabal import Differences, secret_bytes
-from simulating.lying import add_elements
+from simulating.enemies.cabal import Differences, secret_bytes
+from simulating.enemies.sums import add_elements
 
 from dsked.sharing import amd, gf256, gfp
 from dsked.sharing.dealing import deal

@@ -155,7 +155,7 @@ class Slowloris:
             raise Broken(f"{len(crowd.late)} of {len(crowd.lives)} closed late: {crowd.late[:3]}")
         check_success(self.name, loud)
         if amount >= self.full:  # else a sample or two would decide
-            check_p99(self.name, quiet, loud)
+            check_p99(self.name, quiet, loud, besieged.load)
         return {
             "connections": len(crowd.lives),
             "longest_s_max": round(max(crowd.lives), 2),

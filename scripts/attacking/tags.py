@@ -1,7 +1,8 @@
 """Forged and bit-flipped tags against the engines: nothing is accepted, and nothing changes at all.
 
-Every bit of M1 to M4 and of a frame of every type is flipped; then comes what a forger would try, among it
-the best that is known against Wegman and Carter's tags: to guess the hash key r and correct the tag by it.
+Every bit of M1 to M4 and of a frame of every type, in clear and wrapped, is flipped; then comes what a
+forger would try, among it the best that is known against Wegman and Carter's tags: to guess the hash key r
+and correct the tag by it.
 An engine goes on with the session that it would have closed, so that one meets millions of forgeries.
 """
 
@@ -147,7 +148,7 @@ class SealedDoor:
 
 
 def doors(seed: str) -> Iterator[Door | SealedDoor]:
-    """All that waits for something authentic: M1 to M4, and frames of every type, both ways."""
+    """All that waits for something authentic: M1 to M4, and frames of every type, both ways; wrapped ones."""
     for simulated in (False, True):
         kind = "simulated" if simulated else "media"
         for number, receiver in enumerate((Side.HUB, Side.CLIENT) * 2, 1):
@@ -157,6 +158,12 @@ def doors(seed: str) -> Iterator[Door | SealedDoor]:
             ends = Ends(f"{seed} {sender}", simulated=simulated)
             ends.talk()
             yield Door(f"frames from {sender} ({kind})", ends, sender.other, ends.frames(sender, messages))
+    for sender, messages in MESSAGES.items():
+        ends = Ends(f"{seed} WRAP {sender}", wrapped=True)
+        yield Door(f"WRAP from {sender}", ends, sender.other, [_wrap(ends, sender)])
+        ends = Ends(f"{seed} wrapped {sender}", wrapped=True)
+        ends.talk()
+        yield Door(f"wrapped from {sender}", ends, sender.other, ends.frames(sender, messages))
     rng = random.Random(seed)  # noqa: S311  repeatable on purpose
     yield from (SealedDoor(f"sealed from {sender}", sender, rng) for sender in Side)
 
@@ -173,6 +180,16 @@ def _handshake(ends: Ends, number: int) -> bytes:
             ends.hear(Side.HUB, ends.said(Side.CLIENT))
             ends.hear(Side.CLIENT, ends.said(Side.HUB))
     raise AssertionError(number)
+
+
+def _wrap(ends: Ends, sender: Side) -> bytes:
+    """The first piece behind M4, which nobody has heard. The hub may say it once the client spoke."""
+    ends.hear(Side.CLIENT, _handshake(ends, 4))
+    said = ends.said(Side.CLIENT)
+    if sender is Side.HUB:
+        ends.hear(Side.HUB, said)
+        said = ends.said(Side.HUB)
+    return next(FrameBuffer(MAX_FRAME_BYTES).feed(said))
 
 
 # --- what is tried ---

@@ -5,7 +5,7 @@ All that the floor knows of the messages stands here: their bytes, and how many 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from benching.shape import Shape
 from dsked.limits import KEY_ID_BYTES, MAX_FRAME_PAD_BYTES, MAX_KEYS_PER_FRAME
@@ -26,7 +26,10 @@ from dsked.wire.messages import (
 )
 
 _KEY_ID = bytes(range(KEY_ID_BYTES))
-_INITIATOR, _RESPONDER = PartyBody("carol", "sam"), PartyBody("curtis", "sunny")
+#: Frames name clients by the identifiers that the hub has given them.
+_CAROL: Any = 0
+_CURTIS: Any = 1
+_INITIATOR, _RESPONDER = PartyBody(_CAROL, "sam"), PartyBody(_CURTIS, "sunny")
 _SHARE_TIMEOUT_MS = 60_000
 _WAIT_MS = 1000
 

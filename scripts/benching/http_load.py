@@ -3,15 +3,17 @@
 It knows of HTTP what the replies need, a status and a Content-Length, and spends less on a request than any
 library's client: else the load, not the server, would be measured.
 
-Commands (benching/children.py): `bare` with a `port`, or `pairs` with two `ports`, those of carol's and of
-curtis's ETSI GS QKD 014. Both: `concurrency`, `seconds`.
+Commands (benching/children.py): with a `port`, that of a bare handler, or with two `ports`, those of carol's
+and of curtis's ETSI GS QKD 014. Both: `concurrency`, `seconds`, and `certificates`: empty, or for mutual TLS
+with `ca` and `clients` (files in PEM; of each of the latter certificate and key).
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from benching.children import answer_commands
@@ -132,14 +134,22 @@ class _Pairs:
         self.go_on()
 
 
+def _contexts(certificates: dict[str, Any]) -> Iterator[ssl.SSLContext]:
+    for pair in certificates.get("clients", ()):
+        context = ssl.create_default_context(cafile=certificates["ca"])
+        context.load_cert_chain(*pair)
+        yield context
+
+
 async def _answer(command: dict[str, Any]) -> dict[str, Any]:
     run = _Run(command["seconds"], command["concurrency"])
     ports = command.get("ports") or [command["port"]]
     loop = asyncio.get_running_loop()
+    contexts: list[ssl.SSLContext | None] = [*_contexts(command["certificates"])] or [None, None]
     ends = [
         [
-            (await loop.create_connection(lambda: HttpConnection(run.fail), "127.0.0.1", port))
-            for port in ports
+            await loop.create_connection(lambda: HttpConnection(run.fail), "127.0.0.1", port, ssl=context)
+            for port, context in zip(ports, contexts, strict=False)
         ]
         for _ in range(command["concurrency"])
     ]

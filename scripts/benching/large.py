@@ -19,7 +19,7 @@ from dsked.limits import REFILL_LOOKBACK_S
 
 MBIT = 1024 * 1024  # of key sizes: 16 of them are the largest key
 #: (bits, requests at once)
-SIZES = ((MBIT, 4), (16 * MBIT, 1))
+SIZES = ((MBIT, 4), (16 * MBIT, 2))
 _FILLINGS = 10
 #: A burst takes this part of a pool, and more is asked for below this part of it.
 _PARTS = 3

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from laboratory import Laboratory
 from torturing.progress import Progress
 
-from benching import durability, large
+from benching import durability, large, wrapping
 from benching.echo import Echo
 from benching.etsi import measure_etsi
 from benching.processes import MIB
@@ -61,6 +61,7 @@ class Matrix:
                 filled = large.filled(echo, self._seconds, _QUICK_FILLED_BYTES, large.SIZES[:1])
                 self.document.large.extend(filled)
             self._alone(echo)
+        self._wrapping(self._seconds)
         self._startup(1)
         self._etsi()
 
@@ -74,6 +75,7 @@ class Matrix:
                 self._rows(stand, echo, sizes(), self.document.sizes)
             self._large(echo)
             self._alone(echo)
+        self._wrapping(2 * self._seconds)
         self._etsi()
 
     def _topology(self, echo: Echo, which: tuple[int, int], loads: Iterable[Shape]) -> None:
@@ -108,6 +110,14 @@ class Matrix:
         with self._part("bare round trips"):
             self.document.alone = Alone(echo.round_trip_ms(shape, seconds), echo.scatter_ms(shape, seconds))
 
+    def _wrapping(self, seconds: float) -> None:
+        with (
+            self._part("message wrapping"),
+            self._stand(*USUAL) as plain,
+            self._stand(*USUAL, wrapping="required") as wrapped,
+        ):
+            self.document.wrapping.extend(wrapping.compare(plain, wrapped, seconds))
+
     def _startup(self, times: int) -> None:
         with self._part("start-up"):
             self.document.startup = measure_startup(times)
@@ -117,9 +127,12 @@ class Matrix:
             self.document.etsi = measure_etsi(self._seconds)
 
     @contextmanager
-    def _stand(self, hubs: int, k: int, psrd: str = "simulated") -> Iterator[Stand]:
+    def _stand(self, hubs: int, k: int, psrd: str = "simulated", **settings: str) -> Iterator[Stand]:
         media_bytes = MEDIA_POOL_BYTES if psrd == "media" else 0
-        with Laboratory(content(hubs, k, psrd=psrd), media_bytes=media_bytes) as lab, Stand(lab) as stand:
+        with (
+            Laboratory(content(hubs, k, psrd=psrd, **settings), media_bytes=media_bytes) as lab,
+            Stand(lab) as stand,
+        ):
             yield stand
 
     @contextmanager
@@ -144,6 +157,6 @@ def _check_in_time(shape: Shape, pairs_per_s: float) -> None:
 def steps(quick: bool) -> int:
     """How many parts a run has."""
     if quick:
-        return len(list(quick_shapes())) + 5
+        return len(list(quick_shapes())) + 6
     rows = sum(len(list(shapes(*which))) + 1 for which in TOPOLOGIES)
-    return rows + len(list(sizes())) + 8
+    return rows + len(list(sizes())) + 9

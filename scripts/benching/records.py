@@ -151,6 +151,19 @@ class Durability(msgspec.Struct, frozen=True):
         return self.durable / self.in_memory
 
 
+class Wrapped(msgspec.Struct, frozen=True):
+    """Pairs a second of two topologies that are alike but for message wrapping; medians of rounds."""
+
+    shape: Shape
+    plain: float
+    wrapped: float
+
+    @property
+    def ratio(self) -> float:
+        """What wrapping leaves."""
+        return self.wrapped / self.plain
+
+
 class Connecting(msgspec.Struct, frozen=True):
     """Clients that connect to a hub, until all are registered: seconds, and CPU seconds of the hub."""
 
@@ -208,5 +221,6 @@ class Document(msgspec.Struct):
     startup: Startup | None = None
     etsi: Etsi | None = None
     durability: list[Durability] = []
+    wrapping: list[Wrapped] = []
     crowds: list[Crowd] = []
     left_out: list[str] = []

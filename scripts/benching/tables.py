@@ -190,6 +190,14 @@ def _durability(found: Document) -> Table:
     return Table("The cost of durability", ("requests x keys", "in memory/s", "durable/s", "part"), rows)
 
 
+def _wrapping(found: Document) -> Table:
+    rows = [
+        (one.shape.requests, _count(one.plain), _count(one.wrapped), f"{one.ratio:.1%}")
+        for one in found.wrapping
+    ]
+    return Table("The cost of message wrapping", ("requests x keys", "off/s", "on/s", "part"), rows)
+
+
 def _crowds(found: Document) -> Table:
     columns = ("clients", "addresses", "pads", "KiB each", "idle %", "all at once s", "hub CPU s",
                "hub restarted s", "hub CPU s")  # fmt: skip
@@ -211,6 +219,7 @@ _OTHERS: tuple[tuple[Callable[[Document], Table], Callable[[Document], object]],
     (_sizes_of_nodes, lambda found: found.startup),
     (_etsi, lambda found: found.etsi),
     (_durability, lambda found: found.durability),
+    (_wrapping, lambda found: found.wrapping),
     (_crowds, lambda found: found.crowds),
     (_memory, lambda found: found.memory),
     (_idle, lambda found: found.memory),

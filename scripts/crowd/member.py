@@ -48,7 +48,7 @@ class _Dialer(HubDialer):
         self.connected_at = loop.time()
 
 
-def _silent(level: int, text: str) -> None:
+def _silent(level: int, text: str, /, **fields: str) -> None:
     """A crowd keeps no log."""
 
 

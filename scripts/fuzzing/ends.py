@@ -10,6 +10,7 @@ from dsked.limits import BOOT_ID_BYTES, GATE_KEY_BYTES, NONCE_BYTES, STREAM_ID_B
 from dsked.psrd.pair import Pair, Side, Streams
 from dsked.psrd.pool import OwnerPool, ReceiverPool
 from dsked.psrd.store import MemoryStream, in_memory
+from dsked.wire.additions import Wrapping
 from dsked.wire.connection import ClientConnection, Connection, HubConnection
 from dsked.wire.handshake_client import ClientHandshake
 from dsked.wire.handshake_hub import HubHandshake
@@ -61,12 +62,17 @@ def _deliver(connection: Connection, side: Side) -> None:
         _append(streams, side, _BLOCK_BYTES)
 
 
-def client_end(*, simulated: bool) -> ClientConnection:
+def _wrapping(wrapped: bool) -> Wrapping:
+    return Wrapping.ON if wrapped else Wrapping.OFF
+
+
+def client_end(*, simulated: bool, wrapped: bool = False) -> ClientConnection:
     """The client's end, which proves itself as soon as it may."""
     pair = _pair(Side.CLIENT, simulated)
     handshake = ClientHandshake(
-        pair, fixed("fuzzing, client's boot", BOOT_ID_BYTES), fixed("fuzzing, Nc", NONCE_BYTES)
-    )
+        pair, fixed("fuzzing, client's boot", BOOT_ID_BYTES), fixed("fuzzing, Nc", NONCE_BYTES),
+        wrapping=_wrapping(wrapped),
+    )  # fmt: skip
 
     def hello_done(connection: ClientConnection) -> None:
         _deliver(connection, Side.CLIENT)
@@ -75,7 +81,7 @@ def client_end(*, simulated: bool) -> ClientConnection:
     return ClientConnection(handshake, hello_done, lambda connection: None)
 
 
-def hub_end(*, simulated: bool) -> HubConnection:
+def hub_end(*, simulated: bool, wrapped: bool = False) -> HubConnection:
     """The hub's end."""
     pair = _pair(Side.HUB, simulated)
     handshake = HubHandshake(
@@ -85,6 +91,7 @@ def hub_end(*, simulated: bool) -> HubConnection:
         dummy_key=bytes(GATE_KEY_BYTES),
         new_stream_ids=lambda: (_stream_id(Side.HUB), _stream_id(Side.CLIENT)),
         boot_id=fixed("fuzzing, hub's boot", BOOT_ID_BYTES),
+        wrapping=_wrapping(wrapped),
     )
     return HubConnection(
         handshake, lambda connection: _deliver(connection, Side.HUB), lambda connection: None

@@ -1,6 +1,7 @@
 """A script played to one end of a connection, beside an honest end of the other side.
 
-What is changed of the handshake and of frames gets its true MAC, tag or seal: else nobody would look at it.
+What is changed of the handshake and of frames gets its true MAC, tag, seal or wrapping: else nobody would
+look at it.
 """
 
 from __future__ import annotations
@@ -11,13 +12,14 @@ from typing import Any
 
 from dsked.auth.tags import GATE_MAC_BYTES, gate_mac, one_time_tag
 from dsked.errors import DskedError, FrameError, PoolExhaustedError
-from dsked.limits import MASK_BYTES, ONE_TIME_KEY_BYTES, TAG_BYTES
+from dsked.limits import AEAD_NONCE_BYTES, MASK_BYTES, ONE_TIME_KEY_BYTES, TAG_BYTES
 from dsked.psrd.pair import Side
 from dsked.psrd.pool import ReceiverPool
 from dsked.wire.connection import ClientConnection, Connection, HubConnection, Stage
 from dsked.wire.frame import HEADER_BYTES, LENGTH_BYTES, Header, encode_untagged
 from dsked.wire.gate import Sealer
 from dsked.wire.handshake import M3, M4, decode_part
+from dsked.wire.wrapping import _head
 
 from . import ends, script
 
@@ -30,7 +32,7 @@ class Do(IntEnum):
     SAY = 0  # it is sent as it is
     HONEST = 1  # the honest end's next bytes; a content of three is a place and the bits that change there
     PROVE = 2  # a message of the handshake, without length prefix: it gets its true MAC or tag
-    FRAME = 3  # head and body of a frame, which gets its true tag
+    FRAME = 3  # head and body of a frame, which gets its true tag, and is wrapped where it must be
     SEAL = 4  # type, request id and body of simulated delivery, which are truly sealed
 
 
@@ -98,14 +100,22 @@ class Play:
                 return [self._proved(step.content)]
             case Do.FRAME if self.end.session is not None:
                 session = self.end.session  # what the honest end would tag with, had it come as far
-                return [
-                    true_frame(
-                        step.content, session.streams.peer, session._receive_hash_key, session._receive_prefix
-                    )
-                ]
+                frame = true_frame(
+                    step.content, session.streams.peer, session._receive_hash_key, session._receive_prefix
+                )
+                return [self._wrapped(frame)]
             case Do.SEAL if self.end.delivers_blocks:
-                return [self._sealed(step.content)]
+                return [self._wrapped(self._sealed(step.content))]
         return [step.content]
+
+    def _wrapped(self, frame: bytes) -> bytes:
+        """The frame as it must come where the end has heard WRAP."""
+        wrapper = self.end._wrapper
+        if wrapper is None or wrapper._inward is None:
+            return frame
+        inner, awaited = frame[LENGTH_BYTES:], wrapper._inward
+        head = _head(len(inner) + TAG_BYTES)
+        return head + awaited._aead.encrypt(awaited._number.to_bytes(AEAD_NONCE_BYTES, "big"), inner, head)
 
     def _proved(self, body: bytes) -> bytes:
         raw = (len(body) % 2**32).to_bytes(LENGTH_BYTES, "big") + body

@@ -7,6 +7,8 @@ from . import (
     targets_connection,
     targets_control,
     targets_http,
+    targets_identifiers,
+    targets_link,
     targets_media,
     targets_storage,
     targets_wire,
@@ -15,11 +17,13 @@ from .target import Target
 
 _PARTS = (
     targets_wire,
+    targets_identifiers,
     targets_connection,
     targets_config,
     targets_media,
     targets_storage,
     targets_control,
+    targets_link,
     targets_http,
 )
 

@@ -16,7 +16,7 @@ from dsked.cli.dsked import dsked
 from dsked.config import gate_keys, node, paths, rules, topology
 from dsked.config.topology import Topology
 from dsked.delivery import access
-from dsked.errors import BadKeyIdError, ConfigurationError
+from dsked.errors import ConfigurationError
 
 from . import ends, scratch, words
 from .target import Target
@@ -38,6 +38,31 @@ share_timeout_secs: 1.5
 state_dir: state
 control_group: adm
 """
+_ETSI = b"""etsi:
+  certificate: certs/{name}.pem
+  private_key: /etc/dsked/{name}.key
+  client_ca: ca.pem
+  crl: crl.pem
+  sae_id_from: map
+  sae_ids: {"CN=sam,O=x": sam, DNS:s.lab: serena, "URI:urn:x:y": sam}
+  minimum_tls: 1.2
+  encryptor_certificates: '{name}.pem'
+  encryptor_private_keys: '{name}.key'
+skip:
+  base_port: 8300
+  psk_file: psk
+"""
+_INTERFACES = (
+    _SMALL.replace(b"etsi: plain-http-on-loopback\n", _ETSI)
+    .replace(
+        b"{name: sam,",
+        b"{name: sam, system_id: S, stored_keys: [{responder: serena, count: 4, size: 256}],",
+    )
+    .replace(
+        b"- name: curtis",
+        b"- name: curtis\n    skip_port: 9001\n    etsi: {sae_id_from: san-dns, sae_ids: {}}",
+    )
+)
 
 
 def shown(error: Exception) -> str:
@@ -58,6 +83,7 @@ def _topology(data: bytes) -> object:
     if network.control_group is not None:
         access.group_id(network.control_group)
     assert all(text.isprintable() for text in network.warnings), network.warnings
+    network.interface_parts()
     return network.on_loopback(), paths.state_dir(network.path, None, network.state_dir)
 
 
@@ -92,7 +118,7 @@ def _no_files() -> Iterator[None]:
         mock.patch.object(gate_keys, "load", lambda path: _GATE_KEYS),
         mock.patch.object(gate_keys, "ensure", lambda path, pairs: False),
         mock.patch.object(paths, "prepare_runtime_dir", lambda config, option: scratch.directory()),
-        mock.patch("dsked.daemon.run", lambda settings: settings),
+        mock.patch("dsked.daemon.daemon.run", lambda settings, read_again: settings),
     )
     with contextlib.ExitStack() as stack:
         for patch in patches:
@@ -120,6 +146,13 @@ def _command_lines() -> list[bytes]:
         b"carol --role client --config small.yaml -p 8200 --etsi plain-http-on-loopback --host 127.0.0.1 "
         b"--start-request-psrd_threshold 600 --stop-request-psrd-threshold 9000 --get-psrd-block-size 500",
         b"carol --role client --config small.yaml --state-dir s --runtime-dir r",
+        b"carol --role client --config small.yaml --etsi-certificate c --etsi-private-key k "
+        b"--etsi-client-ca a --etsi-crl r --etsi-sae-id-from map --etsi-sae-id CN=x,O=y=sam DNS:s=serena "
+        b"--etsi-minimum-tls 1.3",
+        b"carol --role client --config small.yaml --skip-port 8300 --skip-psk-file p --skip-system-id S=sam "
+        b"T=elsewhere --stored-keys sam:serena:4 serena:sam:2:256",
+        b"carol --role client --config small.yaml --host 192.0.2.1 "
+        b"--etsi-plain-http-insecure-over-the-network",
     )]  # fmt: skip
 
 
@@ -135,7 +168,7 @@ def _passphrases(text: str) -> object:
 _VALUES: tuple[tuple[Callable[[str], object], type[Exception]], ...] = (
     (lambda text: options.hub_addresses((text,)), click.BadParameter),
     (psrd_options.size, click.BadParameter),
-    (output.key_id_bytes, BadKeyIdError),
+    (output.key_id, click.BadParameter),
     (access.user_id, ConfigurationError),
     (access.group_id, ConfigurationError),
     (_passphrases, ConfigurationError),
@@ -173,7 +206,11 @@ TARGETS = (
         what="a topology file, and what stands in it",
         declared=(ConfigurationError,),
         shown=shown,
-        seeds=lambda: [_SMALL, *(path.read_bytes() for path in sorted(_EXAMPLES.glob("*.yaml")))],
+        seeds=lambda: [
+            _SMALL,
+            _INTERFACES,
+            *(path.read_bytes() for path in sorted(_EXAMPLES.glob("*.yaml"))),
+        ],
         decode=_topology,
         regressions=(
             *(b"hubs: !!" + value for value in (b"bool x", b"int ''", b"float ''", b"timestamp x")),

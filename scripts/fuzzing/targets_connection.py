@@ -7,13 +7,15 @@ from contextlib import suppress
 from functools import partial
 
 from dsked.errors import DskedError, PeerError, PoolExhaustedError, StorageError, TagError
-from dsked.limits import MAX_HANDSHAKE_BYTES, NONCE_BYTES
+from dsked.limits import MAX_HANDSHAKE_BYTES, NONCE_BYTES, WRAP_KEY_BYTES
 from dsked.psrd.pair import Side
 from dsked.wire import messages
 from dsked.wire.connection import Connection
-from dsked.wire.frame import LENGTH_BYTES
+from dsked.wire.frame import ARRAY_OF_7, LENGTH_BYTES, FrameBuffer
 from dsked.wire.handshake import SessionKeys
+from dsked.wire.messages import Wrap, encode_body
 from dsked.wire.session import Session
+from dsked.wire.wrapping import ARRAY_OF_1
 
 from . import ends, examples, script
 from .playing import FRAME_HEAD_BYTES, Do, Play, frame_step, true_frame
@@ -61,7 +63,9 @@ def _bodies() -> list[bytes]:
     for one in examples.document("frames")["frames"]:
         if len(one["sent_body"]) < 4000:
             steps.append(frame_step(one["type"], bytes.fromhex(one["sent_body"]), pads=one["pads"]))
-    return steps
+    wrap = encode_body(Wrap())
+    true_wrap = frame_step(Wrap.type, wrap, request_id=0, pads=WRAP_KEY_BYTES)
+    return [*steps, true_wrap, frame_step(Wrap.type, wrap)]
 
 
 def _scripts() -> list[bytes]:
@@ -92,9 +96,10 @@ def _own_parts(honest: Callable[[], Connection], end: Callable[[], Connection]) 
         with suppress(PeerError):
             list(far.receive_data(near.data_to_send()))
         data = far.data_to_send()
-        if data:
-            steps.append((Do.PROVE, data[LENGTH_BYTES:]))
-            list(near.receive_data(data))
+        for piece in FrameBuffer(MAX_HANDSHAKE_BYTES).feed(data):
+            is_part = piece[LENGTH_BYTES] not in (ARRAY_OF_1, ARRAY_OF_7)
+            steps.append((Do.PROVE, piece[LENGTH_BYTES:]) if is_part else (Do.SAY, piece))
+        list(near.receive_data(data))
     whole = script.encode([*steps, (Do.FRAME, _bodies()[0])])
     honest_first = [(Do.HONEST, b"")]
     return [whole, *(script.encode(honest_first * at + steps[at : at + 1]) for at in range(len(steps)))]
@@ -155,6 +160,8 @@ def _open_frame(data: bytes) -> object:
         raise
 
 
+_WRAPPED_HUB = partial(ends.hub_end, simulated=True, wrapped=True)
+_WRAPPED_CLIENT = partial(ends.client_end, simulated=True, wrapped=True)
 _HUBS = {False: partial(ends.hub_end, simulated=False), True: partial(ends.hub_end, simulated=True)}
 _CLIENTS = {False: partial(ends.client_end, simulated=False), True: partial(ends.client_end, simulated=True)}
 
@@ -177,4 +184,6 @@ TARGETS = (
     _connection_target(
         "client-simulated", "a hub's bytes at a client that gets PSRD", _CLIENTS[True], _HUBS[True]
     ),
+    _connection_target("hub-wrapped", "a client's wrapped bytes at a hub", _WRAPPED_HUB, _WRAPPED_CLIENT),
+    _connection_target("client-wrapped", "a hub's wrapped bytes at a client", _WRAPPED_CLIENT, _WRAPPED_HUB),
 )

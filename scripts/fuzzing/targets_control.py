@@ -7,6 +7,7 @@ import atexit
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 from typing import Any, Literal, cast
@@ -16,7 +17,7 @@ from dsked.delivery.control_client import ControlClient
 from dsked.delivery.control_connection import ControlConnection
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_frame, encode_request
 from dsked.delivery.service import KeyService
-from dsked.errors import BadNumberError, DskedError, FrameError, UnknownEncryptorError
+from dsked.errors import BadNumberError, DskedError, ErrorCode, FrameError, UnknownEncryptorError
 from dsked.keys import Done, Key, KeyLimits
 from dsked.limits import MAX_CONTROL_REQUEST_BYTES
 
@@ -65,7 +66,7 @@ class _Keys:
         self._asked.append((caller, encryptor))
         done("curtis" if encryptor == "sunny" else UnknownEncryptorError(f"no client serves {encryptor}"))
 
-    def limits(self) -> KeyLimits:
+    def limits(self, initiator: str = "", responder: str = "") -> KeyLimits:
         raise AssertionError("the control socket tells no limits")
 
 
@@ -79,6 +80,7 @@ class _Node:
         self.node = self
         self.rules = AccessRules(os.getuid(), {}, {})
         self.asked: list[object] = []
+        self.failures: Counter[ErrorCode] = Counter()
 
     def admit(self, connection: ControlConnection) -> None:
         """There is room."""
@@ -99,17 +101,19 @@ class _Node:
         self.asked.append(bundle)
         done("hank")
 
-    def status(self) -> Any:
-        return "{}"
+    def status(self, first: int, done: Callable[[str | DskedError], None]) -> None:
+        self.asked.append(first)
+        done("{}")
 
-    def readiness(self) -> str | None:
-        return None
+    def drain(self) -> tuple[int, float]:
+        self.asked.append("drain")
+        return (7, 1.5)
 
     def stop(self) -> None:
         self.asked.append("stop")
 
 
-class _Transport(asyncio.Transport):
+class Transport(asyncio.Transport):
     """Keeps what is written."""
 
     def __init__(self, end: socket.socket) -> None:
@@ -134,7 +138,7 @@ class _Transport(asyncio.Transport):
 
 
 @cache
-def _loop(process: int) -> tuple[asyncio.AbstractEventLoop, socket.socket]:
+def loop_and_end(process: int) -> tuple[asyncio.AbstractEventLoop, socket.socket]:
     """One for each process: a loop, and an end of a connection to ourselves."""
     loop, ends = asyncio.new_event_loop(), socket.socketpair()
     for one in (loop, *ends):
@@ -143,19 +147,19 @@ def _loop(process: int) -> tuple[asyncio.AbstractEventLoop, socket.socket]:
 
 
 def _serve(pieces: Sequence[bytes], given: Given) -> None:
-    loop, end = _loop(os.getpid())
+    loop, end = loop_and_end(os.getpid())
     loop.run_until_complete(_connection(end, pieces, given))
 
 
 async def _connection(end: socket.socket, pieces: Iterable[bytes], given: Given) -> None:
-    node, transport = _Node(), _Transport(end)
+    node, transport = _Node(), Transport(end)
     connection = ControlConnection(cast(Any, node))
     connection.connection_made(transport)
     for piece in pieces:
         if not transport.closed:
             connection.data_received(piece)
     await asyncio.sleep(0)  # replies leave when the turn ends
-    given += [node.asked, transport.written, transport.closed]
+    given += [node.asked, node.failures, transport.written, transport.closed]
     connection.connection_lost(None)
 
 
@@ -165,9 +169,11 @@ def _requests() -> list[bytes]:
         encode_request(Op.GET_KEYS, 2, [["sunny", "sofia"], 1, None, None]),
         encode_request(Op.GET_KEYS_BY_ID, 3, ["sam", [_KEY_ID], None]),
         encode_request(Op.STATUS, 4, []),
+        encode_request(Op.STATUS, 8, [100]),
         encode_request(Op.LOCATE, 5, ["sunny"]),
         encode_request(Op.ADOPT, 6, [b"u" * 16]),
         encode_request(Op.STOP, 7, []),
+        encode_request(Op.DRAIN, 9, []),
     ]
     return [*made, b"".join(made)]
 
@@ -184,7 +190,7 @@ class _Socket:
     def settimeout(self, seconds: float) -> None:
         """It never waits."""
 
-    def sendall(self, data: bytes) -> None:
+    def sendall(self, data: bytes, flags: int) -> None:
         """It knows what it will say."""
 
     def recv(self, length: int) -> bytes:
@@ -210,6 +216,7 @@ _CALLS: tuple[Callable[[ControlClient], object], ...] = (
     lambda client: client.locate("sunny").encode(),
     lambda client: client.adopt(b"u" * 16).encode(),
     ControlClient.stop,
+    ControlClient.drain,
 )
 
 
@@ -240,6 +247,7 @@ def _replies() -> list[bytes]:
         "curtis",
         "hank",
         None,
+        [7, 1.5],
     ]
     made = [bytes([number]) + encode_frame([1, 0, result]) for number, result in enumerate(results)]
     refused = [bytes([number]) + encode_frame([1, 36, "no key ID"]) for number in (0, 1)]
@@ -275,7 +283,7 @@ TARGETS = (
         max_bytes=8192,
         regressions=tuple(
             bytes([number]) + encode_frame([1, code, result])
-            for number in range(6)
+            for number in range(len(_CALLS))
             for code, result in (
                 (0, 7),
                 (0, [7]),

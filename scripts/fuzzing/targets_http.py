@@ -16,6 +16,7 @@ from dsked.cli import etsi_client, etsi_commands
 from dsked.config.topology import Client
 from dsked.delivery import etsi_messages
 from dsked.errors import RequestError, ServiceError
+from dsked.limits import MAX_RESPONDERS
 
 from . import words
 from .target import Given, Target
@@ -25,14 +26,16 @@ _KEY_ID = b"0f8fad5b-d9cb-469f-a165-70867728950e"
 
 
 def _key_request(body: bytes) -> object:
-    request = etsi_messages.key_request_of_body(body)
+    request = etsi_messages.key_request_of_body(body, MAX_RESPONDERS - 1)
     assert isinstance(request.number, int) and isinstance(request.size_bits, int | None)
+    assert len(request.additional) < MAX_RESPONDERS
     return request
 
 
 def _key_request_bytes(value: object) -> bytes:
     assert isinstance(value, etsi_messages.KeyRequest)
-    return json.dumps({"number": value.number, "size": value.size_bits}).encode()
+    fields = {"number": value.number, "size": value.size_bits, "additional_slave_SAE_IDs": value.additional}
+    return json.dumps(fields).encode()
 
 
 def _key_ids(body: bytes) -> list[bytes]:
@@ -109,7 +112,7 @@ class _Pieces(io.RawIOBase):
         return len(taken)
 
 
-_CLIENT = Client("carol", "127.0.0.1", 8105, ())
+_CLIENT = Client("carol", "127.0.0.1", 8105, (), (), None, None)
 
 
 def _reply(pieces: Sequence[bytes], given: Given) -> None:

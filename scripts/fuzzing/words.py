@@ -12,13 +12,17 @@ YAML = (
     b"2001-99-99", b"2001-01-01", b"0b", b"0x", b"0x" + b"f" * 5000, b"9" * 400, b"9" * 5000, b"1e999",
     b".inf", b".nan", b"1:2", b"_", b"~", b"null", b"yes", b"\t", b"\n", b"\r", b"\xc2\x85",
     b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xff\xfe", b"[" * 2000, b"{a: " * 300, b"- " * 300, b"~nobody/x",
-    b"127.0.0.1", b"::1", b"0.0.0.0", b"localhost", b"simulated", b"media",
+    b"127.0.0.1", b"::1", b"0.0.0.0", b"localhost", b"simulated", b"media", b"etsi: {", b"skip: {",
+    b"certificate: ", b"client_ca: ", b"sae_id_from: map", b"sae_ids: {", b"SHA256:", b"DNS:", b"URI:",
+    b"minimum_tls: ", b"skip_port: ", b"system_id: ", b"stored_keys: [", b"responder: ", b"psk_file: ",
 )  # fmt: skip
 
 OPTIONS = (
     b"\0", b"\0--hubs\0", b"\0--encryptors\0", b"\0--port\0", b"\0--host\0", b"\0--role\0",
     b"\0--psrd\0media\0", b"\0--min-nr-shares\0", b"\0--share-timeout-secs\0", b"\0--state-dir\0~nobody\0",
     b"\0--config\0x\0", b"\0--gate-keys\0x\0", b"\0--\0", b"\0-", b"\0--version\0", b"\0-h\0",
+    b"\0--etsi-certificate\0x", b"\0--etsi-sae-id\0", b"\0--skip-port\0", b"\0--skip-system-id\0",
+    b"\0--stored-keys\0a:b:1:128",
     b"=127.0.0.1:1", b",x=", b"[::1]", b"nan", b"inf", b"1e400", b"9" * 5000, b"-1", b"\xff",
     b"\xed\xa0\x80", b"\n", b"\x1b[2J", b"\xd9\xa3",
 )  # fmt: skip

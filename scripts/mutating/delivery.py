@@ -4,9 +4,21 @@ from __future__ import annotations
 
 from mutating.mutant import Mutant
 
-CONTROL, OF_CONTROL = "dsked/delivery/control_connection.py", ("tests/delivery/test_control.py",)
-OF_ETSI, OF_LISTENER = ("tests/delivery/test_etsi.py",), ("tests/delivery/test_listener.py",)
+CONTROL, OF_CONTROL = (
+    "dsked/delivery/control_connection.py",
+    (
+        "tests/delivery/test_control.py",
+        "tests/delivery/test_control_limits.py",
+    ),
+)
+OF_ETSI, OF_LISTENER = (
+    ("tests/delivery/test_etsi.py", "tests/delivery/test_http_server.py"),
+    ("tests/delivery/test_listener.py",),
+)
 OF_ACCESS = ("tests/delivery/test_access.py",)
+OF_BROWSERS = ("tests/delivery/test_browsers.py",)
+OF_DOCS_PAGE = ("tests/delivery/test_docs_page.py",)
+OF_ETSI_MESSAGES = ("tests/delivery/test_etsi_messages.py",)
 
 MUTANTS = (
     Mutant(
@@ -71,6 +83,69 @@ MUTANTS = (
         'messages.error_document("internal error: see the KME\'s log")',
         'messages.error_document(str(__import__("sys").exc_info()[1]))',
         OF_ETSI,
+    ),
+    Mutant(
+        "of a name that stands twice in a body the last value counts",
+        "dsked/delivery/json_bodies.py",
+        '            raise RequestError(f"the body has',
+        '            return print(f"the body has',
+        OF_ETSI_MESSAGES,
+    ),
+    Mutant(
+        "the colons of a body are not counted",
+        "dsked/delivery/json_bodies.py",
+        '    if body.count(b":") == members:',
+        "    if members:",
+        OF_ETSI_MESSAGES,
+    ),
+    Mutant(
+        "one additional slave more than status tells",
+        "dsked/delivery/etsi_messages.py",
+        "    if len(additional) > max_additional:",
+        "    if len(additional) > max_additional + 1:",
+        OF_ETSI_MESSAGES,
+    ),
+    Mutant(
+        "additional slaves are dropped",
+        "dsked/delivery/etsi.py",
+        "[slave, *asked.additional]",
+        "[slave]",
+        OF_ETSI,
+    ),
+    Mutant(
+        "pages of other sites may ask for keys",
+        "dsked/delivery/browsers.py",
+        '    if headers.get(_SITE, "none") not in _OWN_SITE:',
+        "    if not headers:",
+        OF_BROWSERS,
+    ),
+    Mutant(
+        "a browser tells of a foreign page in Referer, and is served",
+        "dsked/delivery/browsers.py",
+        "for field in (_ORIGIN, _REFERER) if",
+        "for field in (_ORIGIN,) if",
+        OF_BROWSERS,
+    ),
+    Mutant(
+        "a browser may name any host",
+        "dsked/delivery/browsers.py",
+        "    if not tls and not _is_beyond_rebinding(",
+        "    if not tls and _is_beyond_rebinding(",
+        OF_BROWSERS,
+    ),
+    Mutant(
+        "a browser that does not say which page asks gets keys",
+        "dsked/delivery/browsers.py",
+        "    if keys and agent and not any(field in headers for field in _TELLING):",
+        "    if keys and not headers:",
+        OF_BROWSERS,
+    ),
+    Mutant(
+        "the page at /docs does not say that it asks",
+        "dsked/delivery/docs_page.py",
+        '"Referrer-Policy": "same-origin"',
+        '"Referrer-Policy": "no-referrer"',
+        OF_DOCS_PAGE,
     ),
     Mutant(
         "HTTP bodies have no limit",

@@ -34,14 +34,14 @@ MUTANTS = (
     Mutant(
         "the tag of M3 is not checked",
         HUB,
-        "        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.CLIENT, self._transcript)\n",
+        "        verify_proof(raw, key, Side.CLIENT, self._transcript)\n",
         "",
         SHAKES,
     ),
     Mutant(
         "the tag of M4 is not checked",
         CLIENT,
-        "        verify_proof(raw, pads[:ONE_TIME_KEY_BYTES], Side.HUB, self._transcript)\n",
+        "        verify_proof(raw, proof_key(hash_key, pads), Side.HUB, self._transcript)\n",
         "",
         SHAKES,
     ),

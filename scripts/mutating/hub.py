@@ -6,13 +6,21 @@ from mutating.mutant import Mutant
 
 STORE, LOTS, DESK = "dsked/hub/share_store.py", "dsked/hub/lots.py", "dsked/hub/share_desk.py"
 OF_COLUMNS = ("tests/attacks/test_columns_against_a_hub.py",)
-OF_STORE = ("tests/hub/test_share_store.py", *OF_COLUMNS, "tests/hub/test_share_store_model.py")
+OF_STORE = (
+    "tests/hub/test_share_store.py",
+    "tests/hub/test_share_store_ends.py",
+    "tests/hub/test_share_store_limits.py",
+    "tests/hub/test_share_store_memory.py",
+    *OF_COLUMNS,
+    "tests/hub/test_share_store_model.py",
+)
 OF_DESK = (
     "tests/hub/test_get_shares.py",
     "tests/hub/test_sessions.py",
     "tests/attacks/test_clients_against_a_hub.py",
 )
 OF_SERVER = ("tests/net/test_hub_server.py",)
+OF_WINDOW = ("tests/hub/test_share_desk.py",)
 
 MUTANTS = (
     Mutant(
@@ -392,6 +400,20 @@ MUTANTS = (
         "        return max(0, min(room, lot.number))\n",
         "        return lot.number if room > 0 else 0\n",
         OF_STORE,
+    ),
+    Mutant(
+        "shares that would come too late keep the window",
+        DESK,
+        " and session.pads_wanted > session.streams.local.available():\n",
+        " and not session:\n",
+        OF_WINDOW,
+    ),
+    Mutant(
+        "keys whose shares came too late are not asked for again",
+        DESK,
+        "    return Shares([], refused + message.missing)\n",
+        "    return Shares([], message.missing)\n",
+        OF_WINDOW,
     ),
     Mutant(
         "shares that are gone go on counting",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from mutating.mutant import Mutant
 
-OBJECTS, DAEMON = ("tests/leaks/test_objects.py",), ("tests/test_daemon.py",)
+OBJECTS, DAEMON = ("tests/leaks/test_objects.py",), ("tests/daemon/test_daemon.py",)
 
 MUTANTS = (
     Mutant(
@@ -83,23 +83,23 @@ MUTANTS = (
     ),
     Mutant(
         "core files are written",
-        "dsked/daemon.py",
+        "dsked/daemon/process.py",
         "    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))\n",
         "",
         DAEMON,
     ),
     Mutant(
         "other processes may trace a daemon",
-        "dsked/daemon.py",
+        "dsked/daemon/process.py",
         "    ctypes.CDLL(None).prctl(pr_set_dumpable, 0, 0, 0, 0)\n",
         "",
         DAEMON,
     ),
     Mutant(
         "a daemon does not switch core files off as it starts",
-        "dsked/daemon.py",
-        "    _forbid_core_dumps()\n    for part",
-        "    for part",
+        "dsked/daemon/process.py",
+        "    forbid_core_dumps()\n",
+        "",
         ("tests/leaks/test_core_dumps.py",),
     ),
 )

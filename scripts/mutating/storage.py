@@ -10,8 +10,8 @@ MUTANTS = (
     Mutant(
         "a second daemon takes the state directory",
         "dsked/storage/state_dir.py",
-        "if not self.files.lock(lock):",
-        "if self.files.lock(lock) is None:",
+        "if not self.files.lock(lock, wait_s):",
+        "if self.files.lock(lock, wait_s) is None:",
         STORE,
     ),
     Mutant(

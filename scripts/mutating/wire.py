@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from mutating.mutant import Mutant
 
-SESSION = ("tests/wire/test_session.py",)
+SESSION = ("tests/wire/test_session.py", "tests/wire/test_session_outbox.py")
 FRAME = ("tests/wire/test_frame.py",)
 CONNECTION = ("tests/wire/test_connection.py",)
 GATE = ("tests/wire/test_gate.py",)
 TERMS = ("tests/wire/test_terms.py", "tests/attacks/test_columns_against_a_hub.py")
-VERIFY = "        verify_one_time_tag(key, self._receive_prefix + frame[:-TAG_BYTES], frame[-TAG_BYTES:])\n"
+VERIFY = "        self._verify(frame, key)\n"
 ADVANCE = "        pool.advance(header.position + length)\n"
 
 MUTANTS = (
@@ -45,16 +45,51 @@ MUTANTS = (
     Mutant(
         "OpenSSL says yes to every tag",
         "dsked/auth/poly1305.py",
-        "        return False\n",
-        "        pass\n",
+        "        Poly1305.verify_tag(key, data, tag)\n    except InvalidSignature:\n        return False\n",
+        "        Poly1305.verify_tag(key, data, tag)\n    except InvalidSignature:\n        pass\n",
         ("tests/auth/test_tags.py",),
+    ),
+    Mutant(
+        "a long frame has any tag",
+        "dsked/auth/poly1305.py",
+        "        _over(key, parts).verify(tag)\n    except InvalidSignature:\n        return False\n",
+        "        _over(key, parts).verify(tag)\n    except InvalidSignature:\n        pass\n",
+        ("tests/auth/test_tags.py",),
+    ),
+    Mutant(
+        "a long frame's tag is not verified",
+        "dsked/wire/session.py",
+        "            verify_long_one_time_tag(key, (self._receive_prefix, covered), tag)\n",
+        "            pass\n",
+        SESSION,
+    ),
+    Mutant(
+        "the last byte of a long frame is not under its tag",
+        "dsked/wire/session.py",
+        "            covered = memoryview(frame)[:-TAG_BYTES]\n",
+        "            covered = memoryview(frame)[:-TAG_BYTES - 3]\n",
+        SESSION,
+        more=(
+            (
+                "long_one_time_tag(key, self._send_prefix, *parts)))",
+                "long_one_time_tag(key, self._send_prefix, *parts[:2], parts[2][:-3])))",
+            ),
+        ),
+    ),
+    Mutant(
+        "the receiver's nonce is not under a long frame's tag",
+        "dsked/wire/session.py",
+        "long_one_time_tag(key, self._send_prefix, *parts)))",
+        "long_one_time_tag(key, self._send_prefix[-1:], *parts)))",
+        SESSION,
+        more=(("(self._receive_prefix, covered)", "(self._receive_prefix[-1:], covered)"),),
     ),
     Mutant(
         "the last byte of a frame is not under its tag",
         "dsked/wire/session.py",
         "one_time_tag(key, self._send_prefix + untagged)",
         "one_time_tag(key, self._send_prefix + untagged[:-3])",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
         more=(
             ("self._receive_prefix + frame[:-TAG_BYTES],", "self._receive_prefix + frame[:-TAG_BYTES - 3],"),
         ),
@@ -64,7 +99,7 @@ MUTANTS = (
         "dsked/wire/session.py",
         "self._send_prefix + untagged)",
         "self._send_prefix[-1:] + untagged)",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
         more=(("self._receive_prefix + frame", "self._receive_prefix[-1:] + frame"),),
     ),
     Mutant(
@@ -72,7 +107,7 @@ MUTANTS = (
         "dsked/wire/session.py",
         "self._send_prefix + untagged)",
         "self._send_prefix[:-1] + untagged)",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
         more=(("self._receive_prefix + frame", "self._receive_prefix[:-1] + frame"),),
     ),
     Mutant(
@@ -94,7 +129,7 @@ MUTANTS = (
         "dsked/wire/session.py",
         "        if pads:\n            message.replace_secrets(_padded(bins, pad))\n",
         "",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
         more=(("        if secret_bytes:\n            message.replace_secrets(_padded(bins, pad))\n", ""),),
     ),
     Mutant(
@@ -102,14 +137,14 @@ MUTANTS = (
         "dsked/wire/session.py",
         "    start = MASK_BYTES\n    for piece in bins:\n",
         "    start = 0\n    for piece in bins:\n",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
     ),
     Mutant(
         "all secrets of a frame are under the same part of its pads",
         "dsked/wire/session.py",
         "        yield apply_pad(piece, pad[start:end])\n        start = end\n",
         "        yield apply_pad(piece, pad[start:end])\n",
-        ("tests/wire/test_session.py", "tests/proto/test_frames.py"),
+        (*SESSION, "tests/proto/test_frames.py"),
     ),
     Mutant(
         "a column of no whole key IDs",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import random
 
-from .tcp import End, Pipe
-from .world import World
+from simulating.wires.tcp import End, Pipe
+from simulating.world import World
 
 
 class Adversary:

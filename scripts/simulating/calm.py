@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 from dsked.keys import Key
-
-from .events import Broken
-from .keeping import check_quiet
-from .oracle import Request
-from .processes import ClientProcess
-from .tcp import KEEPALIVE_S
-from .world import World
+from dsked.limits import STORED_KEY_RETRY_MAX_S
+from simulating.events import Broken
+from simulating.judging.ahead import hubs_holding
+from simulating.judging.keeping import check_quiet
+from simulating.judging.remembered import Request
+from simulating.processes import ClientProcess
+from simulating.wires.tcp import KEEPALIVE_S
+from simulating.world import World
 
 #: Sessions are back within the longest back-off, with its jitter, a handshake that fails once more, and the
 #: keepalive of a connection that is dead at one end.
@@ -20,6 +22,7 @@ SESSIONS_S = 240.0
 _DEAD_S = KEEPALIVE_S + 6.0
 _REPLACE_S = 150.0  # a pair that does not come back after restores gets new streams from its operator
 _FETCH_S = 8.0
+STORES_S = 2 * STORED_KEY_RETRY_MAX_S
 _MAX_PAIRS = 8
 
 
@@ -45,6 +48,7 @@ class Calm:
             node.crash(power=True)
         self._wait_for_sessions()
         self._establish_all()
+        self._wait_for_stores()
         self._be_quiet()
 
     # --- sessions ---
@@ -72,7 +76,8 @@ class Calm:
             if name in self._world.topology.hostile:
                 continue
             usable = {hub.name for hub in process.engine.hubs.usable()} if process is not None else set()
-            missing += [(name, hub) for hub in self._up if hub not in usable]
+            own = self._world.topology.hubs_of(name)
+            missing += [(name, hub) for hub in self._up if hub in own and hub not in usable]
         return missing
 
     def _why(self, missing: list[tuple[str, str]]) -> str:
@@ -107,15 +112,29 @@ class Calm:
         self._world.oracle.get_keys(self._process(one), one, [other], 1, bits, answers.append)
         self._until(answers)
         keys = answers[0].outcome
+        if not self._have_enough(one, other):  # hubs that lie may have them believe so
+            self._events.count("pairs with too few hubs in common")
+            return
         if not isinstance(keys, list):
             raise Broken(f"in the calm {one} gets no key for {other}: {keys}")
         self._fetch(one, other, keys[0])
 
+    def _have_enough(self, one: str, other: str) -> bool:
+        """k hubs are up, honest, and of both clients."""
+        topology = self._world.topology
+        common = topology.common([topology.client_of[one], topology.client_of[other]])
+        return len(common.intersection(self._up)) >= topology.k
+
     def _fetch(self, one: str, other: str, key: Key) -> None:
         """At once where enough hubs had acknowledged, else within the time that shares live."""
         world, topology = self._world, self._world.topology
-        acked = len(world.oracle.dealt[topology.client_of[one], key.key_id].acked)
+        dealt = world.oracle.memory.dealt[topology.client_of[one], key.key_id]
+        own = topology.hubs_of(topology.client_of[one])
+        acked = sum(world.oracle.memory.serves(own[index], dealt) for index in dealt.acked)
         at_once = acked >= topology.k + len(topology.liars)
+        if dealt.ahead:
+            acked = hubs_holding(world.oracle.memory, self._process(one), key.key_id)
+            at_once = acked >= topology.k
         end = self._events.now + min(_FETCH_S, topology.share_timeout_s / 2)
         while True:
             answers: list[Request] = []
@@ -125,6 +144,8 @@ class Calm:
             if isinstance(outcome, list):
                 self._events.count("keys in the calm")
                 return
+            if dealt.ahead and not at_once:
+                return  # hubs that say so falsely count as well where stored keys are handed out
             if at_once or self._events.now > end:
                 raise Broken(
                     f"in the calm {other} does not get the key of {one} that {acked} hubs acknowledged: "
@@ -136,12 +157,33 @@ class Calm:
         while not answers:
             self._events.step()
 
+    def _wait_for_stores(self) -> None:
+        """Keys are established ahead again, whatever has put it off."""
+        end = self._events.now + STORES_S
+        while lacking := self._lacking():
+            if self._events.now > end:
+                raise Broken(f"stores are not full after {STORES_S:.0f} s of calm: {lacking}")
+            self._events.run_for(0.5)
+
+    def _lacking(self) -> list[dict[str, Any]]:
+        """The places that lack keys, but for want of PSRD: an operator who brings more is left out."""
+        found = []
+        for process in self._world.honest_clients():
+            for place in process.engine.status(process.node.now)["stored_keys"]:
+                full = place["stored_key_count"] == place["max_key_count"]
+                full = full or not self._have_enough(place["initiator"], place["responder"])
+                if not full and "PSRD" not in str(place["problem"]):
+                    found.append(place)
+        return found
+
     # --- and nothing is left ---
 
     def _be_quiet(self) -> None:
         timeout = self._world.topology.share_timeout_s
         if timeout > 10 or self._world.topology.liars or self._world.topology.hostile:
             return
+        for process in self._world.honest_clients():
+            process.engine._stored.stop()
         self._events.run_for(3 * timeout + 16.0)  # the load's last tries, shares, then tombstones
         for node in self._world.nodes:
             if node.process is not None:

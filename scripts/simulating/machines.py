@@ -1,23 +1,35 @@
-"""Nodes: machines with a clock and a disk, on which processes live one after the other."""
+"""Machines with a clock and a disk, on which processes live one after the other."""
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import Generic, Protocol, TypeVar
 
 from dsked.errors import DskedError
 from dsked.psrd.pair import Side
-
-from .disks import NodeDisk
-from .events import Action, Events
-from .simulated_files import SimulatedCrash
-
-if TYPE_CHECKING:
-    from .processes import Process
-    from .world import World
+from simulating.disks.files import SimulatedCrash
+from simulating.disks.state import NodeDisk
+from simulating.events import Action, Events
 
 RESTART_S = 0.5
+
+
+class Life(Protocol):
+    """A process, as its machine knows it. `thawed_at`: when it last began to run, by the world's clock."""
+
+    thawed_at: float
+
+    def touch(self) -> None:
+        """It has something to do."""
+
+    def die(self, *, silently: bool) -> None:
+        """It is killed; `silently`: nobody tells its peers."""
+
+
+P = TypeVar("P", bound=Life)
 
 
 @dataclass
@@ -36,20 +48,27 @@ class Clock:
         return (local - self.offset) / self.rate
 
 
-class Node:
-    """One machine. What happens to it while it is frozen waits until it thaws."""
+class Machine(Generic[P]):
+    """One machine. What happens to it while it is frozen waits until it thaws.
 
-    def __init__(self, world: World, name: str, side: Side, disk: NodeDisk | None) -> None:
-        self.world, self.name, self.side, self.disk = world, name, side, disk
-        self.events: Events = world.events
-        self.dice = random.Random(f"{world.seed} {name}")  # noqa: S311  repeatable on purpose
+    `live` makes its next process; raises DskedError where the state cannot be opened.
+    """
+
+    def __init__(
+        self, events: Events, seed: str, name: str, side: Side, disk: NodeDisk | None,
+        live: Callable[[Machine[P]], P],
+    ) -> None:  # fmt: skip
+        self.events, self.seed, self.name, self.side, self.disk = events, seed, name, side, disk
+        self._live = live
+        self.dice = random.Random(f"{seed} {name}")  # noqa: S311  repeatable on purpose
         self.clock = Clock(self.dice.uniform(0.99, 1.01), self.dice.uniform(0, 1e6))
-        self.process: Process | None = None
+        self.process: P | None = None
         self.down = False  # it shall not run
         self.frozen = False
         self.refuses = False  # its port does
         self.turn_s = (0.00002, 0.0003)  # how long a turn takes
         self.serial = 0
+        self.jumped_at = -math.inf  # of the world's time
         self._backlog: list[Action] = []
 
     @property
@@ -86,6 +105,7 @@ class Node:
     def jump(self, seconds: float) -> None:
         """Its clock jumps forward."""
         self.clock.offset += seconds
+        self.jumped_at = self.events.now
         if self.process is not None:
             self.process.thawed_at = self.events.now
             self.process.touch()
@@ -105,7 +125,7 @@ class Node:
             self.start_later(RESTART_S)
 
     def _start(self) -> None:
-        self.process = self.world.new_process(self)
+        self.process = self._live(self)
         self.events.note(f"{self.name} starts, life {self.serial}")
         self.process.touch()
 

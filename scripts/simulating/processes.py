@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
 
 from dsked.client.engine import ClientEngine
 from dsked.client.hub_peer import HubPeer
@@ -12,21 +12,29 @@ from dsked.hub.engine import HubEngine
 from dsked.limits import CONNECT_TIMEOUT_S
 from dsked.psrd.pair import Pair
 from dsked.wire.connection import ClientConnection, Connection, HubConnection, Stage
+from simulating.disks.state import OpenStore
+from simulating.events import Action
+from simulating.machines import Machine
+from simulating.wires import inspection
+from simulating.wires.network import Network
+from simulating.wires.tcp import End, Pipe, join
 
-from .disks import OpenStore
-from .events import Action
-from .machines import Node
-from .tcp import End, Pipe, join
 
-if TYPE_CHECKING:
-    from .oracle import Oracle
+class Judge(inspection.Judge, Protocol):
+    """Who is told what a process says and when a turn of its ends. Both raise Broken."""
+
+    def logged(self, process: Process, text: str) -> None:
+        """A line of a node's log."""
+
+    def turn_ended(self, process: Process) -> None:
+        """An engine was called into, and its output has moved."""
 
 
 class Process:
     """What hubs and clients have in common."""
 
-    def __init__(self, node: Node, oracle: Oracle) -> None:
-        self.node, self.name, self.events, self.oracle = node, node.name, node.events, oracle
+    def __init__(self, node: Node, judge: Judge) -> None:
+        self.node, self.name, self.events, self.judge = node, node.name, node.events, judge
         self.serial = node.serial
         self.alive = True
         self.store: OpenStore | None = None
@@ -34,16 +42,16 @@ class Process:
         self.thawed_at = self.events.now
         self._turn_planned = False
         self._wake_at: float | None = None
-        self.random = random.Random(f"{node.world.seed} {node.name} {node.serial}")  # noqa: S311  as above
+        self.random = random.Random(f"{node.seed} {node.name} {node.serial}")  # noqa: S311  as above
         if node.disk is not None:
             self.store = OpenStore(node.disk, self.after, self.notice, lambda: node.now, self.random)
 
     engine: HubEngine | ClientEngine
 
-    def notice(self, level: int, text: str) -> None:
+    def notice(self, level: int, text: str, /, **fields: str) -> None:
         """A line for the log."""
         self.events.note(f"{self.name} logs: {text}")
-        self.oracle.logged(self, level, text)
+        self.judge.logged(self, text)
 
     def after(self, delay_s: float, action: Action) -> None:
         """Do something in this process later, if it still lives then."""
@@ -68,7 +76,7 @@ class Process:
         now = self.node.now
         self.engine.tick(now)
         self.end_turn(now)
-        self.oracle.turn_ended(self)
+        self.judge.turn_ended(self)
         self._set_timer()
 
     def end_turn(self, now: float) -> None:
@@ -103,7 +111,6 @@ class Process:
     def die(self, *, silently: bool) -> None:
         """Killed: the kernel resets its connections, or nobody tells the peers."""
         self.alive = False
-        self.oracle.died(self)
         for end in list(self.ends.values()):
             end.open = False
             if silently:
@@ -114,6 +121,9 @@ class Process:
         self.ends.clear()
         if self.store is not None:
             self.store.abandon()
+
+
+Node = Machine[Process]
 
 
 def _pair_state(pair: Pair | None) -> Any:
@@ -130,8 +140,8 @@ def _pair_state(pair: Pair | None) -> Any:
 class HubProcess(Process):
     """One life of a hub: what hub_server.py does."""
 
-    def __init__(self, node: Node, oracle: Oracle, make: Callable[[HubProcess], HubEngine]) -> None:
-        super().__init__(node, oracle)
+    def __init__(self, node: Node, judge: Judge, make: Callable[[HubProcess], HubEngine]) -> None:
+        super().__init__(node, judge)
         self.engine: HubEngine = make(self)
         self.engine.wake = self.touch
 
@@ -169,10 +179,14 @@ class HubProcess(Process):
 
 
 class ClientProcess(Process):
-    """One life of a client: what hub_dialer.py does."""
+    """One life of a client: what hub_dialer.py does. `hubs`: the nodes that it may reach over the network."""
 
-    def __init__(self, node: Node, oracle: Oracle, make: Callable[[ClientProcess], ClientEngine]) -> None:
-        super().__init__(node, oracle)
+    def __init__(
+        self, node: Node, judge: Judge, network: Network, hubs: Mapping[str, Node],
+        make: Callable[[ClientProcess], ClientEngine],
+    ) -> None:  # fmt: skip
+        super().__init__(node, judge)
+        self._network, self._hubs = network, hubs
         self.engine: ClientEngine = make(self)
         self.engine.wake = self.touch
         self._hub_of: dict[Connection, HubPeer] = {}
@@ -200,12 +214,11 @@ class ClientProcess(Process):
     # --- dialling ---
 
     def _dial(self, hub: HubPeer) -> None:
-        network = self.node.world.network
-        if network.is_cut(self.name, hub.name):
+        if self._network.is_cut(self.name, hub.name):
             self.after(CONNECT_TIMEOUT_S, lambda: self._unreachable(hub, "no answer"))
             return
         delay = self.random.uniform(0.0005, 0.003)
-        target = self.node.world.hubs[hub.name]
+        target = self._hubs[hub.name]
         if target.process is None or target.refuses:
             self.events.count("dials refused")
             self.after(delay, lambda: self._unreachable(hub, "connection refused"))
@@ -222,12 +235,11 @@ class ClientProcess(Process):
             self._unreachable(hub, "connection refused")
             return
         self.events.count("connections")
-        network = self.node.world.network
-        to_hub, to_client = network.pipes(self.name, hub.name)
+        to_hub, to_client = self._network.pipes(self.name, hub.name)
         connection = self.engine.connected(hub)
         self._hub_of[connection] = hub
         near = End(self, connection, to_hub, to_client, hub.name)
-        network.links.append(near)
+        self._network.links.append(near)
 
         def accepted() -> None:  # by its kernel long ago; by its process when it is not frozen
             if near.open:
@@ -242,5 +254,5 @@ class ClientProcess(Process):
     def state_of(self, connection: Connection) -> Any:
         hub = self._hub_of[connection]
         engine = self.engine
-        return (_pair_state(hub.pair), hub.registered, len(engine._responder._fetches),
-                len(engine._responder._delivered), hub.nr_requests)  # fmt: skip
+        return (_pair_state(hub.pair), hub.registered, hub.drains, len(engine._responder._fetches),
+                len(engine._responder._handing_out._delivered), hub.nr_requests)  # fmt: skip

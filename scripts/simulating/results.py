@@ -9,7 +9,7 @@ from typing import Any
 
 from torturing import state_file
 
-from .running import Outcome
+from simulating.running import Outcome
 
 VERSION = 1
 

@@ -7,16 +7,18 @@ import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from .calm import Calm
-from .events import Broken
-from .hostile import HOSTILE
-from .liars import LIARS
-from .load import Load
-from .storm import Storm
-from .topology import draw
-from .world import World
+from simulating.calm import Calm
+from simulating.enemies.hostile import HOSTILE
+from simulating.enemies.liars import LIARS
+from simulating.events import Broken
+from simulating.load import Load
+from simulating.storm import Storm
+from simulating.topology import draw
+from simulating.world import World
 
 _WARM_UP_S = 1.0
+#: Where disks are slow, the first sessions take longer.
+_MOST_WARM_UPS = 10
 _TAIL = 40
 
 
@@ -58,12 +60,23 @@ def judged(world: World, outcome: Outcome) -> Outcome:
 
 def live(world: World) -> None:
     """Keys flow, the storm comes and goes, and in the calm all is well. Raises Broken."""
-    world.events.run_for(_WARM_UP_S)
+    _warm_up(world)
     load, storm = Load(world), Storm(world)
     world.events.run_for(world.topology.storm_s)
     storm.end()
     load.stop()
     Calm(world).run()
+
+
+def _warm_up(world: World) -> None:
+    """Until honest clients have had the time for their first sessions: k of them with hubs that are well."""
+    topology = world.topology
+    enough = topology.k + len(topology.liars) + len(topology.victims)
+    for _ in range(_MOST_WARM_UPS):
+        world.events.run_for(_WARM_UP_S)
+        hubs = [client.engine.hubs for client in world.honest_clients()]
+        if all(len(some.usable()) >= min(enough, some.n) for some in hubs):
+            return
 
 
 def _enemies(world: World) -> dict[str, int]:
@@ -77,6 +90,9 @@ def _kind(world: World) -> dict[str, int]:
         "world: simulated PSRD": topology.simulated, "world: media": not topology.simulated,
         "world: liars": bool(topology.liars), "world: hostile client": bool(topology.hostile),
         "world: short share time-out": topology.share_timeout_s < 10,
+        "world: stored keys": bool(topology.stored),
+        "world: wrapping": bool(topology.wrapping),
+        "world: clients with some hubs only": bool(topology.some_hubs),
     }  # fmt: skip
     return {name: 1 for name, is_so in kinds.items() if is_so}
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from functools import partial
 
-from .adversary import Adversary
-from .events import Action
-from .machines import Node
-from .processes import ClientProcess
-from .tcp import End
-from .world import World
+from simulating.adversary import Adversary
+from simulating.events import Action
+from simulating.processes import ClientProcess, HubProcess, Node
+from simulating.wires.tcp import End
+from simulating.world import World
 
 
 class Storm:
@@ -40,6 +39,9 @@ class Storm:
         seconds = world.topology.storm_s
         for action in self._dice.choices(actions, weights, k=number):
             self._events.after(self._dice.uniform(0.0, seconds), partial(self._strike, action))
+        self._operator = random.Random(f"{world.seed} drains")  # noqa: S311  as above
+        for _ in range(self._operator.choice([0, 0, 1, 3])):
+            self._events.after(self._operator.uniform(0.0, seconds), partial(self._strike, self._drain))
 
     def _strike(self, action: Action) -> None:
         if self._over:
@@ -123,6 +125,21 @@ class Storm:
         node.crash(power=self._dice.random() < 0.5)
         node.start_later(self._dice.choice([0.05, 0.5, 3.0]) * self._dice.random())
 
+    def _drain(self) -> None:
+        """An operator rolls a hub: it drains, and a while later it stops and is started again."""
+        hubs = [node for node in self._world.hubs.values() if self._is_struck(node.name)]
+        node = self._operator.choice(hubs)
+        hub = self._world.hub(node.name)
+        if hub is not None and not node.frozen:
+            hub.engine.drain(node.now)
+            hub.touch()
+            self._later(self._operator.choice([0.01, 1.5, 8.0]), partial(self._roll, node, hub))
+
+    def _roll(self, node: Node, hub: HubProcess) -> None:
+        if node.process is hub:
+            node.crash(power=False)
+            node.start_later(0.2)
+
     def _jump(self) -> None:
         self._node().jump(self._dice.choice([0.3, 3.0, 30.0, 300.0]) * self._dice.random())
 
@@ -199,7 +216,9 @@ class Storm:
             node.turn_s, node.refuses = (0.00002, 0.0003), False
             if node.disk is not None:
                 node.disk.be_well()
-            if node.process is not None and node.process.store is not None and node.process.store.failed:
+            process = node.process
+            drains = isinstance(process, HubProcess) and process.engine.status()["draining"]
+            if process is not None and (drains or (process.store is not None and process.store.failed)):
                 node.crash(power=False)  # its operator starts it anew
             node.start()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from dsked.client.engine import ClientEngine
@@ -11,15 +11,14 @@ from dsked.client.refill import RefillSettings
 from dsked.errors import DskedError
 from dsked.hub.engine import HubEngine
 from dsked.psrd.pair import Side
-
-from .cabal import Cabal
-from .disks import LOW_BYTES, Bundle, Factory, NodeDisk
-from .events import Events
-from .machines import Node
-from .network import Network
-from .oracle import Oracle
-from .processes import ClientProcess, HubProcess, Process
-from .topology import Topology
+from dsked.wire.additions import Wrapping
+from simulating.disks.state import LOW_BYTES, Bundle, Factory, NodeDisk
+from simulating.enemies.cabal import Cabal
+from simulating.events import Events
+from simulating.judging.oracle import Oracle
+from simulating.processes import ClientProcess, HubProcess, Node, Process
+from simulating.topology import Topology
+from simulating.wires.network import Network
 
 _LOOK_S = 1.0  # how often the operator looks at the pools
 
@@ -33,12 +32,8 @@ class World:
         self.dice = random.Random(f"{seed} world")  # noqa: S311  repeatable on purpose
         self.network = Network(self.events, seed)
         self.cabal = Cabal(random.Random(f"{seed} cabal"), topology.k, topology.xs)  # noqa: S311  as above
-        self.oracle = Oracle(
-            self.events, frozenset(topology.liars), frozenset(topology.hostile), topology.client_of,
-            topology.n, topology.k,
-        )  # fmt: skip
-        self.oracle.learn = self.cabal.learn_key
-        self.oracle.lives = self._lives
+        self.cabal.client_of = topology.client_of
+        self.oracle = Oracle(self.events, topology, self.cabal.learn_key, self._lives)
         self._factory = Factory(seed)
         self._gate = {
             (client, hub): self.dice.randbytes(32) for client in topology.clients for hub in topology.hubs
@@ -57,7 +52,7 @@ class World:
     def _node(self, name: str, side: Side) -> Node:
         dice = random.Random(f"{self.seed} disk of {name}")  # noqa: S311  as above
         disk = None if self.topology.simulated else NodeDisk(name, side, dice)
-        return Node(self, name, side, disk)
+        return Node(self.events, self.seed, name, side, disk, self._new_process)
 
     @property
     def nodes(self) -> list[Node]:
@@ -67,7 +62,8 @@ class World:
     @property
     def pairs(self) -> list[tuple[str, str]]:
         """All (client, hub)."""
-        return [(client, hub) for client in self.topology.clients for hub in self.topology.hubs]
+        topology = self.topology
+        return [(client, hub) for client in topology.clients for hub in topology.hubs_of(client)]
 
     def client(self, name: str) -> ClientProcess | None:
         """The client's process, if it runs."""
@@ -89,11 +85,11 @@ class World:
 
     # --- processes ---
 
-    def new_process(self, node: Node) -> Process:
+    def _new_process(self, node: Node) -> Process:
         """The next life of a node. Raises DskedError where its state cannot be opened."""
         if node.side is Side.HUB:
             return HubProcess(node, self.oracle, self._new_hub)
-        process = ClientProcess(node, self.oracle, self._new_client)
+        process = ClientProcess(node, self.oracle, self.network, self.hubs, self._new_client)
         self.oracle.watch(process)
         return process
 
@@ -102,8 +98,8 @@ class World:
         if store is not None:
             return {"simulated": False, "gate_keys": store.gate_keys(), "streams": store.streams()}
         keys = {
-            (hub if process.node.side is Side.CLIENT else client): key
-            for (client, hub), key in self._gate.items()
+            (hub if process.node.side is Side.CLIENT else client): self._gate[client, hub]
+            for client, hub in self.pairs
             if process.name in (client, hub)
         }
         return {"simulated": True, "gate_keys": keys}
@@ -111,11 +107,12 @@ class World:
     def _new_hub(self, process: HubProcess) -> HubEngine:
         topology = self.topology
         kind = topology.liars.get(process.name, HubEngine)
-        owners: Mapping[str, tuple[str, ...]] | None = topology.clients if topology.provisioned else None
+        owners = topology.clients_at(process.name) if topology.provisioned else None
         cabal: dict[str, Any] = {"cabal": self.cabal} if kind is not HubEngine else {}
         return kind(
             process.name, owners=owners, share_timeout_s=topology.share_timeout_s, notice=process.notice,
             random=process.random.randbytes, **self._psrd(process), **cabal,
+            wrapping=topology.wrapping.get(process.name, Wrapping.OFF),
         )  # fmt: skip
 
     def _new_client(self, process: ClientProcess) -> ClientEngine:
@@ -123,9 +120,12 @@ class World:
         kind = topology.hostile.get(process.name, ClientEngine)
         cabal: dict[str, Any] = {"cabal": self.cabal} if kind is not ClientEngine else {}
         return kind(
-            process.name, encryptors=topology.clients[process.name], hubs=list(topology.xs.items()),
+            process.name, encryptors=topology.clients[process.name],
+            hubs=[(hub, topology.xs[hub]) for hub in topology.hubs_of(process.name)],
             k=topology.k, refill=RefillSettings(500, 2000, 1000), share_timeout_s=topology.share_timeout_s,
             notice=process.notice, random=process.random.randbytes, **self._psrd(process), **cabal,
+            stored=topology.stored.get(process.name, ()),
+            wrapping=topology.wrapping.get(process.name, Wrapping.OFF),
         )  # fmt: skip
 
     # --- the operator of PSRD on media ---
@@ -184,7 +184,9 @@ class World:
     def _adopt(self, node: Node, bundle: Bundle) -> bool:
         process, disk = node.process, node.disk
         assert process is not None and disk is not None and process.store is not None
-        peers = self.topology.xs if node.side is Side.CLIENT else dict.fromkeys(self.topology.clients, 0)
+        topology = self.topology
+        of_client = {hub: topology.xs[hub] for hub in topology.hubs_of(node.name)}
+        peers = of_client if node.side is Side.CLIENT else dict.fromkeys(topology.clients_at(node.name), 0)
         peer = bundle.delivery.peer(node.side)
         try:
             disk.stage(bundle)

@@ -32,6 +32,7 @@ class MediaRound(Round):
         self._copied = self.random.choice((CLIENTS, HUBS))
         self._copies: dict[str, list[Path]] = {}
         self._nr_copies = 0
+        self._nr_bundles = 0  # when the copies were last looked at
 
     def steps(self) -> Mapping[Step, int]:
         """What may be done, and how often. In the beginning nothing that a node could take for a rewind."""
@@ -40,11 +41,6 @@ class MediaRound(Round):
             return honest
         return {**honest, self.copy: 3, self.restore: 4, self.clone: 3, self.change_sides: 1}
 
-    async def kill(self) -> None:
-        """Kill some nodes; then, where pools run low, an operator brings more."""
-        await super().kill()
-        await self._deliver(*self.world.low())
-
     async def copy(self) -> None:
         """Keep a copy of the state of a node of the side that may be copied, while it runs."""
         await self._keep_copy(self.random.choice(self._copied))
@@ -52,6 +48,7 @@ class MediaRound(Round):
     async def restore(self) -> None:
         """Kill a node and start it from an older copy of its state."""
         name = self.random.choice(self._copied)
+        self._drop_outdated_copies()
         if not self._copies.get(name):
             await self._keep_copy(name)
             await asyncio.sleep(self.random.uniform(0, MAX_PEACE_S))
@@ -66,6 +63,7 @@ class MediaRound(Round):
     async def clone(self) -> None:
         """Run a second process from a copy of a node's state beside it; in the end one state goes on."""
         name = self.random.choice(self._copied)
+        self._drop_outdated_copies()
         if not self._copies.get(name) or self.random.random() < 0.5:
             await self._keep_copy(name)
         clone = await self.world.start_clone(name, self.random.choice(self._copies[name]))
@@ -105,7 +103,7 @@ class MediaRound(Round):
         """Kill one end of a pair, or both, while a bundle is on its way between them."""
         pair = self.random.choice(PAIRS)
         victims = self.random.sample(pair, self.random.choice((1, 1, 2)))
-        delivery = asyncio.create_task(self._deliver(pair))
+        delivery = asyncio.create_task(self.world.deliver(pair))
         await asyncio.sleep(self.random.uniform(0, 2 * MAX_PEACE_S))
         await self.kill_now(*victims)
         since = await self.start_again(*victims)
@@ -115,6 +113,7 @@ class MediaRound(Round):
     # --- copies ---
 
     async def _keep_copy(self, name: str) -> None:
+        self._drop_outdated_copies()
         kept = self._copies.setdefault(name, [])
         if len(kept) == MAX_COPIES:
             shutil.rmtree(kept.pop(0))
@@ -122,6 +121,14 @@ class MediaRound(Round):
         path = self.world.root / f"copy-{self._nr_copies}-of-{name}"
         await asyncio.to_thread(self.world.nodes[name].copy_state, path)
         kept.append(path)
+
+    def _drop_outdated_copies(self) -> None:
+        """Copies made before a bundle came would lack it."""
+        new = self.world.operator.nr_bundles - self._nr_bundles
+        if new:
+            self._nr_bundles += new
+            self.done["bundles"] += new
+            self._drop_copies()
 
     def _drop_copies(self) -> None:
         for paths in self._copies.values():
@@ -137,15 +144,4 @@ class MediaRound(Round):
 
     async def _recover(self, name: str, since: int) -> None:
         """Keys flow again, at the latest when those left behind have got new streams."""
-        renewed, filled = await self.world.recover(name, since)
-        self.done["pairs left behind"] += len(renewed)
-        self.done["bundles"] += len(filled)
-        if renewed or filled:
-            self._drop_copies()
-
-    async def _deliver(self, *pairs: tuple[str, str]) -> None:
-        """Bring a bundle to each of these pairs. Copies made before would lack it: they are gone."""
-        if pairs:
-            self._drop_copies()
-            await asyncio.gather(*map(self.world.deliver, pairs))
-            self.done["bundles"] += len(pairs)
+        self.done["pairs left behind"] += len(await self.world.recover(name, since))

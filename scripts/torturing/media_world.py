@@ -146,29 +146,37 @@ class MediaWorld(World):
                 line.cut()
         return len(self.recorder.dialled)
 
-    async def recover(self, name: str, since: int) -> tuple[list[Pair], list[Pair]]:
+    async def flows(self, *names: str, since: int = 0) -> None:
+        """The same, and meanwhile an operator brings more where pools run low: a busy machine takes long."""
+        await self._tended(names, since, renews=False)
+
+    async def recover(self, name: str, since: int) -> list[Pair]:
         """Wait until keys flow through a node whose state was restored or cloned.
 
         A pair that is left behind (one side has forgotten more than a window) gets new streams, as an
-        operator would deliver them, and one that runs low gets more: two clones burn a pool while they
-        take turns. Gives both.
+        operator would deliver them; two clones burn a pool while they take turns. Gives the former.
         """
-        renewed: list[Pair] = []
-        filled: list[Pair] = []
-        flowing = asyncio.create_task(self.flows(name, since=since))
+        return await self._tended((name,), since, renews=True)
+
+    async def _tended(self, names: tuple[str, ...], since: int, *, renews: bool) -> list[Pair]:
+        renewed: set[Pair] = set()
+        filled: set[Pair] = set()
+        flowing = asyncio.create_task(super().flows(*names, since=since))
         try:
             while not flowing.done():
-                for pair in set(self._left_behind(name, since)).difference(renewed):
-                    renewed.append(pair)
-                    await self.operator.deliver(pair, FIRST_BYTES, new_streams=True)
-                for pair in set(self.low()).difference(renewed, filled):
-                    filled.append(pair)
-                    await self.deliver(pair)
+                left_behind = {*self._left_behind(names[0], since)} - renewed if renews else set()
+                renewed |= left_behind
+                low = {*self.low()} - renewed - filled
+                filled |= low
+                await asyncio.gather(
+                    *(self.operator.deliver(pair, FIRST_BYTES, new_streams=True) for pair in left_behind),
+                    *map(self.deliver, low),
+                )
                 await asyncio.wait({flowing}, timeout=POLL_S)
             flowing.result()
         finally:
             flowing.cancel()
-        return renewed, filled
+        return sorted(renewed)
 
     def _left_behind(self, name: str, since: int) -> list[Pair]:
         refused = Counter(line.pair for line in self.recorder.dialled[since:] if line.left_behind)

@@ -26,15 +26,15 @@ class Operator:
         self._media = root / "media"
         self._media.mkdir()
         self._nodes = nodes
-        self._nr_bundles = 0
+        self.nr_bundles = 0
         self._busy = {name: asyncio.Lock() for name in nodes}  # one command at a time on each state
         self.held: dict[tuple[str, str], int] = {}
 
     async def deliver(self, pair: tuple[str, str], size: int, *, new_streams: bool = False) -> None:
         """Generate a bundle of `size` bytes for each pool of a pair (client, hub), and import it."""
         client, hub = pair
-        self._nr_bundles += 1
-        bundle = self._media / f"bundle-{self._nr_bundles}"
+        self.nr_bundles += 1
+        bundle = self._media / f"bundle-{self.nr_bundles}"
         anew, replace = (["--new-streams"], ["--replace"]) if new_streams else ([], [])
         ends = ["--hub", hub, "--client", client]
         await self._until_done(hub, "generate", *ends, "--size", str(size), "--out", str(bundle), *anew)

@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from dsked.auth import poly1305
-from dsked.auth.tags import gate_mac, one_time_tag, verify_gate_mac, verify_one_time_tag
+from dsked.auth.tags import (
+    gate_mac,
+    long_one_time_tag,
+    one_time_tag,
+    verify_gate_mac,
+    verify_long_one_time_tag,
+    verify_one_time_tag,
+)
 from dsked.errors import TagError
 
 #: RFC 8439, section 2.5.2.
@@ -48,6 +55,18 @@ def library(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def test_published_poly1305_vector() -> None:
     assert one_time_tag(KEY, TEXT) == TAG == _poly1305(KEY, TEXT)
     verify_one_time_tag(KEY, TEXT, TAG)
+
+
+@pytest.mark.parametrize("cuts", [(0, 0), (1, 1), (16, 33), (5, 34)], ids=str)
+def test_a_tag_over_parts_is_the_tag_of_what_they_make(cuts: tuple[int, int]) -> None:
+    parts = [TEXT[: cuts[0]], memoryview(TEXT)[cuts[0] : cuts[1]], TEXT[cuts[1] :]]
+    assert long_one_time_tag(KEY, *parts) == TAG
+    verify_long_one_time_tag(KEY, parts, TAG)
+    for wrong in (*_flips(TAG), TAG[:-1], TAG + b"\0", b""):
+        with pytest.raises(TagError):
+            verify_long_one_time_tag(KEY, parts, wrong)
+    with pytest.raises(TagError):
+        verify_long_one_time_tag(KEY, [*parts, b"\0"], TAG)
 
 
 @pytest.mark.parametrize("size", [poly1305.MAX_SODIUM_BYTES + more for more in (-1, 0, 1)])

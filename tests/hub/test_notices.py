@@ -28,7 +28,7 @@ def lines() -> list[tuple[int, str]]:
 
 @pytest.fixture
 def notices(lines: list[Any]) -> ClientNotices:
-    return ClientNotices(lambda level, text: lines.append((level, text)))
+    return ClientNotices(lambda level, text, /, **fields: lines.append((level, text)))
 
 
 def test_once_a_connection(notices: ClientNotices, lines: list[tuple[int, str]]) -> None:

@@ -24,7 +24,7 @@ def lot() -> ParkingLot:
 def park(
     lot: ParkingLot, *key_ids: bytes, connection: FakeConnection | None = None, offset: int = 0
 ) -> Parked:
-    parked = Parked(connection or FakeConnection(), 7)
+    parked = Parked(connection or FakeConnection(), 7, 0.0)
     assert lot.park(parked, Wanted("carol", b"".join(key_ids), offset)) == b""
     return parked
 
@@ -104,7 +104,7 @@ def test_several_frames_wait_for_one_share(lot: ParkingLot) -> None:
 
 
 def test_a_key_is_parked_once_per_frame(lot: ParkingLot) -> None:
-    parked = Parked(FakeConnection(), 7)
+    parked = Parked(FakeConnection(), 7, 0.0)
     assert lot.park(parked, Wanted("carol", FIRST + SECOND + FIRST, 0)) == FIRST
     assert lot.park(parked, Wanted("carol", SECOND + THIRD, 0)) == SECOND
     lot.remove(parked)
@@ -115,7 +115,7 @@ def test_the_limit_is_per_client_and_frees_itself(lot: ParkingLot, monkeypatch: 
     monkeypatch.setattr(parking, "MAX_PARKED_KEYS_PER_CLIENT", 2)
     connection = FakeConnection()
     first = park(lot, FIRST, connection=connection)
-    over = Parked(FakeConnection(), 8)
+    over = Parked(FakeConnection(), 8, 0.0)
     assert lot.park(over, Wanted("carol", SECOND + THIRD, 0)) == THIRD, "what there is room for waits"
     assert lot.park(over, Wanted("carol", THIRD, 0)) == THIRD
     park(lot, THIRD, connection=FakeConnection("celia"))
@@ -125,7 +125,7 @@ def test_the_limit_is_per_client_and_frees_itself(lot: ParkingLot, monkeypatch: 
 
 def test_who_may_not_wait_leaves_nothing_behind(lot: ParkingLot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parking, "MAX_PARKED_KEYS_PER_CLIENT", 0)
-    over = Parked(FakeConnection(), 8)
+    over = Parked(FakeConnection(), 8, 0.0)
     assert lot.park(over, Wanted("carol", FIRST, 0)) == FIRST
     assert not over.keys and is_empty(lot)
 

@@ -15,7 +15,11 @@ Notices = list[tuple[int, str]]
 def provisioning(notices: Notices, thresholds: tuple[int, int]) -> tuple[Provisioning, Streams]:
     pairs: dict[str, Pair] = {}
     made = Provisioning(
-        "hank", pairs, thresholds, lambda level, text: notices.append((level, text)), lambda client: None
+        "hank",
+        pairs,
+        thresholds,
+        lambda level, text, /, **fields: notices.append((level, text)),
+        lambda client: None,
     )
     made.hold("carol", bytes(32), media_streams(Side.HUB))
     streams = pairs["carol"].streams

@@ -11,7 +11,7 @@ from dsked.limits import BOOT_ID_BYTES, NONCE_BYTES
 from dsked.psrd.pair import Pair, Side
 from dsked.wire.connection import ClientConnection, HubConnection, Stage
 from dsked.wire.handshake_client import ClientHandshake
-from dsked.wire.messages import Ping, Register
+from dsked.wire.messages import Error, Located, Message, Ping, Register
 
 from ..wire.sides import GATE, media_streams
 
@@ -27,7 +27,7 @@ class Hub:
         self.engine = HubEngine(
             "hank", simulated=simulated, owners={"carol": ("sam",)}, gate_keys={"carol": GATE},
             streams={} if simulated else {"carol": media_streams(Side.HUB)},
-            share_timeout_s=60.0, random=RANDOM, notice=lambda level, text: None,
+            share_timeout_s=60.0, random=RANDOM, notice=lambda level, text, /, **fields: None,
         )  # fmt: skip
 
     def process(self, original: Pair | None = None) -> tuple[Pair, bytes]:
@@ -117,3 +117,16 @@ def test_what_the_hub_refuses_ends_nothing() -> None:
     assert refused.stage is Stage.CLOSING
     assert far.stage is Stage.OPEN
     assert hub.to_close() == []
+
+
+@pytest.mark.parametrize(("message", "answered"), [(Located([]), True), (Error(9, "no"), False)])
+def test_what_only_hubs_send_is_answered_with_error_but_error_never_is(
+    message: Message, answered: bool
+) -> None:
+    hub = Hub()
+    near, far = hub.open(hub.process())
+    near.send(7, message)
+    hub.engine.receive(far, near.data_to_send(), NOW)
+    answers = [(number, said) for number, said in near.receive_data(far.data_to_send()) if number]
+    assert [(number, type(said)) for number, said in answers] == ([(7, Error)] if answered else [])
+    assert far.stage is Stage.OPEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from dsked.hub import share_desk
 from dsked.hub.encryptors import EncryptorDirectory
 from dsked.hub.share_desk import ShareDesk
 from dsked.hub.share_store import ShareStore
-from dsked.limits import MAX_FRAME_PAD_BYTES
+from dsked.limits import MAX_FRAME_PAD_BYTES, WINDOW_PATIENCE
 from dsked.timers import Timers
 from dsked.wire.connection import Stage
 from dsked.wire.messages import (
@@ -34,13 +35,28 @@ COLUMN = b"".join(IDS)
 
 
 class FakeSession:
-    max_pads, outbox_bytes, pads_left = MAX_FRAME_PAD_BYTES, 0, 10**6
+    """A session whose window has `available` bytes of pads; the first `nr_left` messages have left."""
+
+    max_pads, outbox_bytes, pads_left, available = MAX_FRAME_PAD_BYTES, 0, 10**6, 10**6
 
     def __init__(self) -> None:
         self.said: list[tuple[int, Message]] = []
+        self.nr_left = 0
+        self.streams = SimpleNamespace(local=SimpleNamespace(available=lambda: self.available))
 
-    def send(self, request_id: int, message: Message) -> None:
+    @property
+    def pads_wanted(self) -> int:
+        return sum(len(secret) for _, message in self.said for secret in message.secrets())
+
+    def send(self, request_id: int, message: Message) -> int:
         self.said.append((request_id, message))
+        return len(self.said) - 1
+
+    def exchange(self, number: int, message: Message) -> bool:
+        if number < self.nr_left:
+            return False
+        self.said[number] = self.said[number][0], message
+        return True
 
 
 class FakeConnection:
@@ -193,7 +209,7 @@ def test_only_the_keys_that_are_stored_wake_who_waits_for_them(hub: Hub) -> None
 
 
 def test_keys_beyond_a_limit_go_on_being_waited_for(hub: Hub) -> None:
-    hub.store._limits = with_values({"max_pending_shares_per_client": 100})
+    hub.store.limits = with_values({"max_pending_shares_per_client": 100})
     hub.ask(COLUMN)
     assert hub.put(group()) == bytes([ErrorCode.OK]) * 100 + bytes([ErrorCode.LIMIT]) * 28
     hub.desk.turn_ends()
@@ -275,3 +291,75 @@ def test_a_connection_that_is_closing_is_told_nothing(hub: Hub) -> None:
     hub.curtis.stage = Stage.CLOSING
     hub.ask(COLUMN)
     assert hub.curtis.told() == [] and hub.answered == []
+
+
+# --- a window that is full ---
+
+
+def answers(told: list[tuple[int, Message]]) -> list[tuple[list[bytes], list[tuple[int, bytes]]]]:
+    """Key IDs given, and (code, key IDs) refused, of each SHARES."""
+    found = []
+    for request_id, message in told:
+        assert request_id == 7 and isinstance(message, Shares)
+        refused = [(one.code, one.key_ids) for one in message.missing]
+        found.append(([one.key_ids for one in message.groups], refused))
+    return found
+
+
+def in_two_frames(hub: Hub, **asked: Any) -> None:
+    """The answer to curtis takes two frames, and his window has no room for both."""
+    hub.put(group())
+    hub.curtis.session.max_pads = 100 * (16 + 32)
+    hub.curtis.session.available = 128 * (16 + 32) - 1
+    hub.ask(COLUMN, **asked)
+    assert len(hub.curtis.session.said) == 2
+
+
+GIVEN = [([COLUMN[:1600]], []), ([COLUMN[1600:]], [])]
+REFUSED = [([], [(ErrorCode.LIMIT, COLUMN[:1600])]), ([], [(ErrorCode.LIMIT, COLUMN[1600:])])]
+
+
+@pytest.mark.parametrize("wait_s", [1.0, 0.2])
+def test_shares_that_wait_for_the_window_for_too_long_are_asked_for_again(hub: Hub, wait_s: float) -> None:
+    in_two_frames(hub, wait_ms=round(1000 * wait_s))
+    hub.answered.clear()
+    hub.timers.run_due(NOW + WINDOW_PATIENCE * wait_s - 0.01)
+    assert answers(hub.curtis.session.said) == GIVEN and not hub.answered
+    hub.timers.run_due(NOW + WINDOW_PATIENCE * wait_s + 0.01)
+    assert answers(hub.curtis.told()) == REFUSED and hub.answered == [hub.curtis]
+
+
+def test_shares_that_have_left_stay_given(hub: Hub) -> None:
+    in_two_frames(hub)
+    hub.curtis.session.nr_left = 1
+    hub.timers.run_due(NOW + 1)
+    assert answers(hub.curtis.told()) == [GIVEN[0], REFUSED[1]]
+
+
+def test_the_window_keeps_parked_answers_no_longer_either(hub: Hub) -> None:
+    hub.ask(COLUMN)
+    hub.curtis.session.available = 1
+    hub.put(group())
+    hub.desk.turn_ends()
+    assert answers(hub.curtis.session.said) == [([COLUMN], [])]
+    hub.timers.run_due(NOW + WINDOW_PATIENCE + 0.01)
+    assert answers(hub.curtis.told()) == [([], [(ErrorCode.LIMIT, COLUMN)])]
+    hub.curtis.session.available = 10**6
+    hub.ask(COLUMN)
+    assert answers(hub.curtis.told()) == [([COLUMN], [])], "the same process gets them when it asks again"
+
+
+def test_what_can_leave_is_not_looked_at_again(hub: Hub) -> None:
+    hub.put(group())
+    hub.ask(COLUMN)
+    assert hub.timers.next_deadline() is None
+    hub.curtis.delivers_blocks, hub.curtis.session.available = True, 0  # blocks come along with the answer
+    hub.ask(COLUMN)
+    assert hub.timers.next_deadline() is None
+
+
+def test_a_connection_that_is_closing_keeps_what_waits(hub: Hub) -> None:
+    in_two_frames(hub)
+    hub.curtis.stage = Stage.CLOSING
+    hub.timers.run_due(NOW + 1)
+    assert answers(hub.curtis.told()) == GIVEN

@@ -15,7 +15,9 @@ from dsked.hub.lots import Lot
 from dsked.hub.share_store import ShareStore
 from dsked.sharing.terms import Party, Terms, responder_clients
 from dsked.wire.messages import cut_key_ids
-from tests.hub.one_by_one import Bounds, OneByOne
+
+from .one_by_one import Bounds, OneByOne
+from .storing import LimitTombstones
 
 TIMEOUT_S = 6.0
 BOUNDS = Bounds(shares=7, share_bytes=350, responder_bytes=5000, tombstones=8)
@@ -144,13 +146,12 @@ class Both:
 
 
 @pytest.fixture(autouse=True)
-def small_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_bounds(monkeypatch: pytest.MonkeyPatch, limit_tombstones: LimitTombstones) -> None:
     monkeypatch.setattr("dsked.hub.share_store.MAX_LOT_KEYS", 3)
     monkeypatch.setattr(
         "dsked.hub.share_store.MAX_PENDING_RESPONDER_BYTES_PER_CLIENT", BOUNDS.responder_bytes
     )
-    monkeypatch.setattr("dsked.hub.tombstones.MAX_TOMBSTONES_PER_CLIENT", BOUNDS.tombstones)
-    monkeypatch.setattr("dsked.hub.tombstones.MAX_CONFIRMED_PER_CLIENT", BOUNDS.tombstones)
+    limit_tombstones(BOUNDS.tombstones)
 
 
 @settings(max_examples=300)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import signal
 import socket
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
@@ -11,22 +14,26 @@ from pathlib import Path
 
 import provision
 import pytest
+import yaml
 
 from dsked.delivery.control_protocol import Op
 from dsked.errors import DskedError
 from dsked.keys import Key
 from dsked.storage import block_file, records
 from dsked.storage.files import Files
-from scripts.laboratory import Laboratory, free_ports, topology, wait_until
+from scripts.laboratory import LIMIT_S, Laboratory, free_ports, topology, wait_until
 
+from ..cli.terminal import Terminal
 from ..system.support import Pipeline, etsi, fetch, get_keys, key_pair, pools_of
 from .canaries import Canaries
 
 POOL_BYTES = 1024 * 1024
 LOOKED_FOR_BYTES = 96 * 1024  # a start and some keys use less of a pool
 STRIDE = 8
-BROKEN_S = 1.0  # to wait for an answer that may never come
+BROKEN_S = 0.5  # to wait for an answer that may never come
 CLIENTS = {"carol": ("sam",), "curtis": ("sunny", "susan")}
+#: How a line of the log begins, by its form.
+FORMS = {"json": r'\{"time"', "journald": r"<\d>", "text": r"\d{4}-"}
 FAULTS = ("_put_group", "_get", "_hand_out", "open", "get_keys_by_id", "key_container")
 
 
@@ -74,6 +81,8 @@ class Watched:
         """The story is over: what has been logged belongs to what was said."""
         for role, name in self.lab.nodes():
             self.say(f"log of {role} {name}", self.lab.log(name))
+            self.say("audit logs", (self.lab.path / f"{name}.audit").read_text())
+        self.say("service manager", (self._outside / "manager").read_text())
 
     def told(self) -> dict[str, str]:
         """Everything that was said, logs and statuses included, by place."""
@@ -89,7 +98,15 @@ def watched(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
         "LEAKS_DEALT": str(outside / "dealt"),
         "LEAKS_FAULT": str(outside / "fault"),
     }
-    content = topology(2, CLIENTS, free_ports(4), psrd="media", min_nr_shares=2)
+    content = topology(
+        2,
+        CLIENTS,
+        free_ports(4),
+        psrd="media",
+        min_nr_shares=2,
+        metrics={"base_port": free_ports(4)},
+        audit_log="{name}.audit",
+    )
     with Laboratory(content, log_level="debug", environment=environment).prepared() as lab:
         provision.deliver(lab.config, lab.path, POOL_BYTES)
         watched = Watched(lab, outside)
@@ -105,13 +122,31 @@ def story(watched: Watched) -> None:
     key_pair(lab, number=1, size=8 * 2000)
     refusals(watched, keys)
     outsiders(watched)
-    for name in FAULTS:
+    for form in FORMS:
+        use_form(watched, form)
+        refusals(watched, keys)
+    for number, name in enumerate(FAULTS):
+        use_form(watched, [*FORMS][number % len(FORMS)])
         with watched.fault(name), suppress(AssertionError):
             broken_requests(watched)
         wait_until(partial(serves, lab), "keys flow again")
     statuses(watched)
     watched.note_logs()
     assert watched.dealt() > 20
+
+
+def use_form(watched: Watched, form: str) -> None:
+    """The nodes go on logging in this form."""
+    lab = watched.lab
+    lab.config.write_text(yaml.safe_dump({**lab.content, "logging": {"format": form}}, sort_keys=False))
+    for _, name in lab.nodes():
+        os.kill(lab.pid(name), signal.SIGHUP)
+        wait_until(partial(logs_as, lab, name, form), f"{name} logs as {form}")
+
+
+def logs_as(lab: Laboratory, name: str, form: str) -> bool:
+    """Whether the last line of a node's log has this form."""
+    return re.match(FORMS[form], lab.log(name).splitlines()[-1]) is not None
 
 
 def serves(lab: Laboratory) -> bool:
@@ -161,13 +196,31 @@ def broken_requests(watched: Watched) -> None:
 
 
 def statuses(watched: Watched) -> None:
-    """Both forms of status, of the topology and of one node, and the system's view of the processes."""
+    """Status, pools and doctor in all forms; top; metrics; the system's view of the processes."""
     lab = watched.lab
-    for arguments in (("status",), ("status", "--json"), ("psrd", "list", "--client", "carol")):
+    test = ("doctor", "--self-test", "sam", "sunny")
+    asked = (
+        ("status",),
+        ("status", "--json"),
+        ("status", "--table"),
+        ("psrd", "list", "--client", "carol"),
+        test,
+        (*test, "--verbose"),
+        (*test, "--json"),
+    )
+    for arguments in asked:
         done = lab.run(*arguments)
         assert not done.returncode, done.stderr
         watched.say("dskectl", done.stdout + done.stderr)
-    for _, name in lab.nodes():
+    with Terminal(lab.command("top")) as terminal:
+        watched.say("top", terminal.wait_for("q ends"))
+        terminal.press("q")
+        assert terminal.end() == 0
+    for number, (_, name) in enumerate(lab.nodes()):
+        for page in ("metrics", "readyz", "healthz"):
+            url = f"http://127.0.0.1:{lab.content['metrics']['base_port'] + number}/{page}"
+            with urllib.request.urlopen(url, timeout=LIMIT_S) as reply:
+                watched.say("metrics", f"{reply.headers}{reply.read().decode()}")
         process = Path(f"/proc/{lab.pid(name)}")
         watched.say("processes", repr((process / "cmdline").read_bytes()))
         with suppress(PermissionError):  # others than root may not even look
@@ -176,7 +229,14 @@ def statuses(watched: Watched) -> None:
 
 def test_nothing_that_was_said_tells_a_secret(watched: Watched) -> None:
     told = watched.told()
+    assert told["service manager"].count("READY=1") >= len(
+        list(watched.lab.nodes())
+    )  # and after every reload
     assert {"error", "control replies", "HTTP replies", "dskectl", "processes", "to outsiders"} <= set(told)
+    assert "dsked_pool_used_bytes_total" in told["metrics"]
+    assert "4 nodes, 4 running, 4 ready" in told["top"]
+    for event in ("established", "delivered", "refused", "taken", "given"):
+        assert f'"event":"{event}"' in told["audit logs"]
     for place, text in told.items():
         watched.canaries.clean(place, text)
 
@@ -186,7 +246,8 @@ def test_faults_of_ours_were_logged_with_their_tracebacks(watched: Watched) -> N
     for name in ("_put_group", "_hand_out", "open", "key_container"):
         assert f"a fault of ours in {name}" in logs, name
     assert "Traceback" in logs
-    assert "DEBUG" in logs
+    for debug in (" DEBUG ", '"level": "debug"', "\n<7>"):
+        assert debug in logs
 
 
 def test_no_key_and_no_share_is_on_the_disk(watched: Watched) -> None:

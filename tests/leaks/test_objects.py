@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Callable
 
 import pytest
-from simulating.liars import LIARS
+from simulating.enemies.liars import LIARS
 
 from dsked.client.columns import Column, Piece
 from dsked.client.deal import Deal, KeyRequest
@@ -25,6 +25,7 @@ from dsked.sharing.terms import Party, Terms
 from dsked.wire.handshake import SessionKeys
 from dsked.wire.messages import PartyBody, PsrdBlock, PutGroup, PutShares, ShareGroup
 from dsked.wire.session import Session, _Waiting
+from dsked.wire.wrapping import _Direction
 
 from ..engines.world import World
 from .canaries import Canaries
@@ -157,7 +158,7 @@ FETCH = Fetch(("carol", bytes(16)), BATCH, "sunny", 0.0)
 PARTY = PartyBody("carol", "sam")
 PUT = PutGroup("sam", [PARTY], 5, 3, 60_000, 32, bytes(16), 0, SECRET, SECRET)
 COLUMNS = HubColumns(SECRET, SECRET)
-DEAL = Deal(TERMS, [KeyRequest(1, print)], bytes(16), SECRET)
+DEAL = Deal(TERMS, [KeyRequest(1, print)], bytes(16), SECRET, range(5))
 HOLDERS = [
     Key(b"i" * 16, SECRET),
     HubShare(SECRET, (SECRET,)),
@@ -166,6 +167,7 @@ HOLDERS = [
     PutItem(DEAL, COLUMNS, 0, 1),
     KeyShare(1, SECRET, SECRET),
     SessionKeys(bytes(16), SECRET, bytes(16), SECRET),
+    _Direction(SECRET),
     _Waiting(1, PutShares([PUT]), [SECRET], 32, 100),
     PUT,
     ShareGroup(PARTY, [PARTY], 5, 3, 32, bytes(16), 0, SECRET, SECRET),

@@ -173,7 +173,7 @@ def same_pools(one: StateDirectory, other: StateDirectory) -> bool:
 
 def nothing_half(state: StateDirectory) -> bool:
     """Whether no block lies anywhere that no record knows, once the node has started again."""
-    NodeStore(state, lambda call: None, lambda level, text: None, lambda: 0.0).close()
+    NodeStore(state, lambda call: None, lambda level, text, /, **fields: None, lambda: 0.0).close()
     staged = list(state.staging.iterdir())
     known = {
         block_path(state.blocks, info.uuid)

@@ -68,7 +68,7 @@ def test_twice_with_pools_erased_in_between(tmp_path: Path, bundle: Path) -> Non
 
 def test_for_another_client(tmp_path: Path) -> None:
     path = generate(hub(tmp_path), tmp_path / "other.psrd", "curtis")
-    refused(tmp_path, path, "this bundle is for client curtis; this is client carol")
+    refused(tmp_path, path, "this bundle is for client curtis, from hub hank; this is client carol")
 
 
 def test_from_a_hub_that_it_does_not_know(tmp_path: Path, bundle: Path) -> None:
@@ -226,7 +226,7 @@ def test_what_is_discarded_is_not_adopted_by_an_owner_that_comes_late(tmp_path: 
     hank = hub(tmp_path)
     with node.deliveries(hank):
         pass
-    owner = NodeStore(hank, lambda call: call(), lambda level, text: None, lambda: 0.0)
+    owner = NodeStore(hank, lambda call: call(), lambda level, text, /, **fields: None, lambda: 0.0)
     delivered = delivery()
     write_staged(Files(), hank, delivered)
     outcomes: list[type[Exception]] = []

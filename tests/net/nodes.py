@@ -36,17 +36,21 @@ class Nodes:
         self._impostors: list[Impostor] = []
         self._turn = asyncio.Event()
 
-    def hub_settings(self, name: str = "hank", port: int = 0, **limits: float) -> HubSettings:
+    def hub_settings(
+        self, name: str = "hank", port: int = 0, host: str = "127.0.0.1", **limits: float
+    ) -> HubSettings:
         return HubSettings(
-            name=name, host="127.0.0.1", port=port, share_timeout_s=60.0, simulated=True, owners=OWNERS,
+            name=name, host=host, port=port, share_timeout_s=60.0, simulated=True, owners=OWNERS,
             state_dir=self._state_dir / name,
             gate_keys={client: gate_key(client, name) for client in OWNERS}, control=self._control,
             limits=with_values(limits),
         )  # fmt: skip
 
-    def client_settings(self, name: str, ports: dict[str, int], k: int = 2, **other: Any) -> ClientSettings:
+    def client_settings(
+        self, name: str, ports: dict[str, int], k: int = 2, hosts: Mapping[str, str] = {}, **other: Any
+    ) -> ClientSettings:
         hubs = tuple(
-            HubAddress(name=hub, host="127.0.0.1", port=port, x=x)
+            HubAddress(name=hub, host=hosts.get(hub, "127.0.0.1"), port=port, x=x)
             for x, (hub, port) in enumerate(ports.items(), 1)
         )
         settings = {
@@ -56,8 +60,10 @@ class Nodes:
         }  # fmt: skip
         return ClientSettings(**{**settings, **other})
 
-    async def hub(self, name: str = "hank", port: int = 0, **limits: float) -> HubNode:
-        hub = HubNode(self.hub_settings(name, port, **limits), lambda: None)
+    async def hub(
+        self, name: str = "hank", port: int = 0, host: str = "127.0.0.1", **limits: float
+    ) -> HubNode:
+        hub = HubNode(self.hub_settings(name, port, host, **limits), lambda: None)
         await hub.start()
         self._open.append(hub)
         return hub

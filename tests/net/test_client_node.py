@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from dsked.chosen_limits import with_values
+from dsked.config.node import StoredKeys
 from dsked.delivery.service import KeyService, Node
 from dsked.errors import DskedError, LimitError, NotOwnerError, ShuttingDownError, TooFewHubsError
 from dsked.keys import Outcome
@@ -97,3 +98,16 @@ async def test_the_operators_limits_of_keys_are_those_of_requests(nodes: Nodes) 
         "3 key IDs; 1 to 2 are possible",
     ]
     assert client.status()["limits"]["max_key_size_bits"] == 256
+
+
+async def test_stored_keys_are_a_pairs(nodes: Nodes) -> None:
+    wanted = (
+        StoredKeys(initiator="sam", responder="sunny", count=4, size_bits=256),
+        StoredKeys(initiator="sam", responder="sunny", count=2),
+        StoredKeys(initiator="sam", responder="susan", count=1),
+    )
+    client = await nodes.client("carol", {"hank": free_port(), "helen": free_port()}, stored_keys=wanted)
+    most = [client.limits(*pair).max_key_count for pair in ((), ("sam", "sunny"), ("sam", "susan"))]
+    assert most == [0, 6, 1]
+    assert client.limits("sam", "sunny").stored_key_count == 0, "no hub is there"
+    assert [place["size_bits"] for place in client.status()["stored_keys"]] == [128, 256, 128]

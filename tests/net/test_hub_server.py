@@ -10,7 +10,7 @@ import pytest
 from dsked.errors import ConfigurationError, LimitError
 from dsked.hub.engine import HubEngine
 from dsked.limits import MAX_UNAUTHENTICATED_PER_ADDRESS
-from dsked.net import hub_server, tcp
+from dsked.net import hub_server
 from dsked.net.hub_node import HubNode
 from dsked.net.strangers import Strangers
 from dsked.psrd.pair import Pair, Side
@@ -266,7 +266,7 @@ async def test_an_address_that_is_not_ours_is_told_clearly() -> None:
     host = "192.0.2.1"  # RFC 5737: for documentation
     engine = HubEngine(
         "hank", simulated=True, owners=None, gate_keys={}, share_timeout_s=60, random=bytes,
-        notice=lambda level, text: None,
+        notice=lambda level, text, /, **fields: None,
     )  # fmt: skip
     server = hub_server.HubServer(engine)
     with pytest.raises(ConfigurationError, match="port 0: Cannot assign requested address"):
@@ -304,8 +304,7 @@ async def test_a_second_connection_of_a_client_takes_the_place_of_the_first(node
 
 
 async def test_a_peer_that_reads_nothing_does_not_hold_up_closing(nodes: Nodes, monkeypatch) -> None:
-    monkeypatch.setattr(tcp, "SHUTDOWN_GRACE_S", 0.03)
-    hub = await nodes.hub()
+    hub = await nodes.hub(shutdown_grace_s=0.03)
     raw = await nodes.connect(hub.port)
     await raw.greeting()
     raw.reader._transport.pause_reading()
@@ -337,7 +336,7 @@ async def test_the_operators_limits_of_shares_are_the_stores(nodes: Nodes) -> No
     with pytest.raises(LimitError):
         await get_keys(client, "sam", "sunny")
     assert hub.status()["peer_clients"][0]["nr_pending_shares"] == 1
-    assert hub._engine.shares._limits.max_pending_share_bytes_per_client == 100_000
+    assert hub._engine.shares.limits.max_pending_share_bytes_per_client == 100_000
 
 
 async def test_garbage_in_a_large_piece_ends_the_connection_once(nodes: Nodes, caplog) -> None:

@@ -2,17 +2,17 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import random
 import socket
 from dataclasses import dataclass, field
 
 import pytest
 
 from dsked.errors import DskedError, FrameError, StorageError
-from dsked.limits import MAX_TURN_BYTES
-from dsked.net.tcp import DskeProtocol, peer_address, reason
+from dsked.limits import MAX_FRAME_BYTES, MAX_TURN_BYTES, MAX_WRITE_BYTES
+from dsked.net.tcp import DskeProtocol, OpenProtocols, peer_address, reason
 from dsked.sockets import keep_alive
 from dsked.wire.connection import Stage
+from dsked.wire.frame import LENGTH_BYTES, FrameBuffer
 
 
 @dataclass
@@ -59,12 +59,19 @@ class FakeConnection:
     out: list[bytes] = field(default_factory=list)
     writable: bool = True
     stage: Stage = Stage.OPEN
+    buffer: FrameBuffer = field(default_factory=lambda: FrameBuffer(MAX_FRAME_BYTES))
 
-    def data_to_send(self) -> bytes:
-        if not self.writable:
-            return b""
-        data = b"".join(self.out)
-        self.out.clear()
+    @property
+    def rest(self) -> memoryview | None:
+        return self.buffer.rest
+
+    def filled(self, nr_bytes: int) -> bool:
+        return self.buffer.filled(nr_bytes)
+
+    def data_to_send(self, enough: int) -> bytes:
+        data = b""
+        while self.writable and self.out and len(data) < enough:
+            data += self.out.pop(0)
         return data
 
 
@@ -72,9 +79,11 @@ class FakeConnection:
 class FakeOwner:
     error: Exception | None = None
     events: list[tuple[object, ...]] = field(default_factory=list)
+    pieces: list[bytes] = field(default_factory=list)
 
     def received(self, connection: FakeConnection, data: bytes) -> None:
         self.events.append(("received", data))
+        self.pieces += connection.buffer.feed(data)
         if self.error is not None:
             raise self.error
 
@@ -98,37 +107,119 @@ def protocol(owner: FakeOwner) -> DskeProtocol:
     return DskeProtocol(owner, FakeConnection(), FakeTransport())
 
 
+def bring(protocol: DskeProtocol, data: bytes) -> bytes:
+    """What a transport does with `data` that has come, once; gives what it has not read."""
+    buffer = protocol.get_buffer(-1)
+    part = data[: len(buffer)]
+    buffer[: len(part)] = part
+    protocol.buffer_updated(len(part))
+    return data[len(part) :]
+
+
+def piece(number: int, length: int) -> bytes:
+    return (length - LENGTH_BYTES).to_bytes(LENGTH_BYTES, "big") + bytes((number,)) * (length - LENGTH_BYTES)
+
+
 def test_bytes_reach_the_owner_and_the_turn_ends_soon(protocol, owner) -> None:
-    protocol.data_received(b"data")
-    assert owner.events == [("received", b"data"), ("touch",)]
+    assert bring(protocol, b"\0\0\0\1a") == b""
+    assert owner.events == [("received", b"\0\0\0\1a"), ("touch",)]
+    assert protocol.transport.reading
 
 
-async def test_much_at_once_is_taken_a_part_a_turn_in_order(protocol, owner) -> None:
-    """And again, once it has come to that."""
-    data = random.Random(1).randbytes(5 * MAX_TURN_BYTES)
-    for begin, end in ((0, 7), (7, 2 * MAX_TURN_BYTES), (2 * MAX_TURN_BYTES, len(data))):
-        protocol.data_received(data[begin:end])
-        for _ in range(end // MAX_TURN_BYTES):
-            await asyncio.sleep(0)
+async def test_much_leaves_in_parts_a_turn_for_each(protocol) -> None:
+    frames = [bytes((number,)) * (MAX_WRITE_BYTES // 2) for number in range(5)]
+    connection, written = protocol.connection, protocol.transport.written
+    connection.out[:] = frames
+    connection.stage = Stage.CLOSING
+    protocol.flush()
+    assert written == [b"".join(frames[:2])]
+    await asyncio.sleep(0)
+    assert written[1:] == [b"".join(frames[2:4])]
+    assert not protocol.transport.closed
+    await asyncio.sleep(0)
+    assert written[2:] == frames[4:]
+    assert protocol.transport.closed
+
+
+async def test_parts_wait_for_a_reader(protocol) -> None:
+    frames = [bytes((number,)) * MAX_WRITE_BYTES for number in range(2)]
+    protocol.connection.out[:] = frames
+    protocol.flush()
+    protocol.pause_writing()
+    await asyncio.sleep(0)
+    assert protocol.transport.written == frames[:1]
+    protocol.resume_writing()
+    assert protocol.transport.written == frames
+
+
+async def test_at_the_end_all_leaves_at_once(protocol) -> None:
+    frames = [bytes((number,)) * MAX_WRITE_BYTES for number in range(5)]
+    protocol.connection.out[:] = frames
+    protocol.flush_all()
+    assert protocol.transport.written == [b"".join(frames)]
+    assert protocol.transport.closed
+
+
+def test_connections_share_the_memory_that_they_receive_into(protocol, owner) -> None:
+    other = DskeProtocol(FakeOwner(), FakeConnection(), FakeTransport())
+    for one in (protocol, other, protocol):
+        bring(one, piece(1, 100)[:60])
+        bring(one, piece(1, 100)[60:])
+    assert owner.pieces == 2 * [piece(1, 100)] == 2 * other.owner.pieces
+
+
+async def test_more_than_a_turns_bytes_wait_for_the_others_turn(protocol, owner) -> None:
+    small = b"".join(piece(number, 64) for number in range(100))
+    stream = small * (3 * MAX_TURN_BYTES // len(small) + 1)
+    for _ in range(3):
+        stream = bring(protocol, stream)
+        assert not protocol.transport.reading
+        await asyncio.sleep(0)
         assert protocol.transport.reading
-    protocol.data_received(b"little")
-    taken = [event[1] for event in owner.events if event[0] == "received"]
-    assert max(map(len, taken)) == MAX_TURN_BYTES
-    assert b"".join(taken) == data + b"little"
+    assert bring(protocol, stream) == b""
+    assert protocol.transport.reading
+    assert len(owner.pieces) == 100 * (3 * MAX_TURN_BYTES // len(small) + 1)
+
+
+async def test_a_long_frame_is_received_where_it_stays_and_one_of_them_in_a_turn(protocol, owner) -> None:
+    """The owner hears of it when it begins and when it is whole; the next is not read in the same turn."""
+    whole = [piece(1, 100), piece(2, 5 * MAX_TURN_BYTES), piece(3, 2 * MAX_TURN_BYTES), piece(4, 100)]
+    stream = bring(protocol, b"".join(whole))
+    assert owner.pieces == whole[:1]
+    assert protocol.transport.reading
+    stream = bring(protocol, stream[:1000]) + stream[1000:]
+    assert len(owner.events) == 2
+    assert protocol.transport.reading
+    stream = bring(protocol, stream)
+    assert owner.pieces == whole[:2]
+    assert not protocol.transport.reading
+    await asyncio.sleep(0)
+    while stream:
+        stream = bring(protocol, stream)
+        await asyncio.sleep(0)
+    assert owner.pieces == whole
+
+
+async def test_a_long_frame_that_breaks_the_protocol_is_the_last(protocol, owner) -> None:
+    stream = bring(protocol, piece(1, 2 * MAX_TURN_BYTES))
+    owner.error = FrameError("wrong")
+    bring(protocol, stream)
+    assert ("failed", "192.0.2.1", owner.error) in owner.events
+    assert protocol.transport.aborted
 
 
 def test_a_peer_that_breaks_the_protocol_is_cut_off(protocol, owner) -> None:
     owner.error = FrameError("wrong")
-    protocol.data_received(b"data")
-    assert owner.events == [("received", b"data"), ("failed", "192.0.2.1", owner.error), ("touch",)]
+    bring(protocol, b"\0\0\0\1a")
+    assert owner.events == [("received", b"\0\0\0\1a"), ("failed", "192.0.2.1", owner.error), ("touch",)]
     assert protocol.transport.aborted
-    protocol.data_received(b"more")
+    bring(protocol, b"more")
     assert len(owner.events) == 3, "nothing more is read"
 
 
 @pytest.mark.parametrize("how", ["flush", "resume_writing"])
 def test_a_pool_that_fails_closes_its_connection(protocol, owner, monkeypatch, how: str) -> None:
-    def fails() -> bytes:
+    def fails(enough: int) -> bytes:
         raise StorageError("the disk is gone")
 
     monkeypatch.setattr(protocol.connection, "data_to_send", fails)
@@ -203,3 +294,14 @@ def test_a_peer_without_an_address() -> None:
 )
 def test_the_systems_reason_is_told_in_its_own_words(error: OSError, text: str) -> None:
     assert reason(error) == text
+
+
+async def test_closing_ends_once_those_that_linger_are_gone(protocol) -> None:
+    """As real transports do, this one tells that it was aborted in the next turn of the loop."""
+    protocols: OpenProtocols = OpenProtocols()
+    protocols["carol's"] = protocol
+    loop = asyncio.get_running_loop()
+    protocol.transport.abort = lambda: loop.call_soon(protocols.lost, "carol's")
+    await protocols.close(0.01)
+    assert protocol.transport.closed
+    assert not protocols

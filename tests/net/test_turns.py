@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import time
 
 import pytest
 
-from dsked.net.turns import Turns
+from dsked.net.turns import Turns, awake_or_asleep
 
 LIMIT_S = 10.0
 
@@ -140,6 +141,41 @@ async def test_what_is_due_at_once_is_a_turn_of_its_own() -> None:
         loop.remove_reader(reader)
     assert problems == []
     assert order.index("x") <= 13, "it waited for the work to end"
+
+
+async def test_a_clock_that_jumps_makes_due_what_it_has_passed(setting: Setting) -> None:
+    """As the machine's does when it has slept; the event loop's timer would come an hour later."""
+    slept_s = 0.0
+    setting.turns = Turns(setting.engine, setting._ended, lambda: 1000.0 + slept_s)
+    setting.engine.deadline = 1000.0 + 3600
+    setting.turns.touch()
+    await setting.until(1)
+    assert setting.ended == [1000.0]
+    slept_s = 3600.0
+    assert setting.turns.now() == 1000.0 + 3600
+    setting.turns.touch()  # whatever comes
+    await setting.until(2)
+    assert setting.engine.deadline is None, "it is done"
+    assert setting.engine.ticks == [1000.0, 4600.0]
+
+
+async def test_a_deadline_of_a_clock_that_has_jumped_wakes_the_engine_in_time(setting: Setting) -> None:
+    ahead_s = 7200.0
+    setting.turns = Turns(setting.engine, setting._ended, lambda: awake_or_asleep() + ahead_s)
+    deadline = setting.engine.deadline = setting.turns.now() + 0.01
+    setting.turns.touch()
+    async with asyncio.timeout(LIMIT_S):
+        while setting.engine.deadline is not None:
+            await setting.until(len(setting.ended) + 1)
+    assert setting.ended[-1] >= deadline
+
+
+async def test_the_clock_of_engines_goes_on_while_the_machine_sleeps(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = {time.CLOCK_MONOTONIC: 50.0, time.CLOCK_BOOTTIME: 5000.0}
+    monkeypatch.setattr(time, "clock_gettime", shown.__getitem__)
+    assert setting.turns.now() == 5000.0
 
 
 async def test_after_closing_no_turn_ends_by_itself(setting: Setting) -> None:

@@ -22,6 +22,7 @@ from benching.records import (
     Requests,
     Row,
     Startup,
+    Wrapped,
 )
 from benching.shape import Shape
 from benching.tables import Table, as_markdown, markdown, put_into, short, tables
@@ -65,6 +66,7 @@ def document(**changes: Any) -> Document:
         crowds=[Crowd(1000, False, True, 5000.0, 0.1, Connecting(1.0, 0.8), Connecting(2.0, 0.9))],
         left_out=["1 of 1: too slow"],
         durability=[Durability(Shape(5, 3, 8, 1, 128), 1000.0, 950.0)],
+        wrapping=[Wrapped(Shape(5, 3, 8, 1, 128), 1000.0, 920.0)],
     )  # fmt: skip
     return msgspec.structs.replace(found, **changes)
 
@@ -205,6 +207,7 @@ def test_all_parts_of_a_run_are_told() -> None:
         "Start-up",
         "ETSI",
         "durability",
+        "wrapping",
         "clients",
         "memory",
         "nobody",
@@ -214,7 +217,15 @@ def test_all_parts_of_a_run_are_told() -> None:
 
 def test_parts_that_a_run_does_not_have_are_left_out() -> None:
     found = document(
-        sizes=[], large=[], startup=None, etsi=None, durability=[], crowds=[], memory=[], left_out=[]
+        sizes=[],
+        large=[],
+        startup=None,
+        etsi=None,
+        durability=[],
+        wrapping=[],
+        crowds=[],
+        memory=[],
+        left_out=[],
     )
     assert [table.title.partition(":")[0] for table in tables(found)] == [
         "Targets (ratios in one run)",

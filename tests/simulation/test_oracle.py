@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterable, Sequence
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from simulating.events import Broken
+from simulating.judging.oracle import Oracle
 from simulating.load import Load
-from simulating.machines import Node
-from simulating.oracle import Oracle
+from simulating.processes import Node
 
 from dsked.client import engine
 from dsked.client.deal import Deal, KeyRequest
 from dsked.client.delivered import Delivered
 from dsked.client.dials import Dials
 from dsked.client.fetches import Fetches
+from dsked.client.handing_out import HandingOut
+from dsked.client.holders import Holders
+from dsked.client.hub_peer import HubPeer
 from dsked.client.initiator import Initiator
+from dsked.client.locator import Locator
 from dsked.client.responder import Responder
+from dsked.client.stored_keys import StoredKeys
+from dsked.client.stored_place import Lot, Place, StoredPair
 from dsked.errors import UnknownKeyError
 from dsked.hub.share_store import ShareStore, _Account
 from dsked.hub.simulated import Deliveries
-from dsked.keys import Outcome
+from dsked.keys import Key, Outcome
 from dsked.psrd.pool import OwnerPool
 from dsked.sharing import rebuilding
 from dsked.storage.marks import MarkFile
@@ -31,7 +38,7 @@ from dsked.wire import handshake_client, handshake_hub, session
 from .worlds import LIARS, failure_of, small
 
 Patch = pytest.MonkeyPatch
-_FEW = 16  # one in five worlds has bits flipped in a frame
+_FEW = 32  # one in ten worlds has bits flipped in a frame
 
 
 def the_secret_tag_is_not_looked_at(patch: Patch) -> None:
@@ -52,7 +59,7 @@ def a_position_is_taken_twice(patch: Patch) -> None:
 
 
 def the_unnamed_are_served(patch: Patch) -> None:
-    patch.setattr(Responder, "_refusal_of", lambda *what: None)
+    patch.setattr(HandingOut, "_refusal_of", lambda *what: None)
 
 
 def what_was_delivered_is_forgotten(patch: Patch) -> None:
@@ -120,6 +127,60 @@ def nobody_gets_a_key(patch: Patch) -> None:
     patch.setattr(Responder, "_hand_out", lambda self, request: self._finish(request, error))
 
 
+def a_stored_key_stays_in_the_store(patch: Patch) -> None:
+    def kept(self: Place, lots: Sequence[Lot], number: int) -> list[Key]:
+        return [key for lot in lots for key in lot.keys][:number]
+
+    patch.setattr(Place, "_remove", kept)
+
+
+def hubs_that_were_started_again_are_holders(patch: Patch) -> None:
+    def present(self: Holders, hubs: Iterable[HubPeer], now: float) -> int:
+        return sum(hub.index in self._of and now < self._of[hub.index].until for hub in hubs)
+
+    patch.setattr(Holders, "present", present)
+    patch.setattr(Holders, "has_lost", lambda *what: False)
+
+
+def stored_keys_do_not_grow_old(patch: Patch) -> None:
+    answered = Holders.answered
+
+    def for_ever(self: Holders, hub: HubPeer, *, taken: bool, last: bool) -> None:
+        answered(self, hub, taken=taken, last=last)
+        if hub.index in self._of:
+            self._of[hub.index] = self._of[hub.index]._replace(until=math.inf)
+
+    patch.setattr(Holders, "answered", for_ever)
+
+
+def a_store_is_said_to_be_full(patch: Patch) -> None:
+    patch.setattr(StoredKeys, "_stored", lambda self, place, now: place.pair.count)
+
+
+def a_store_is_said_to_be_empty(patch: Patch) -> None:
+    patch.setattr(StoredKeys, "_stored", lambda *what: 0)
+
+
+def a_store_is_not_filled_again_after_a_loss(patch: Patch) -> None:
+    patch.setattr(Place, "put_off", lambda self, problem, now: setattr(self, "next_try", math.inf))
+
+
+def more_is_stored_than_is_wanted(patch: Patch) -> None:
+    patch.setattr(Place, "lacks", lambda self, now: self.pair.count)
+    patch.setattr(Place, "_drop_surplus", lambda *what: 0)
+
+
+def a_common_hub_is_left_out(patch: Patch) -> None:
+    patch.setattr(Locator, "strangers", lambda self, encryptors: frozenset({0}))
+
+
+def clients_are_found_without_hubs(patch: Patch) -> None:
+    served = {"sam": "carol", "sue": "carol", "sunny": "curtis", "susan": "curtis"}
+    patch.setattr(Locator, "known", lambda self, encryptor, now: served[encryptor])
+
+
+APART = {"carol": ("hub1", "hub2"), "curtis": ("hub2", "hub3")}
+STORED = {"stored": {"carol": (StoredPair("sam", "sunny", 4, 32), StoredPair("sue", "susan", 1, 32))}}
 PLANTED: list[tuple[Callable[[Patch], None], str, dict[str, Any]]] = [
     (the_secret_tag_is_not_looked_at, "WRONG KEY", {"liars": {"hub1": LIARS["alters-share"]}}),
     (a_tag_is_not_looked_at, "a forged piece", {}),
@@ -136,6 +197,15 @@ PLANTED: list[tuple[Callable[[Patch], None], str, dict[str, Any]]] = [
     (a_client_forgets_to_count, "bytes of shares", {}),
     (an_error_is_not_declared, "ZeroDivisionError", {}),
     (nobody_gets_a_key, "in the calm", {}),
+    (a_stored_key_stays_in_the_store, "hands out the key", STORED),
+    (hubs_that_were_started_again_are_holders, "hands out the stored key", STORED),
+    (stored_keys_do_not_grow_old, "hands out the stored key", {**STORED, "share_timeout_s": 3.0}),
+    (a_store_is_said_to_be_full, "and does not hand out", STORED),
+    (a_store_is_said_to_be_empty, "tells 0 of", STORED),
+    (a_store_is_not_filled_again_after_a_loss, "stores are not full", STORED),
+    (more_is_stored_than_is_wanted, "stores ", STORED),
+    (a_common_hub_is_left_out, "leaves out ['hub1']", {}),
+    (clients_are_found_without_hubs, " alone", {"n": 3, "k": 2, "some_hubs": APART}),
 ]
 
 
@@ -155,6 +225,8 @@ def marks_are_not_synced(patch: Patch) -> None:
 def a_restored_side_goes_on_where_it_stands(patch: Patch) -> None:
     for module in (handshake_client, handshake_hub):
         patch.setattr(module, "begin_position", lambda pool, **told: pool.next)
+        patch.setattr(module, "lies_where_no_frame_was", lambda *told: True)
+        patch.setattr(module, "peers_hash_key", lambda *told: None)
 
 
 IN_STATE: list[tuple[Callable[[Patch], None], str]] = [

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from simulating.hostile import HOSTILE
-from simulating.liars import LIARS
+from simulating.enemies.hostile import HOSTILE
+from simulating.enemies.liars import LIARS
 from simulating.running import Outcome, judged
 from simulating.topology import Topology
 from simulating.world import World
@@ -21,7 +21,7 @@ _SMALL = Topology(
 
 def small(seed: int, **changes: Any) -> World:
     """Two of three hubs, two clients with two encryptors each, simulated PSRD; or what `changes` says."""
-    return World(f"small {seed}", replace(_SMALL, **{"liars": {}, "hostile": {}, **changes}))
+    return World(f"small {seed}", replace(_SMALL, **{"liars": {}, "hostile": {}, "stored": {}, **changes}))
 
 
 def failure_of(seed: int, **changes: Any) -> str:

@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
 
+from simulating.disks.disk import Disk, DiskDirectory
+from simulating.disks.files import CHANGES, Call, Fault, SimulatedFiles, no_fault
+
 from dsked.errors import PoolExhaustedError, RequestError, StorageError, WindowError
 from dsked.psrd.pair import Side
 from dsked.psrd.pool import OwnerPool, ReceiverPool
@@ -27,8 +30,6 @@ from dsked.storage.node_store import NodeStore, StoredPair
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, PairTerms, write_delivery
 from dsked.storage.state_dir import StateDirectory
-from scripts.simulating.simulated_disk import Disk, DiskDirectory
-from scripts.simulating.simulated_files import CHANGES, Call, Fault, SimulatedFiles, no_fault
 
 PATH = Path("/state/client-carol")
 HUBS = {"hank": 1, "hilary": 2}
@@ -110,7 +111,7 @@ class Life:
         for pair in self.store.pairs.values():
             self._begin(pair)
 
-    def _notice(self, level: int, text: str) -> None:
+    def _notice(self, level: int, text: str, /, **fields: str) -> None:
         self.notices.append(text)
 
     def _clock(self) -> float:

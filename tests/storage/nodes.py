@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
+from simulating.disks.files import SimulatedFiles
+
 from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
 from dsked.storage.durable_stream import DurableStream
@@ -14,7 +16,6 @@ from dsked.storage.files import Files
 from dsked.storage.node_store import NodeStore, StoredPair
 from dsked.storage.records import Delivery, PairTerms
 from dsked.storage.state_dir import StateDirectory
-from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.lives import PATH, WINDOW, new_disk, write_staged
 
 OTHER = {Side.CLIENT: "hub", Side.HUB: "client"}
@@ -52,7 +53,7 @@ class Node:
         self.state = StateDirectory(self.files, path, role, name)
         self.store = NodeStore(self.state, self._posted.append, self._notice, lambda: 0.0)
 
-    def _notice(self, level: int, text: str) -> None:
+    def _notice(self, level: int, text: str, /, **fields: str) -> None:
         self.notices.append(text)
 
     def run_posted(self) -> None:

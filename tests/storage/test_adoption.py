@@ -7,13 +7,13 @@ from dataclasses import replace as with_fields
 
 import msgspec
 import pytest
+from simulating.disks.files import SimulatedFiles
 
 from dsked.errors import ExitStatus, RequestError, StorageError, exit_status
 from dsked.limits import WINDOW_MAX_BYTES, WINDOW_MIN_BYTES
 from dsked.storage.known_uuids import known_uuids
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import DELIVERY_NAME, Delivery
-from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.nodes import Node
 
 PEERS = {"hank": 1, "hilary": 2}

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from simulating.disks.disk import Disk
+from simulating.disks.files import SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import StorageError
 from dsked.psrd.store import BlockInfo
 from dsked.storage import block_file
 from dsked.storage.block_file import CHECKSUM_BYTES, CHUNK_BYTES, HEADER_BYTES, BlockWriter
 from dsked.storage.files import OpenFile
-from scripts.simulating.simulated_disk import Disk
-from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
 
 PATH = Path("/a.block")

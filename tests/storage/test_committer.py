@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from simulating.disks.files import Call, SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import StorageError
 from dsked.limits import WIPE_SYNC_BYTES
@@ -13,7 +14,6 @@ from dsked.psrd.pair import Side
 from dsked.storage.block_file import HEADER_BYTES
 from dsked.storage.committer import CommitterThread
 from dsked.storage.open_blocks import block_path
-from scripts.simulating.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 from tests.storage.nodes import Node
 
 

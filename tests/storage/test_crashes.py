@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
+from simulating.disks.disk import Disk, Luck
+from simulating.disks.files import CHANGES, Call, SimulatedFiles
 
 from dsked.errors import DskedError
 from dsked.storage import node_store
@@ -16,8 +18,6 @@ from dsked.storage.committer import Committer
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.files import OpenFile
 from dsked.storage.marks import Mark, MarkFile
-from scripts.simulating.simulated_disk import Disk, Luck
-from scripts.simulating.simulated_files import CHANGES, Call, SimulatedFiles
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
 
 
@@ -82,9 +82,8 @@ def live(seed: int, outcomes: int, lives: int = 3) -> tuple[int, int]:
     return nr_crashes, nr_left
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_a_crash_at_every_change(seed: int) -> None:
-    nr_crashes, nr_left = live(seed, outcomes=1, lives=2)
+def test_a_crash_at_every_change() -> None:
+    nr_crashes, nr_left = live(0, outcomes=1, lives=2)
     assert nr_crashes > 500 and nr_left > 10_000
 
 

@@ -14,11 +14,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from simulating.disks.disk import Luck
+from simulating.disks.files import CHANGES, FALLIBLE, Call, Fault, fails_at, full_from, no_fault
 
 from dsked import storage
 from dsked.errors import ConfigurationError, StorageError
-from scripts.simulating.simulated_disk import Luck
-from scripts.simulating.simulated_files import CHANGES, FALLIBLE, Call, Fault, fails_at, full_from, no_fault
 from tests.storage.lives import HUBS, Ledger, Life, check_restart, new_disk
 
 STORAGE = str(Path(storage.__file__).parent)

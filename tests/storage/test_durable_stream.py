@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from simulating.disks.files import SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import PoolExhaustedError, StorageError
 from dsked.limits import MIN_RESERVATION_BYTES
@@ -12,7 +13,6 @@ from dsked.psrd.pair import Side
 from dsked.storage.block_file import CHUNK_BYTES, HEADER_BYTES
 from dsked.storage.durable_stream import DurableStream
 from dsked.storage.open_blocks import block_path
-from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
 from tests.storage.nodes import Node
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import random
 
 import pytest
+from simulating.disks.disk import Luck
+from simulating.disks.files import Call, SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import StorageError
 from dsked.storage.known_uuids import known_uuids, remember
 from dsked.storage.state_dir import StateDirectory
-from scripts.simulating.simulated_disk import Luck
-from scripts.simulating.simulated_files import Call, SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import PATH, new_disk
 from tests.storage.nodes import names
 

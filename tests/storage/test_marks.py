@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from simulating.disks.disk import Disk
+from simulating.disks.files import Call, SimulatedFiles
 
 from dsked.errors import StorageError
 from dsked.storage.marks import HEADER_BYTES, MAGIC, SLOT_BYTES, Mark, MarkFile
-from scripts.simulating.simulated_disk import Disk
-from scripts.simulating.simulated_files import Call, SimulatedFiles
 
 PATH = Path("/marks")
 

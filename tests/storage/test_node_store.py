@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from simulating.disks.disk import DiskFile
+from simulating.disks.files import SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import RequestError, StorageError
 from dsked.limits import MAX_OPEN_BLOCK_FILES
@@ -19,8 +21,6 @@ from dsked.storage.files import Files, OpenFile
 from dsked.storage.known_uuids import known_uuids
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery, write_delivery
-from scripts.simulating.simulated_disk import DiskFile
-from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 from tests.storage.lives import block_bytes
 from tests.storage.nodes import Node
 

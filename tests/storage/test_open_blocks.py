@@ -6,12 +6,12 @@ import random
 from pathlib import Path
 
 import pytest
+from simulating.disks.disk import Disk
+from simulating.disks.files import SimulatedFiles
 
 from dsked.errors import StorageError
 from dsked.limits import MAX_OPEN_BLOCK_FILES
 from dsked.storage.open_blocks import OpenBlocks, block_path
-from scripts.simulating.simulated_disk import Disk
-from scripts.simulating.simulated_files import SimulatedFiles
 from tests.storage.nodes import names
 from tests.storage.test_simulated_disk import content, put
 

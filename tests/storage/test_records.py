@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from simulating.disks.disk import Disk
+from simulating.disks.files import SimulatedFiles, fails_at, no_fault
 
 from dsked.errors import StorageError
 from dsked.psrd.pair import Side
 from dsked.psrd.store import BlockInfo
 from dsked.storage import records
 from dsked.storage.records import Delivery, PairRecord, PairTerms, StreamRecord
-from scripts.simulating.simulated_disk import Disk
-from scripts.simulating.simulated_files import SimulatedFiles, fails_at, no_fault
 
 PATH = Path("/hank.pair")
 GATE_KEY = bytes(range(32))

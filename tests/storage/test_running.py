@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 from dsked.errors import ConfigurationError, DskedError, RequestError, StorageError
 from dsked.psrd.pair import Streams
 from dsked.storage.block_file import HEADER_BYTES
-from dsked.storage.files import Files
+from dsked.storage.files import Files, OpenFile
 from dsked.storage.open_blocks import block_path
 from dsked.storage.records import Delivery
 from dsked.storage.running import RunningStore
@@ -141,12 +143,72 @@ async def test_two_on_one_directory_are_refused(run: Run, path: Path) -> None:
         RunningStore(path, "client", "carol", PEERS)
 
 
+_HOLDS = """
+import fcntl, os, sys, time
+fd = os.open(sys.argv[1], os.O_RDONLY)
+fcntl.flock(fd, fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.readline()
+"""
+
+
+async def test_a_node_waits_for_who_is_about_to_give_its_directory_back(
+    run: Run, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that was killed, for instance, whose files the kernel closes in a moment."""
+    await run.store.close()
+    with subprocess.Popen(  # noqa: ASYNC220  nothing else runs in this loop
+        [sys.executable, "-c", _HOLDS, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
+        assert holder.stdin is not None and holder.stdout is not None
+        holder.stdout.readline()
+        asked = 0
+        take = Files._lock_at_once
+
+        def lock_at_once(file: OpenFile) -> bool:
+            nonlocal asked
+            asked += 1
+            if asked == 2:
+                holder.kill()
+                holder.wait()
+            return take(file)
+
+        monkeypatch.setattr(Files, "_lock_at_once", staticmethod(lock_at_once))
+        run.store = RunningStore(path, "client", "carol", PEERS)
+    assert asked > 1
+
+
 async def test_the_state_of_another_user_is_not_opened(
     path: Path, first: Delivery, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dsked.storage.running.os.geteuid", lambda: os.getuid() + 1)
     with pytest.raises(ConfigurationError, match="belongs to user "):
         RunningStore(path, "client", "carol", {})
+
+
+def give(path: Path, mode: int) -> None:
+    path.mkdir(parents=True, exist_ok=True)
+    path.chmod(mode)
+
+
+def mode_of(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+async def test_a_state_that_everybody_may_write_is_not_opened(path: Path, first: Delivery) -> None:
+    give(path, 0o777)
+    says = rf"^{path}: everybody may write there \(mode 0777\), .*; expected 0700: .* chmod 0700 {path}$"
+    with pytest.raises(ConfigurationError, match=says):
+        RunningStore(path, "client", "carol", PEERS)
+    give(path, 0o700)
+    await RunningStore(path, "client", "carol", PEERS).close()
+
+
+async def test_an_empty_one_is_closed_to_others(path: Path) -> None:
+    give(path, 0o777)
+    store = RunningStore(path, "client", "carol", PEERS)
+    assert mode_of(path) == 0o700
+    await store.close()
 
 
 async def test_the_base_directory_is_made(path: Path) -> None:

@@ -9,11 +9,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-
-from dsked.errors import StorageError
-from dsked.storage.files import Files
-from scripts.simulating.simulated_disk import SECTOR_BYTES, Disk, Luck
-from scripts.simulating.simulated_files import (
+from simulating.disks.disk import SECTOR_BYTES, Disk, Luck
+from simulating.disks.files import (
     CHANGES,
     FALLIBLE,
     Call,
@@ -22,6 +19,9 @@ from scripts.simulating.simulated_files import (
     fails_at,
     full_from,
 )
+
+from dsked.errors import StorageError
+from dsked.storage.files import Files
 
 ROOT = Path("/")
 FILE = Path("/file")

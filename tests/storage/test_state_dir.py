@@ -40,9 +40,10 @@ def path(tmp_path: Path) -> Path:
 @pytest.fixture
 def holder(path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that owns the directory."""
+    root = Path(__file__).parents[2]
     process = subprocess.Popen(
         [sys.executable, "-c", HOLD, str(path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        cwd=Path(__file__).parents[2],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root / "scripts")},
     )  # fmt: skip
     with process:
         assert process.stdout is not None and process.stdout.readline() == "held\n"

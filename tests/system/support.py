@@ -20,6 +20,12 @@ from dsked.keys import Key
 from scripts.laboratory import LIMIT_S, Laboratory, free_ports, wait_until
 
 EXAMPLE_FILE = Path(__file__).parents[2] / "configs" / "dske-config.yaml"
+CERTIFICATES = {
+    "certificate": "{name}.pem",
+    "private_key": "{name}.key",
+    "client_ca": "ca.pem",
+    "crl": "crl.pem",
+}
 _RECEIVE_BYTES = 1024 * 1024
 
 
@@ -50,9 +56,25 @@ def started(content: Mapping[str, Any], **options: Any) -> Iterator[Laboratory]:
     """A started topology, which in the end stops in order and has logged no fault of its own."""
     with Laboratory(content, **options) as lab:
         yield lab
-        lab.stop()
-        for _, name in lab.nodes():
-            assert_no_fault(lab.log(name), name)
+        _stops_well(lab)
+
+
+@contextmanager
+def started_over_tls(certificates: Path, content: Mapping[str, Any]) -> Iterator[Laboratory]:
+    """The same for mutual TLS, with files in this directory as `tests.delivery.pki.Pki` makes them."""
+    etsi = {name: f"certs/{file}" for name, file in CERTIFICATES.items()}
+    with Laboratory({**content, "etsi": etsi}).prepared() as lab:
+        (lab.path / "certs").symlink_to(certificates)
+        lab.start()
+        wait_for_hubs(lab, "carol", "curtis")
+        yield lab
+        _stops_well(lab)
+
+
+def _stops_well(lab: Laboratory) -> None:
+    lab.stop()
+    for _, name in lab.nodes():
+        assert_no_fault(lab.log(name), name)
 
 
 def assert_no_fault(log: str, name: str) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
 from pathlib import Path
+
+import pytest
 
 from dsked.delivery.control_client import ControlClient
 from scripts.laboratory import Laboratory
 
 from .support import key_pair, many_pairs, wait_for_hubs
 
+PROJECT = Path(__file__).parents[2]
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEY_128 = r"[A-Za-z0-9+/]{22}=="
 RESIDENT_LIMIT_MIB = 60
@@ -149,7 +153,7 @@ def test_get_status(lab: Laboratory) -> None:
         "max_key_per_request": 128,
         "max_key_size": 16_777_216,
         "min_key_size": 32,
-        "max_SAE_ID_count": 0,
+        "max_SAE_ID_count": 31,
     }
 
 
@@ -177,6 +181,23 @@ def test_get_key_pair(lab: Laboratory) -> None:
     assert len(established["keys"][0]["key"]) == 44
 
 
+@pytest.mark.parametrize("document", ["README.md", "docs/user-guide.md"])
+def test_curl_examples(lab: Laboratory, document: str) -> None:
+    """All of a document, one after the other, on this topology's ports; "..." is the last key's ID."""
+    text = (PROJECT / document).read_text()
+    key_id = ""
+    for command in re.findall(r"^    \$ (curl (?:.*\\\n)*.*)$", text, re.MULTILINE):
+        on_port = re.sub(
+            r":(81\d\d)/", lambda port: f":{lab.content['base_port'] + int(port[1]) - 8100}/", command
+        )
+        ran = subprocess.run(["bash", "-c", on_port.replace('"..."', f'"{key_id}"')], capture_output=True)
+        reply = json.loads(ran.stdout)
+        assert "message" not in reply, command
+        if "keys" in reply:
+            key_id = reply["keys"][0]["key_ID"]
+    assert key_id
+
+
 def test_keys_of_one_node_over_its_control_socket(lab: Laboratory) -> None:
     ran = lab.run("get-key", "susan", "--node", "carol", "--number", "3", "--json")
     established = json.loads(ran.stdout)
@@ -188,6 +209,6 @@ def test_keys_of_one_node_over_its_control_socket(lab: Laboratory) -> None:
 
 def test_every_node_has_a_log(lab: Laboratory) -> None:
     for role, name in lab.nodes():
-        assert f"dsked: {role} {name} is ready" in lab.log(name)
+        assert f"{role} {name} is ready\n" in lab.log(name)
     logs = {path.name for path in lab.path.glob("*.out")}
     assert logs == {f"{role}-{name}.out" for role, name in lab.nodes()}

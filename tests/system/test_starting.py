@@ -76,6 +76,21 @@ def test_a_forked_node_is_what_a_node_started_alone_is(monkeypatch: pytest.Monke
                 daemon.__exit__(None, None, None)
 
 
+@pytest.mark.parametrize("role", [["--role", "hub"], []])
+def test_a_node_that_has_its_name_from_the_environment_is_stopped_as_others_are(role: list[str]) -> None:
+    content = small(["hank", "helen"], k=2)
+    with Laboratory(content).prepared() as lab:
+        lab.start("helen")  # makes the gate keys
+        line = [*role, "--config", str(lab.config), *lab.places]
+        named = {"DSKED_NAME": "hank", "DSKED_ROLE": "hub"}
+        with Daemon(line, lab.path / "hub-hank.out", named) as daemon:
+            daemon.wait_ready()
+            assert "hank" not in arguments(daemon.process.pid)
+            stopped = lab.run("--hub", "hank", "stop")
+            assert (stopped.returncode, stopped.stderr) == (0, "")
+            assert daemon.process.wait(LIMIT_S) == 0
+
+
 def test_nodes_have_their_own_session_log_and_nothing_of_each_other() -> None:
     with Laboratory(example()) as lab:
         pids = {name: lab.pid(name) for _, name in lab.nodes()}

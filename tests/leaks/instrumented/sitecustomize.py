@@ -1,7 +1,8 @@
 """Daemons that write down what they deal, and break where they are told to.
 
 LEAKS_DEALT: the file to which keys and shares go, in hexadecimal. LEAKS_FAULT: a file; while it is there its
-text names the place where every call fails, or "leak", where a pad is logged.
+text names the place where every call fails, or "leak", where a pad is logged. What the service manager is
+told goes to the file `manager` beside the first.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 
 from dsked.client import initiator
 from dsked.client.responder import Responder
-from dsked.delivery import etsi_messages
+from dsked.delivery import etsi_messages, sd_notify
 from dsked.hub.share_desk import ShareDesk
 from dsked.net.client_node import ClientNode
 from dsked.sharing.shares import code_bytes, cut
@@ -25,6 +26,7 @@ _DEALT = Path(os.environ["LEAKS_DEALT"])
 _FAULT = Path(os.environ["LEAKS_FAULT"])
 _deal = initiator.deal_columns
 _seal = Session._seal
+_notify = sd_notify.notify
 
 
 def _dealt(key_ids: bytes, keys: bytes, terms: Terms, *more: Any) -> Any:
@@ -62,6 +64,13 @@ def _leaking_seal(self: Session, *message: Any, **settings: Any) -> bytes | None
     return _seal(self, *message, **settings)
 
 
+def _told_manager(state: str) -> bool:
+    with _DEALT.with_name("manager").open("a") as file:
+        file.write(f"{state}\n")
+    return _notify(state)
+
+
+sd_notify.notify = _told_manager  # type: ignore[assignment]
 initiator.deal_columns = _dealt  # type: ignore[attr-defined]
 Session._seal = _leaking_seal  # type: ignore[method-assign]
 _breaks(ShareDesk, "_put_group")

@@ -2,7 +2,7 @@
 
 What they agree on must be the same in all processes: two that shift the key add one polynomial, which is 0
 at the third hub. So with it they rebuild to another key, in bytes of their choice. `spoils-carols-keys`
-stands for an initiator carol who deals rubbish.
+stands for an initiator carol who deals rubbish; `forges-for-others` has an accomplice (accomplices.py).
 """
 
 from __future__ import annotations
@@ -16,12 +16,11 @@ from typing import Any
 
 def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
     """The engine of a hub that lies."""
-    sys.path.append(str(Path(__file__).parents[3] / "scripts"))
-    from simulating.cabal import Cabal, Differences
-    from simulating.collusion import Adds
-    from simulating.liars import LIARS
-    from simulating.lies_shares import RandomShares
-    from simulating.lying import hub_that
+    from simulating.enemies.cabal import Cabal, Differences
+    from simulating.enemies.liars import LIARS
+    from simulating.enemies.lies.collusion import Adds
+    from simulating.enemies.lies.hub import hub_that
+    from simulating.enemies.lies.shares import RandomShares
 
     class ShiftsTogether(Adds):
         def differences(self, terms: Any, key_id: bytes) -> Differences:
@@ -35,11 +34,21 @@ def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
 
     own = {"shifts-together": ShiftsTogether, "spoils-carols-keys": SpoilsCarolsKeys}
     xs = {f"hub{x}": x for x in range(1, 33)}
+    if kind == "forges-for-others":
+        import accomplices
+
+        own[kind] = accomplices.ForgesForOthers
     hub = hub_that(own[kind]) if kind in own else LIARS[kind]
     return hub(name, cabal=Cabal(random.Random(name), 3, xs), **settings)
 
 
 def _begin(liars: dict[str, str]) -> None:
+    sys.path.append(str(Path(__file__).parents[3] / "scripts"))
+    if "forges-for-others" in liars.values():
+        import accomplices
+
+        accomplices.begin()
+
     import dsked.hub.engine
 
     honest = dsked.hub.engine.HubEngine

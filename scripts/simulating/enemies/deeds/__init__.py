@@ -1,0 +1,1 @@
+"""What hostile clients do, kind by kind; `client.py` is what they have in common."""
