@@ -2,13 +2,13 @@
 # With STATE=file the long runs (torture, sim, attacks, fuzz) keep their progress: the same command goes on.
 
 BIN := .venv/bin
-# Three workers, a module each: half of the time goes by waiting for daemons.
-PYTEST := $(BIN)/python -m pytest -n 3 --dist loadfile
+# Three workers, a module each: half of the time goes by waiting for daemons. Long modules first (tests/conftest.py).
+PYTEST = $(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 # pytest's status 5, no test collected, is not a failure where every test is of the other kind.
 NONE_IS_FINE := || [ $$? -eq 5 ]
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test-setup demo demo-media test test-full torture sim attacks fuzz check lint format bench bench-quick bench-docs mutants bench-media bench-stalled bench-clients bench-etsi bench-distance lock clean
+.PHONY: guide help setup test-setup demo demo-media test test-full test-py test-psk torture sim attacks fuzz check lint format bench bench-quick bench-docs man mutants bench-media bench-stalled bench-clients bench-etsi bench-distance lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,11 +26,29 @@ demo-media: setup ## the same with random data carried as files, and two nodes k
 test-setup: setup
 	@scripts/setup.sh --tests
 
+guide: setup ## follow docs/operators-guide.md from its first line, on hosts that are network namespaces; as root
+	@$(BIN)/python scripts/operators_guide.py $(if $(PACKAGE),--package $(PACKAGE))
+
+# What is compiled once is kept, whatever the environment says: each worker would compile every test anew.
+test test-full test-py test-psk: export PYTHONDONTWRITEBYTECODE :=
+
 test: test-setup ## run the tests
 	@$(PYTEST) -m "not full"
 
 test-full: test-setup ## run the longer tests, which `make test` leaves out
+	@scripts/setup.sh --deb
+	@scripts/setup.sh --binary
 	@$(PYTEST) -m full $(NONE_IS_FINE)
+	@scripts/test_psk.sh --if-possible
+
+test-py: BIN := .venv-py/bin
+test-py: ## run the tests with another Python, in an environment of its own: PYTHON=... names it
+	$(if $(PYTHON),,$(error PYTHON names no interpreter: make test-py PYTHON=/path/to/python3.13))
+	@VENV=.venv-py scripts/setup.sh --tests
+	@$(PYTEST) -m "not full"
+
+test-psk: ## run the tests of TLS-PSK, for which Python 3.13 is needed beside: PYTHON=... names it
+	@scripts/test_psk.sh
 
 torture: setup ## kill daemons 2,000 times under load, then attack them for hours
 	@$(BIN)/python scripts/torture.py $(if $(STATE),--state $(STATE))
@@ -78,18 +96,33 @@ bench-stalled: setup ## measure what hubs that hang cost: before, at first, once
 bench-clients: setup ## measure a hub with 1,000 and 5,000 clients: memory, coming back, one that is greedy
 	@$(BIN)/python scripts/bench_clients.py
 
-bench-etsi: setup ## measure ETSI GS QKD 014 over HTTP beside a bare handler
+bench-etsi: setup ## measure ETSI GS QKD 014 over HTTP and over mutual TLS, beside a bare handler
 	@$(BIN)/python scripts/bench_etsi.py
+	@$(BIN)/python scripts/bench_etsi.py --tls
 
 bench-distance: setup ## measure keys over round trips of 10, 70 and 200 ms: three minutes
 	@$(BIN)/python scripts/bench_distance.py
 
+man: setup ## write the manual pages and the shells' completion into build/man and build/completion
+	@$(BIN)/python scripts/man.py build
+
 mutants: setup ## break the safety rules on purpose, and see the tests notice
 	@$(BIN)/python scripts/mutants.py
+
+wheel: setup ## build dist/dsked-VERSION-py3-none-any.whl
+	@packaging/wheel.sh
+
+binary: setup ## build dsked for machines without Python, as one file and as a directory, and try both
+	@scripts/setup.sh --binary
+	@packaging/binary.sh
+
+deb: setup ## build a Debian package for the release of this machine, and let lintian check it
+	@scripts/setup.sh --deb
+	@packaging/deb.sh
 
 lock: ## renew requirements*.lock from pyproject.toml
 	@scripts/lock.sh
 
 clean: ## remove .venv, caches and build products
-	rm -rf .venv .setup.lock .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
+	rm -rf .venv .venv-py .venv-psk .setup.lock .hypothesis .mypy_cache .pytest_cache .ruff_cache build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
