@@ -182,7 +182,7 @@ fi
 # Node runs a client that was written from proto/ alone. It is the system's, or the one that Python's registry has:
 # Debian's npm would bring some hundreds of packages.
 node_dir=tests/interop/node
-has_node() { command -v node npm | grep -c . | grep -qx 2 && node -e 'process.exit(parseInt(process.versions.node) < 18)'; }
+has_node() { command -v node npm | grep -c . | grep -qx 2 && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)'; }
 
 has_node_packages() {
     cmp --quiet "$node_dir/package-lock.json" "$node_dir/node_modules/.installed" && { has_node || [ -x "$venv/bin/node" ]; }
