@@ -118,11 +118,10 @@ class Asking:
     def _answered(
         self, hub: HubPeer, inquiry: Inquiry, confirmed: list[Confirmed], message: Message | None, now: float
     ) -> bool:
-        if not isinstance(message, Shares):  # the session is lost, or the hub answers nonsense
+        if not isinstance(message, Shares):  # the session is lost, or nothing of it was done: ERROR, nonsense
             for batch in tuple(inquiry.batches):
                 self._answered_for(hub, batch)
-            if message is None:
-                self._confirmations.again(hub, confirmed, now)
+            self._confirmations.again(hub, confirmed, now)
             confirmed.clear()
             return True
         confirmed.clear()

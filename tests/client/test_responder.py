@@ -221,3 +221,16 @@ def test_confirmations_that_travelled_with_a_lost_request_are_told_again(setting
     assert setting.hubs[1].confirmations == [Confirmed("carol", dealing.key_id)], (
         "nor is it known to have arrived"
     )
+
+
+def test_confirmations_that_travelled_with_a_refused_request_are_told_again(setting: Setting) -> None:
+    """ERROR says that nothing of the request was done: the hub has the share until it times out, else."""
+    dealing, later = Dealing(), Dealing()
+    setting.ask(dealing)
+    setting.say((1, 2, 3), dealing)
+    setting.ask(later)
+    hub = setting.hubs[0]
+    hub.answer(Error(ErrorCode.LIMIT, ""), NOW)
+    assert hub.confirmations == [Confirmed("carol", dealing.key_id)]
+    setting.at(DONE_FLUSH_S)
+    assert not hub.has_confirmations, "they travel again, alone or with the next request"
