@@ -118,6 +118,8 @@ class Stand:
 
     def idle_percent(self, seconds: float) -> float:
         """CPU of all nodes together while nobody asks for anything, in percent of a core."""
-        before = sum(map(cpu_seconds, self._pids.values()))
+        self._settled()
+        begin, before = time.perf_counter(), sum(map(cpu_seconds, self._pids.values()))
         time.sleep(seconds)
-        return 100 * (sum(map(cpu_seconds, self._pids.values())) - before) / seconds
+        used_s = sum(map(cpu_seconds, self._pids.values())) - before
+        return 100 * used_s / (time.perf_counter() - begin)

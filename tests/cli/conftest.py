@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from dsked.cli import dskectl, launching, process
+from dsked.cli import dskectl, launching
 
 from . import psrd_lab
 
@@ -81,8 +81,6 @@ def stand_ins(call: Dskectl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Dskect
     """Nodes are stand-ins; those that still run at the end are stopped."""
     monkeypatch.setattr(launching, "DAEMON", STAND_IN)
     monkeypatch.setattr(launching, "NURSERY", STAND_IN_NURSERY)
-    monkeypatch.setattr(process, "STOP_GRACE_S", 0.3)
-    monkeypatch.setattr(process, "TERMINATE_GRACE_S", 0.3)
     yield call
     assert call("stop").status == 0
 

@@ -6,6 +6,8 @@ import json
 
 import pytest
 
+from dsked.cli import process
+
 from .conftest import Dskectl
 
 START = """\
@@ -27,8 +29,16 @@ Waiting for all nodes to be stopped
 """
 
 
+#: Stand-ins that do not stop when they are asked to.
+_UNWILLING = {"stubborn", "deaf", "immortal"}
+
+
 def mood(monkeypatch: pytest.MonkeyPatch, **moods: str) -> None:
+    """How stand-ins misbehave; those that would not stop are soon pressed, and no others."""
     monkeypatch.setenv("STAND_IN", json.dumps(moods))
+    if _UNWILLING.intersection(moods.values()):
+        monkeypatch.setattr(process, "STOP_GRACE_S", 0.3)
+        monkeypatch.setattr(process, "TERMINATE_GRACE_S", 0.3)
 
 
 def pids(call: Dskectl) -> dict[str, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import errno
 import fcntl
 import os
 import pty
@@ -29,7 +30,7 @@ class Terminal:
         environment.pop("NO_COLOR", None)
         command = ("setsid", "--ctty", *command)  # so that Ctrl-C there is its signal
         self._process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, env=environment)
-        self._theirs = theirs
+        os.close(theirs)  # so that the last who has it open is the command
         self._decode = codecs.getincrementaldecoder("utf-8")().decode
         self.shown = ""
 
@@ -43,13 +44,12 @@ class Terminal:
             self._process.kill()
             self._process.wait()
         os.close(self._own)
-        os.close(self._theirs)
 
     def wait_for(self, text: str) -> str:
         """All that was shown since the last call, up to and with `text`. Raises TimeoutError."""
         deadline = time.monotonic() + _LIMIT_S
         while text not in self.shown:
-            self._read(deadline, text)
+            assert self._read(deadline, text), f"it ended without {text!r}, but with {self.shown!r}"
         before, _, self.shown = self.shown.partition(text)
         return before + text
 
@@ -59,16 +59,23 @@ class Terminal:
 
     def end(self) -> int:
         """The exit status, once it has ended; what it showed last stays in `shown`."""
-        status = self._process.wait(_LIMIT_S)
-        while select.select([self._own], [], [], 0)[0]:
-            self.shown += self._decode(os.read(self._own, 65536))
-        return status
+        deadline = time.monotonic() + _LIMIT_S
+        while self._read(deadline, "its end"):
+            pass
+        return self._process.wait(_LIMIT_S)
 
     def settings_now(self) -> list[object]:
         """The terminal's settings."""
-        return termios.tcgetattr(self._theirs)
+        return termios.tcgetattr(self._own)
 
-    def _read(self, deadline: float, text: str) -> None:
+    def _read(self, deadline: float, text: str) -> bool:
+        """Whether there was more: until the command has ended and all that it showed is read."""
         if not select.select([self._own], [], [], max(deadline - time.monotonic(), 0))[0]:
             raise TimeoutError(f"{text!r} was not shown, but {self.shown!r}")
-        self.shown += self._decode(os.read(self._own, 65536))
+        try:
+            self.shown += self._decode(os.read(self._own, 65536))
+        except OSError as error:
+            if error.errno != errno.EIO:
+                raise
+            return False
+        return True

@@ -100,9 +100,9 @@ def test_the_curve_of_rates() -> None:
 def test_top_shows_nodes_that_come_and_go_until_it_is_ended(stand_ins: Dskectl) -> None:
     assert stand_ins("--client", "carol", "--client", "curtis", "start").status == 0
     with Terminal((*DSKECTL, "top", "--interval", "0.2"), columns=130) as terminal:
-        first = terminal.wait_for("q ends")
-        assert "5 nodes, 2 running, 2 ready" in first
+        first = terminal.wait_for("5 nodes, 2 running, 2 ready")
         assert "\x1b[?1049h" in first, "the alternate screen"
+        terminal.wait_for("q ends")
         assert stand_ins("--client", "curtis", "stop").status == 0
         terminal.wait_for("5 nodes, 1 running, 1 ready")
         terminal.press("j")  # moves, and does not end
@@ -117,7 +117,8 @@ def test_top_shows_nodes_that_come_and_go_until_it_is_ended(stand_ins: Dskectl) 
 def test_top_leaves_the_terminal_as_it_was(stand_ins: Dskectl, key: str) -> None:
     assert stand_ins("--client", "carol", "start").status == 0
     with Terminal((*DSKECTL, "top", "--node", "carol")) as terminal:
-        assert "client carol, process" in terminal.wait_for("q ends")
+        terminal.wait_for("client carol, process")
+        terminal.wait_for("q ends")
         terminal.press(key)
         assert terminal.end() == 0
         assert terminal.settings_now() == terminal.settings

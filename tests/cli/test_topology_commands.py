@@ -14,6 +14,7 @@ import pytest
 from dsked.cli import process, surroundings
 from dsked.config import gate_keys
 from dsked.errors import NotAllowedError
+from scripts.laboratory import LIMIT_S
 
 from .conftest import Dskectl
 from .running import START, STOP, pids
@@ -229,7 +230,7 @@ def test_nodes_do_not_keep_what_the_caller_had_open(stand_ins: Dskectl) -> None:
     os.close(writing)
     ended = threading.Event()
     threading.Thread(target=lambda: (os.read(reading, 1), ended.set()), daemon=True).start()
-    assert ended.wait(5)
+    assert ended.wait(LIMIT_S)
     os.close(reading)
 
 

@@ -18,6 +18,7 @@ from dsked.config.node import HubAddress, TlsSettings
 from dsked.config.topology import Client
 from dsked.doctor import certificates, clock, nodes, pools, reach
 from dsked.doctor.finding import Finding, Outcome, fault, good, verdict, warning
+from scripts.laboratory import free_ports
 from tests.delivery.pki import DAY, SERVER, Authority, name
 
 WINDOW = 16384
@@ -161,8 +162,7 @@ def test_somebody_else_answers(greeting: bytes) -> None:
 
 
 def test_nobody_answers() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_ports(1)
     assert only(reach.check([hub(port)])) == (
         "fault",
         f"port {port} cannot be reached: 127.0.0.1: Connection refused",

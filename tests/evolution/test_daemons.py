@@ -162,10 +162,13 @@ def test_earlier_ones_where_wrapping_is_required() -> None:
     with lab_with(content, dict.fromkeys(("hub3", "hub4", "curtis"), "older")) as lab:
         wait_for_hubs(lab, "carol", down=("hub3", "hub4"))
         wait_for_hubs(lab, "curtis", down=("hub1", "hub2"))
-        assert (
-            problem(lab, "carol", "hub3") == "message wrapping is required here, and the hub does not take it"
+        required = "message wrapping is required here, and the hub does not take it"
+        wait_until(lambda: problem(lab, "carol", "hub3") == required, "carol tells why")
+        wait_until(
+            lambda: "hub hub3: message wrapping is required here" in lab.log("carol"), "so does its log"
         )
-        assert "hub hub3: message wrapping is required here" in lab.log("carol")
         refusal = "message wrapping is required here: the client has it off, or has other ciphers"
-        assert problem(lab, "curtis", "hub1") == refusal
-        assert f"refused client curtis at 127.0.0.1: {refusal}" in lab.log("hub1")
+        wait_until(lambda: problem(lab, "curtis", "hub1") == refusal, "curtis has been told why")
+        wait_until(
+            lambda: f"refused client curtis at 127.0.0.1: {refusal}" in lab.log("hub1"), "the hub tells"
+        )

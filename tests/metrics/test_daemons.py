@@ -10,6 +10,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ def lab() -> Iterator[Laboratory]:
     settings = {"metrics": metrics, "audit_log": "{name}.audit"}
     content = topology(3, CLIENTS, free_ports(len(NODES)), min_nr_shares=2, **settings)
     with Laboratory(content) as started:
+        wait_until(lambda: whole(started), "every hub is used")
         yield started
 
 
@@ -55,6 +57,11 @@ def whole(lab: Laboratory) -> bool:
     """All nodes are ready, and every client uses every hub: one that is ready may still lack the third."""
     ready = all(read(lab, node, "/readyz")[0] == 200 for node in NODES)
     return ready and all(scrape(lab, client)("hubs_usable") == 3 for client in CLIENTS)
+
+
+def draining(lab: Laboratory, client: str) -> bool:
+    """Whether a client knows that hub3 drains."""
+    return scrape(lab, client)("peer_draining", peer="hub3") == 1
 
 
 def test_every_node_of_a_topology_is_watched(lab: Laboratory) -> None:
@@ -99,11 +106,13 @@ def test_a_hub_that_drains_is_ready_and_says_so(lab: Laboratory) -> None:
         wait_until(lambda: scrape(lab, "hub3")("draining") == 1, "the hub's metrics tell")
         assert read(lab, "hub3", "/readyz") == (200, "ready\n")
         assert scrape(lab, "hub3")("ready") == 1
-        wait_until(lambda: scrape(lab, "carol")("peer_draining", peer="hub3") == 1, "its clients' tell, too")
+        for client in CLIENTS:
+            told = partial(draining, lab, client)
+            wait_until(told, f"{client}'s tell, too")
         assert scrape(lab, "carol")("peer_usable", peer="hub3") == 0
         document = json.loads(lab.run("doctor", "--json").stdout)
-        draining = {one["about"] for one in document["findings"] if "no new shares" in one["text"]}
-        assert {"hub hub3", "client carol, hub hub3", "client curtis, hub hub3"} == draining
+        found = {one["about"] for one in document["findings"] if "no new shares" in one["text"]}
+        assert {"hub hub3", "client carol, hub hub3", "client curtis, hub hub3"} == found
     finally:
         lab.stop("hub3")
         lab.start("hub3")
@@ -185,7 +194,8 @@ def test_every_panel_of_the_dashboard_has_something_to_show(lab: Laboratory, tmp
 @pytest.mark.full
 def test_an_alert_begins_for_real(lab: Laboratory, tmp_path: Path) -> None:
     with prometheus(lab, tmp_path) as address:
-        wait_until(lambda: ask(address, "query", query="dsked_hubs_usable == 3"), "metrics are there")
+        usable = partial(ask, address, "query", query="dsked_hubs_usable == 3")
+        wait_until(lambda: (data := usable()) and len(data["result"]) == len(CLIENTS), "metrics are there")
         lab.stop("hub1")
         try:
 
