@@ -126,9 +126,10 @@ class Load:
         self._left = requests
         self._workers = concurrency
         start = time.perf_counter()
-        self._until = start + seconds
+        self._until = float("inf")  # every worker begins one request, however slow the machine
         for place in range(concurrency):
             _Worker(self, place, self._get_keys_frame(place)).go_on()
+        self._until = start + seconds
         await self._over
         return time.perf_counter() - start
 

@@ -22,10 +22,10 @@ from dsked.config.node import ClientSettings, ControlSettings, HubAddress, HubSe
 from dsked.daemon import daemon
 from dsked.delivery.control_client import ControlClient
 from dsked.errors import LimitError
-from scripts.laboratory import LIMIT_S, free_ports
 from tests.delivery.pki import Pki
 from tests.delivery.tls_client import ask
 
+LIMIT_S = 30.0
 ROOT = Path(__file__).parents[2]
 
 
@@ -217,12 +217,13 @@ async def test_a_second_daemon_on_one_state_directory_is_refused(tmp_path, manag
         await manager.until("READY=1")
 
 
-async def test_a_client_tells_what_is_missing_until_it_is_ready(tmp_path: Path, manager: Manager) -> None:
-    port = free_ports(1)
-    async with serving(client_settings(tmp_path, port)):
+async def test_a_client_tells_what_is_missing_until_it_is_ready(
+    tmp_path: Path, manager: Manager, free: int
+) -> None:
+    async with serving(client_settings(tmp_path, free)):
         [said] = await manager.until("STATUS=")
         assert said.startswith("STATUS=0 of 1 hubs are connected, 1 are needed (hank: ")
-        async with serving(hub_settings(tmp_path, port)):
+        async with serving(hub_settings(tmp_path, free)):
             said = await manager.until("READY=1\nSTATUS=ready")  # the hub's
             await manager.until("READY=1\nSTATUS=ready")  # the client's
 

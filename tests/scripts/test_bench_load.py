@@ -98,6 +98,13 @@ async def test_a_run_ends_when_its_time_is_up(directory: Path) -> None:
     assert load.pairs
 
 
+async def test_a_run_whose_time_is_up_before_it_begins_has_a_request_of_every_worker(directory: Path) -> None:
+    pair = Pair()
+    async with loaded(directory, pair.get_keys, pair.by_id) as load:
+        await load.run(3, 0.0)
+    assert (load.pairs, load.refused) == (3 * load.number, 0)
+
+
 async def test_another_value_at_the_other_end_is_noticed(directory: Path) -> None:
     pair = Pair()
 

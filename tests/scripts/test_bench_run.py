@@ -197,7 +197,9 @@ def test_what_a_machine_is_too_slow_for_is_left_out_and_said(monkeypatch: pytest
     run = Matrix(0.02, told)
     run.quick()
     assert len(told.lines) == steps(quick=True)
-    assert len(run.document.left_out) == len(list(quick_shapes())) + 3
+    # Wrapping alone is really measured, and a busy machine may be too slow for that.
+    left_out = [said for said in run.document.left_out if not said.startswith("message wrapping: ")]
+    assert len(left_out) == len(list(quick_shapes())) + 3
     assert run.document.alone is not None and not run.document.rows
 
 
