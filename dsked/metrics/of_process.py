@@ -22,7 +22,8 @@ def _started() -> float:
     """Unix time of the process's start: field 22 of proc(5)'s stat, in ticks since the machine was booted."""
     ticks = int((_OWN / "stat").read_text().rpartition(")")[2].split()[19])
     since_boot_s = ticks / os.sysconf("SC_CLK_TCK")
-    return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME) + since_boot_s
+    # In this order: what a busy machine puts between the two makes it later, and never later than now.
+    return since_boot_s - time.clock_gettime(time.CLOCK_BOOTTIME) + time.time()
 
 
 class OwnProcess:
