@@ -29,6 +29,8 @@ LAST_PORT = 32_000  # below Linux's ephemeral ports, which outgoing connections 
 #: The environment may name another, say of a package: scripts/demo.py then tries that.
 DSKECTL = Path(os.environ.get("DSKECTL") or Path(sys.executable).with_name("dskectl"))
 _POLL_S = 0.02
+#: A hub has no client of this number: its page of a status is empty.
+_BEYOND_ALL_PEERS = 2**31
 #: How long a condition, or the end of a process, is waited for on a machine that is very busy.
 LIMIT_S = 30.0
 
@@ -239,8 +241,13 @@ class Laboratory:
         return ControlClient(self.socket(self.role(name), name), timeout_s)
 
     def status(self, name: str) -> dict[str, Any]:
-        """A node's own state, as its control socket tells it."""
+        """A node's own state, as its control socket tells it: not as it was before this call.
+
+        What was made for another call may be given again for a while (`StatusPages`); another page waits
+        until that is over, and what is asked for behind it is made anew.
+        """
         with self.control(name) as control:
+            control.status(_BEYOND_ALL_PEERS)
             state: dict[str, Any] = control.status()["status"]
         return state
 

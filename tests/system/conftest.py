@@ -16,7 +16,7 @@ from .support import assert_no_fault, example, fetch, get_keys, small, started, 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Laboratory]:
-    """The example topology, for tests that stop none of its nodes or start them again.
+    """The example topology, whole: a test that stops nodes starts them again, and waits for their hubs.
 
     Nobody fetches keys at the client of sofia: tests watch there how many pad bytes are used.
     """
@@ -27,8 +27,11 @@ def lab() -> Iterator[Laboratory]:
 @pytest.fixture(scope="module")
 def scene() -> Iterator[Scene]:
     """Carol reaches hank through a proxy, and all of them are unharmed in the end."""
+    content = small(HUBS, k=2) | {
+        "share_timeout_secs": 3600
+    }  # so that shares at the hubs only grow in number
     with ExitStack() as stack:
-        lab = stack.enter_context(started(small(HUBS, k=2), nodes=[*HUBS, "curtis"]))
+        lab = stack.enter_context(started(content, nodes=[*HUBS, "curtis"]))
         proxy = Proxy(lab.port(VICTIM))
         stack.callback(proxy.close)
         ports = {name: lab.port(name) for name in HUBS} | {VICTIM: proxy.port}

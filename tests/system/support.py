@@ -53,8 +53,14 @@ def small(hubs: list[str], k: int) -> dict[str, Any]:
 
 @contextmanager
 def started(content: Mapping[str, Any], **options: Any) -> Iterator[Laboratory]:
-    """A started topology, which in the end stops in order and has logged no fault of its own."""
+    """A started topology, which in the end stops in order and has logged no fault of its own.
+
+    Its clients are registered with all hubs that were started: to be ready, they need *k* of them only.
+    """
     with Laboratory(content, **options) as lab:
+        first = options.get("nodes") or [name for _, name in lab.nodes()]
+        clients = [name for role, name in lab.nodes() if role == "client" and name in first]
+        wait_for_hubs(lab, *clients, down=tuple(name for _, name in lab.nodes() if name not in first))
         yield lab
         _stops_well(lab)
 

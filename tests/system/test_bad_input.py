@@ -10,7 +10,6 @@ from typing import Any
 import msgpack
 import pytest
 
-from dsked.delivery.control_client import ControlClient
 from dsked.delivery.control_protocol import FrameBuffer, Op, encode_frame, encode_request
 from dsked.errors import (
     BadKeyIdError,
@@ -311,5 +310,5 @@ def test_others_are_served_while_one_asks_for_nonsense(lab: Laboratory) -> None:
                 carol.get_keys(["sunny"], 1, MAX_BITS + 1)
             with pytest.raises(BadNumberError):
                 carol.get_keys(["sunny"], 128, MAX_BITS)
-    with ControlClient(lab.socket("client", "carol"), 1.0) as carol:
+    with lab.control("carol") as carol:
         carol.get_keys(["sunny"])

@@ -8,6 +8,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -310,14 +311,17 @@ def _gate_key(lab: Laboratory) -> bytes:
 
 
 def test_drain_tells_how_many_shares_are_left_and_when_there_are_none() -> None:
-    with started(content(3, 2, share_timeout_secs=2)) as lab:
-        wait_for_hubs(lab, "carol", "curtis")
+    with started(content(3, 2)) as lab:
         keys = get_keys(lab, "sam", "sunny", number=5)
+        wait_until(lambda: lab.status("hub1")["shares"]["nr_stored"] == 5, "hub1 has its five shares")
         ran = lab.run("--hub", "hub1", "drain", "--no-wait")
         assert (ran.returncode, ran.stderr) == (1, "")
         assert ran.stdout.startswith("Hub hub1 takes no new shares; 5 are left, for ")
         assert fetch(lab, "sunny", "sam", keys[:4]) == keys[:4]
-        said = lab.dskectl("drain", "--node", "hub1").splitlines()
+        with ThreadPoolExecutor() as pool:
+            draining = pool.submit(lab.dskectl, "drain", "--node", "hub1")
+            assert fetch(lab, "sunny", "sam", keys[4:]) == keys[4:]
+            said = draining.result().splitlines()
         assert said[-1] == "Hub hub1 takes no new shares and holds none: it can be stopped"
         assert json.loads(lab.dskectl("--hub", "hub1", "drain", "--json")) == {
             "name": "hub1", "draining": True, "nr_pending_shares": 0,

@@ -84,9 +84,9 @@ def test_a_common_hub_that_stops_ends_the_keys_with_an_error_that_names_the_comm
     key_pair(lab)  # now carol knows which are common
     lab.stop("hub3")
     wait_until(lambda: "hub3" not in registered(lab, "carol"), "carol knows it")
-    with pytest.raises(
-        TooFewHubsError, match=r"2 of 3 hubs in common \(hub2, hub3, hub4\) are connected, 3 are"
-    ):
+    known = r"2 of 3 hubs in common \(hub2, hub3, hub4\) are connected, 3 are"
+    anew = r"2 hubs in common \(hub2, hub4\) with the client of sunny, 3 are needed; no answer from .*hub3"
+    with pytest.raises(TooFewHubsError, match=f"{known}|{anew}"):  # it may have had to ask again
         get_keys(lab, "sam", "sunny")
     lab.start("hub3")
     ready(lab, {"carol": CAROL, "curtis": CURTIS})

@@ -56,4 +56,5 @@ def test_an_interrupted_demonstration_stops_what_it_started() -> None:
     assert process.returncode == 130
     assert err.splitlines()[-1] == "demo: interrupted"
     assert "Traceback" not in err
-    assert re.findall(r"Stopping (?:hub|client)", out) == []  # `start` itself has stopped them
+    if "get-key-pair" not in out:  # it did not come that far: `start` itself has stopped them
+        assert re.findall(r"Stopping (?:hub|client)", out) == []

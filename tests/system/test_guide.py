@@ -18,6 +18,7 @@ PROJECT = Path(__file__).parents[2]
 UUID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 KEY_128 = r"[A-Za-z0-9+/]{22}=="
 RESIDENT_LIMIT_MIB = 60
+CLIENTS = ["carol", "celia", "cindy", "connie", "curtis"]
 
 
 def on_ports(lab: Laboratory, verb: str, names: list[str]) -> list[str]:
@@ -68,7 +69,8 @@ def test_stop_and_start(lab: Laboratory) -> None:
         *on_ports(lab, "Starting", names),
         "Waiting for all nodes to be started",
     ]
-    assert many_pairs(lab, 64) == 64  # right after the start
+    wait_for_hubs(lab, *CLIENTS)
+    assert many_pairs(lab, 64) == 64
     for role, name in lab.nodes():
         assert resident_mib(lab.socket(role, name)) < RESIDENT_LIMIT_MIB, name
 
@@ -101,6 +103,7 @@ def test_one_hub_and_one_client(lab: Laboratory) -> None:
         f"Starting {connie}",
         "Waiting for client connie, hub hugo to be started",
     ]
+    wait_for_hubs(lab, *CLIENTS)  # so that the tests behind this one have all hubs
     key_pair(lab, "sofia", "sam")
 
 
@@ -112,13 +115,12 @@ def test_status_of_all_nodes(lab: Laboratory) -> None:
     assert [state["name"] for state in states] == names_of(lab)
     for state in states[:5]:
         clients = [peer["client_name"] for peer in state["peer_clients"]]
-        assert clients == ["carol", "celia", "cindy", "connie", "curtis"]
+        assert clients == CLIENTS
         for peer in state["peer_clients"]:
             assert_pools(peer)
 
 
 def test_status_of_one_client(lab: Laboratory) -> None:
-    wait_for_hubs(lab, "carol")  # readiness needs k hubs only
     header, _, text = lab.dskectl("--client", "carol", "status").partition("\n")
     assert header == f"Status for client carol on port {lab.port('carol')}"
     state = json.loads(text)  # `tail -n +2 | jq`
@@ -130,7 +132,6 @@ def test_status_of_one_client(lab: Laboratory) -> None:
 
 
 def test_status_of_one_hub(lab: Laboratory) -> None:
-    wait_for_hubs(lab, "carol", "celia", "cindy", "connie", "curtis")
     header, _, text = lab.dskectl("--hub", "hank", "status").partition("\n")
     assert header == f"Status for hub hank on port {lab.port('hank')}"
     encryptors = {peer["client_name"]: peer["encryptor_names"] for peer in json.loads(text)["peer_clients"]}

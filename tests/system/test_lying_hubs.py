@@ -40,7 +40,8 @@ def peers(lab: Laboratory) -> dict[str, dict[str, Any]]:
 
 
 def named(lab: Laboratory) -> set[str]:
-    return {name for name, peer in peers(lab).items() if peer["mismatches"]}
+    """The hubs of which the responder says that they lied."""
+    return {peer["hub_name"] for peer in lab.status("curtis")["peer_hubs"] if peer["mismatches"]}
 
 
 def median_pair_s(lab: Laboratory, pairs: int = 40) -> float:
@@ -96,7 +97,7 @@ def test_a_known_liar_costs_no_time() -> None:
 def test_two_that_shift_the_key_together_never_succeed() -> None:
     """Whichever three shares come first: the right key, from both ends, every time."""
     with lying(hub1="shifts-together", hub2="shifts-together") as lab:
-        for size in (None, 32, 16_384):
+        for size in (16_384, None, 32):  # the long ones before the two are named and set aside
             for _ in range(10):
                 key_pair(lab, size=size)
         wait_until(lambda: key_pair(lab) and named(lab) == {"hub1", "hub2"}, "both are named")

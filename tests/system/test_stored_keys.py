@@ -69,7 +69,7 @@ def test_stored_keys_of_real_daemons() -> None:
             lab.kill(hub)
             lab.start(hub)
         wait_for_hubs(lab, "carol", "curtis")
-        wait_until(lambda: place(lab)["nr_lost"] == COUNT, "what was stored is given up")
+        wait_until(lambda: place(lab)["nr_lost"] >= COUNT, "what was stored is given up")
         second = taken(lab)
         assert fetch(lab, "sunny", "sam", second) == second
         assert len({key.key for key in first + second}) == 2 * COUNT

@@ -16,15 +16,17 @@ from typing import Any
 
 def _liar(name: str, kind: str, settings: dict[str, Any]) -> Any:
     """The engine of a hub that lies."""
-    from simulating.enemies.cabal import Cabal, Differences
+    from simulating.enemies.cabal import Cabal, Differences, secret_bytes
     from simulating.enemies.liars import LIARS
     from simulating.enemies.lies.collusion import Adds
     from simulating.enemies.lies.hub import hub_that
     from simulating.enemies.lies.shares import RandomShares
 
+    from dsked.sharing.shares import code_bytes
+
     class ShiftsTogether(Adds):
         def differences(self, terms: Any, key_id: bytes) -> Differences:
-            length, pair = terms.key_bytes, bytes(32)
+            length, pair = secret_bytes(terms, code_bytes(terms)), bytes(32)
             strings = ((0, b"\x66" * length), (1, b"\x17" * length), (3, bytes(length)))
             return Differences(strings, ((0, pair), (1, b"\x05" + pair[1:]), (3, pair)))
 
