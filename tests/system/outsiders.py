@@ -27,6 +27,7 @@ from .support import Pool, get_keys, pool_of, spent, wait_for_hubs
 
 HUBS = ["hank", "helen", "hugo"]
 VICTIM = "hank"
+SLOW_ADDRESS = "127.0.0.3"  # its strangers say too little, and are not evicted by a crowd elsewhere
 
 
 class Scene:
@@ -82,13 +83,17 @@ class Scene:
         """The lines that strangers and faults have caused in hank's log."""
         return [line for line in self.lab.log(VICTIM).splitlines() if " WARNING " in line]
 
+    def _lines_but_of_the_slow(self) -> list[str]:
+        """Those are cut off after seconds, whatever another test does just then."""
+        return [line for line in self.lines() if SLOW_ADDRESS not in line]
+
     @contextmanager
     def unharmed(self) -> Iterator[None]:
         """The attack in the block costs no pad byte, and next to nothing in the log; carol is served on."""
-        before, log = self.pools(), self.lines()
+        before, log = self.pools(), self._lines_but_of_the_slow()
         yield
         assert self.spent_since(before) == [0, 0]
-        assert len(self.lines()) - len(log) <= 1
+        assert len(self._lines_but_of_the_slow()) - len(log) <= 1
         pending = self.pending()
         get_keys(self.lab, "sam", "sunny")
         wait_until(lambda: self.pending() == pending + 1, "hank has carol's share")
