@@ -52,10 +52,10 @@ def test_both_directions_at_once(lab: Laboratory) -> None:
 def test_large_keys_right_after_the_start(lab: Laboratory) -> None:
     lab.stop("carol", "curtis")
     lab.start("carol", "curtis")  # with pools of a few kilobytes
-    wait_for_hubs(lab, "carol", "curtis")
     with ThreadPoolExecutor() as pool:
         for done in [pool.submit(key_pair, lab, size=size) for size in (MBIT, 16 * MBIT, 128)]:
             done.result()
+    wait_for_hubs(lab, "carol", "curtis")  # so that the tests behind this one have all hubs
 
 
 @pytest.mark.full
