@@ -152,15 +152,19 @@ class ControlClient:
         """Let the node take over the delivery that is staged under a bundle's UUID; gives the peer's name."""
         return self.ask(control_asks.adopt(bundle))
 
-    def ask(self, ask: Ask[Result], timeout_s: float | None = None) -> Result:
-        """Send a request and wait for its result, `timeout_s` at most where another time is wanted."""
+    def ask(self, ask: Ask[Result], timeout_s: float | None = None, begun_s: float | None = None) -> Result:
+        """Send a request and wait for its result, `timeout_s` at most where another time is wanted.
+
+        It counts from `begun_s` (time.monotonic), where that was earlier.
+        """
         limit_s = self._timeout_s if timeout_s is None else timeout_s
-        deadline_s = time.monotonic() + limit_s
+        now_s = time.monotonic()
+        deadline_s = max((now_s if begun_s is None else begun_s) + limit_s, now_s + MIN_CONTROL_ANSWER_S)
         self._request_id = self._request_id % MAX_REQUEST_ID + 1
         frame = ask.frame(self._request_id)
         self._in_step = False
         try:
-            self._send(frame, limit_s)
+            self._send(frame, deadline_s - now_s)
             code, result = self._reply(deadline_s)
         except TimeoutError:
             within = f"within {round(limit_s, 3):g} s"

@@ -136,15 +136,15 @@ class KeyClient:
 
     def _ask(self, ask: Ask[Result], timeout_s: float | None) -> Result:
         limit_s = self._timeout_s if timeout_s is None else checked_timeout_s(timeout_s)
-        deadline_s = time.monotonic() + limit_s
+        begun_s = time.monotonic()
         if self._process != os.getpid():
             self._begin_anew()
         lock = self._lock
         if not lock.acquire(timeout=limit_s):
             raise NoAnswerError(f"requests of other threads took {limit_s:g} s: nothing was sent")
         try:
-            self._connect(deadline_s)
-            return self._connection.ask(ask, max(deadline_s - time.monotonic(), 0.001))
+            self._connect(begun_s + limit_s)
+            return self._connection.ask(ask, limit_s, begun_s)
         finally:
             if self._closed:
                 self._connection.close()

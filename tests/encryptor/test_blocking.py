@@ -7,6 +7,7 @@ import math
 import os
 import subprocess
 import sys
+import time
 import traceback
 import uuid
 from collections.abc import Callable
@@ -210,6 +211,20 @@ async def test_a_late_answer_is_not_taken_for_that_of_another_request(
     (await node.next()).give(key(2))
     assert await asked == key(2)
     assert node.nr_connections == connected + 1
+
+
+async def test_the_time_that_was_granted_is_told_whatever_of_it_was_left(
+    node: Node, blocking: KeyClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = blocking._connect
+
+    def slowly(deadline_s: float) -> None:
+        time.sleep(0.005)  # as if others had the core
+        connect(deadline_s)
+
+    monkeypatch.setattr(blocking, "_connect", slowly)
+    with pytest.raises(NoAnswerError, match=r"did not answer within 0.02 s"):
+        await asyncio.to_thread(blocking.get_key, "sunny", timeout_s=0.02)
 
 
 async def test_an_answer_in_pieces(node: Node, blocking: KeyClient) -> None:
