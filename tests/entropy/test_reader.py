@@ -101,9 +101,20 @@ def stalled(fifo: Path) -> Iterator[tuple[Path, int]]:
     os.close(descriptor)
 
 
-def test_a_stall_is_an_error_that_says_how_much_had_come(stalled: tuple[Path, int]) -> None:
+def test_a_stall_is_an_error_that_says_how_much_had_come(
+    stalled: tuple[Path, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, descriptor = stalled
-    reader = PathReader(path, SHORT_S)
+    reader = PathReader(path, PATIENT_S)
+    first_read = reader._answer
+
+    def then_in_a_hurry() -> bytes:
+        """What is there has come: it is not the machine that is slow."""
+        piece = first_read()
+        reader._stall_s = SHORT_S
+        return piece
+
+    monkeypatch.setattr(reader, "_answer", then_in_a_hurry)
     with pytest.raises(EntropyError) as caught:
         reader.read(101)
     assert str(caught.value) == f"{path}: gives nothing for 0.05 s; 100 bytes had come"

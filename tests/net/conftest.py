@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
-from tests.net.nodes import Nodes
+from tests.net.nodes import Nodes, give_up_ports
 
 
 def pytest_asyncio_loop_factories():
@@ -14,6 +14,12 @@ def pytest_asyncio_loop_factories():
     import uvloop
 
     return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+
+
+@pytest.fixture(autouse=True)
+def _ports_are_the_tests_own() -> Iterator[None]:
+    yield
+    give_up_ports()
 
 
 @pytest.fixture

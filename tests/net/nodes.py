@@ -164,7 +164,7 @@ class Raw:
             try:
                 head = await self.reader.readexactly(4)
                 return head + await self.reader.readexactly(int.from_bytes(head, "big"))
-            except (asyncio.IncompleteReadError, ConnectionResetError):
+            except (asyncio.IncompleteReadError, ConnectionError):
                 return b""
 
     async def rest(self) -> bytes:
@@ -172,7 +172,7 @@ class Raw:
         async with asyncio.timeout(LIMIT_S):
             try:
                 return await self.reader.read()
-            except ConnectionResetError:
+            except ConnectionError:  # what was being written may not have left
                 return b""
 
     def close(self) -> None:
@@ -199,9 +199,22 @@ def _settle(future: asyncio.Future[list[Key]], outcome: list[Key] | DskedError) 
         future.set_result(outcome)
 
 
+_claims: list[socket.socket] = []
+
+
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port on which nobody listens, and that the system gives to nobody else before the test has ended.
+
+    The test may listen there: two sockets may be bound to the same address while no more than one listens.
+    """
+    claim = socket.socket()
+    _claims.append(claim)
+    claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    claim.bind(("127.0.0.1", 0))
+    port: int = claim.getsockname()[1]
+    return port
+
+
+def give_up_ports() -> None:
+    while _claims:
+        _claims.pop().close()

@@ -233,7 +233,7 @@ async def test_strangers_that_fill_the_limit_leave_clients_unharmed(nodes: Nodes
 async def test_who_does_not_authenticate_in_time_is_cut_off(nodes: Nodes, caplog) -> None:
     hub = await nodes.hub(handshake_timeout_s=0.03)
     raw = await nodes.connect(hub.port)
-    assert await raw.greeting()
+    await raw.greeting()  # none where the machine took so long for it
     assert await raw.rest() == b""
     assert strangers(hub) == {}
     assert "127.0.0.1 did not authenticate in 0.03 s" in caplog.messages

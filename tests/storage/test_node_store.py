@@ -348,13 +348,14 @@ def test_thousands_of_blocks_are_thrown_away_as_fast_as_one_while_marks_wait(tmp
     assert costs[0] == costs[1]
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+def open_files(below: Path) -> int:
+    """Only those below a directory: what other tests have left may be closed at any time."""
+    links = map(os.path.realpath, Path("/proc/self/fd").iterdir())
+    return sum(Path(link).is_relative_to(below) for link in links)
 
 
 def test_a_node_of_hundreds_of_pairs_has_few_open_files(tmp_path: Path) -> None:
     path, pairs = tmp_path / "hub-hank", 120
-    before = open_files()
     hub = Node(Files(), path, role="hub", name="hank")
     for number in range(pairs):
         delivery = hub.first(4096, seed=f"of {number}")
@@ -364,20 +365,19 @@ def test_a_node_of_hundreds_of_pairs_has_few_open_files(tmp_path: Path) -> None:
         hub.adopt(type(delivery)(delivery.bundle, terms, delivery.client_blocks, delivery.hub_blocks))
     hub.store.close()
     hub = Node(Files(), path, role="hub", name="hank")
-    most = open_files()
+    most = open_files(path)
     for pair in hub.store.pairs.values():
         for store in pair.stores.values():
             store.read(0, 16)
             store.reserve(100, 100, lambda mark: None)
             store.wipe(100)
         hub.work()
-        most = max(most, open_files())
+        most = max(most, open_files(path))
     assert len(hub.store.pairs) == pairs
-    assert (
-        most - before <= 2 * MAX_OPEN_BLOCK_FILES + 3
-    )  # for reading and overwriting; lock, marks, a directory
+    assert most > 3
+    assert most <= 2 * MAX_OPEN_BLOCK_FILES + 3  # for reading and overwriting; lock, marks, a directory
     hub.store.close()
-    assert open_files() == before
+    assert open_files(path) == 0
 
 
 def _streams(number: int) -> tuple[bytes, bytes]:
