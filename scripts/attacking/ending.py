@@ -144,11 +144,12 @@ class Ending:
 
         async def siege_to_the_end() -> list[float]:
             clients = await guests.come(nodes[1].socket, told)
-            seconds = [await asyncio.to_thread(node.end) for node in nodes]
+            # The client first: without its hub it would have to warn that it does not serve.
+            seconds = [await asyncio.to_thread(node.end) for node in reversed(nodes)]
             await guests.leave(clients)
             return seconds
 
-        hub_s, client_s = run_loop(siege_to_the_end())
+        client_s, hub_s = run_loop(siege_to_the_end())
         told(amount)
         return {
             "connections": amount,

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, TextIO
 
-from laboratory import LIMIT_S, Laboratory
+from laboratory import LIMIT_S, Laboratory, wait_until
 
 from dsked.delivery.control_client import ControlClient
 from dsked.errors import DskedError
@@ -41,11 +41,6 @@ class Times(NamedTuple):
     p99_ms: float
     error: str  # of the last failure
 
-    @property
-    def success(self) -> float:
-        """Of all key pairs that were asked for."""
-        return 1 - self.failed / max(self.pairs, 1)
-
 
 class Honest:
     """The samples, as far as they have come."""
@@ -54,8 +49,12 @@ class Honest:
         self._samples = samples
 
     def between(self, begin: float, end: float) -> Times:
-        """What was asked for in this stretch."""
-        found = [one for one in self._read() if begin <= one.begun < end]
+        """What was asked for, or under way, in this stretch, once all of that has ended.
+
+        One that was asked for later tells that it has. Raises TimeoutError where the pair does not go on.
+        """
+        wait_until(lambda: any(one.begun >= end for one in self._read()[-1:]), "the honest pair goes on")
+        found = [one for one in self._read() if begin <= one.begun + one.seconds and one.begun < end]
         times = sorted(one.seconds for one in found) or [0.0]
         errors = [one.error for one in found if one.error]
         return Times(

@@ -46,7 +46,7 @@ class Siege:
 
     def __init__(self, lab: Laboratory, pair: Honest) -> None:
         self.lab = lab
-        self.load = os.getloadavg()[0]  # before anything happens here
+        self.load = os.getloadavg()[0]  # processes that wanted a core while nothing happened here
         self._pair = pair
         self._logs = {name: len(lab.log(name)) for name in self.names}
         self._pids = {name: lab.pid(name) for name in self.names}
@@ -58,8 +58,10 @@ class Siege:
 
     def quiet(self, seconds: float) -> Times:
         """The honest pair's times while nothing else happens."""
-        begin = time.monotonic()
+        begin, worked_s = time.monotonic(), _worked_s()
         time.sleep(seconds)
+        # A load average tells of a minute: what has begun just now stands in none.
+        self.load = max(self.load, (_worked_s() - worked_s) / (time.monotonic() - begin))
         return self._pair.between(begin, time.monotonic())
 
     def loud(self, attack: Callable[[], Result]) -> tuple[Times, Result]:
@@ -107,21 +109,27 @@ def siege(clients: Sequence[str] = (), **settings: Any) -> Iterator[Siege]:
             yield Siege(lab, pair)
 
 
+def _worked_s() -> float:
+    """Seconds that all cores have worked, for whomever (proc_stat(5))."""
+    user, nice, system, _, _, irq, softirq, steal, *_ = map(int, Path("/proc/stat").read_text().split()[1:11])
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+
+
 def _registered(lab: Laboratory) -> bool:
     peers = [peer for name in ("carol", "curtis") for peer in lab.status(name)["peer_hubs"]]
     return all(peer["registered"] for peer in peers)
 
 
 def check_success(what: str, times: Times) -> None:
-    """More than 99 of 100 honest key pairs came about."""
-    if times.pairs < 1 or times.success <= 0.99:
+    """More than 99 of 100 honest key pairs came about; of a few, one that did not says nothing."""
+    if times.failed > max(1, times.pairs // 100):
         raise Broken(f"{what}: {times.failed} of {times.pairs} honest key pairs failed: {times.error}")
 
 
 def check_p99(what: str, quiet: Times, loud: Times, load: float) -> None:
     """At most twice the quiet one; a machine that was busy with other work would tell of that work only.
 
-    `load`: the load average before the attack.
+    `load`: processes that wanted a core beside the attack.
     """
     if load > BUSY_LOAD * (os.cpu_count() or 1):
         return

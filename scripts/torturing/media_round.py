@@ -36,7 +36,7 @@ class MediaRound(Round):
 
     def steps(self) -> Mapping[Step, int]:
         """What may be done, and how often. In the beginning nothing that a node could take for a rewind."""
-        honest = {self.kill: 12, self.intrude: 1, self.deliver_under_fire: 1}
+        honest = {self.kill: 12, self.intrude: 3, self.deliver_under_fire: 1}
         if self.share_done < HONEST_SHARE:
             return honest
         return {**honest, self.copy: 3, self.restore: 4, self.clone: 3, self.change_sides: 1}

@@ -22,7 +22,8 @@ PARTS = dict.fromkeys(ATTACKS, 10) | {
     "replays": 100, "frames": 20, "tags": 40, "weather": 20, "subsets": 40, "flood": 30,
     "connections": 40, "ending": 25,
 }  # fmt: skip
-SHORT_LIMIT_S, FULL_LIMIT_S = 120.0, 900.0
+#: Nothing is timed: these end what hangs.
+SHORT_LIMIT_S, FULL_LIMIT_S = 600.0, 3600.0
 
 
 def assert_holds(name: str, amount: int, limit_s: float) -> None:

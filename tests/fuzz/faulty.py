@@ -45,7 +45,7 @@ def _logs(data: bytes) -> object:
 
 def _slow(data: bytes) -> object:
     if not isinstance(_parse(data), list):
-        end = time.process_time() + 0.3
+        end = time.process_time() + 0.6
         while time.process_time() < end:
             pass
     return None

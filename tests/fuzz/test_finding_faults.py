@@ -41,10 +41,12 @@ def test_hypothesis_finds_it(name: str) -> None:
         holds()
 
 
-@pytest.mark.parametrize(("name", "limit_s"), [("slow", 0.2), ("hungry", 60.0)])
+@pytest.mark.parametrize(("name", "limit_s"), [("slow", 0.5), ("hungry", 60.0)])
 def test_cost_is_bounded(name: str, limit_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fuzzing.check.MAX_SECONDS", limit_s)
     check(TARGETS[name], TARGETS[name].examples[0])
+    # What earlier tests have taken once, and given back, would hide what this takes (proc_pid_clear_refs(5)).
+    Path("/proc/self/clear_refs").write_text("5")
     with pytest.raises(Fault, match=_TOLD[name]):
         check(TARGETS[name], b"\x01")
 

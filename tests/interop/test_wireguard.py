@@ -75,7 +75,7 @@ def test_a_tunnel_with_preshared_keys(
 
     meet()
     new_psk()
-    assert here.host.reaches(there.host)
+    wait_until(lambda: here.host.reaches(there.host), "a handshake with the preshared key")
     first = here.psk
 
     meet()

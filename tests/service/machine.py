@@ -26,6 +26,8 @@ from typing import Any, Self
 from scripts.laboratory import LIMIT_S, wait_until
 
 ROOT = Path(__file__).parents[2]
+#: How long a command may take on a machine that is very busy: an installation starts node after node again.
+COMMAND_LIMIT_S = 300.0
 #: A copy that takes writes lies in memory, over the root file system. Once it says so it is prepared from
 #: outside, until it hears a line.
 _SCRIPT = """
@@ -135,7 +137,12 @@ class Machine:
     def run(self, *command: str, check: bool = True, **options: Any) -> subprocess.CompletedProcess[str]:
         """Run a command in the machine, as root."""
         inside = ["nsenter", "--target", str(self._leader), "--all", "--", *command]
-        given = {"capture_output": True, "text": True, "timeout": 60.0, "stdin": subprocess.DEVNULL} | options
+        given = {
+            "capture_output": True,
+            "text": True,
+            "timeout": COMMAND_LIMIT_S,
+            "stdin": subprocess.DEVNULL,
+        } | options
         ran: subprocess.CompletedProcess[str] = subprocess.run(inside, check=False, **given)
         if check and ran.returncode != 0:
             last = self.run("journalctl", "--lines=40", "--no-pager", check=False).stdout
@@ -174,6 +181,7 @@ class Machine:
 
     def journal(self, unit: str) -> str:
         """What the unit's processes, and systemd of it, have said since the machine is up."""
+        self.run("journalctl", "--sync")  # what they have said just now may be on its way to the journal
         return self.run("journalctl", "--unit", unit, "--output=cat", "--no-pager").stdout
 
 

@@ -18,7 +18,7 @@ def test_bytes_that_a_broken_daemon_uses_twice_are_found(name: str) -> None:
     paths = [str(BROKEN / name), os.environ.get("PYTHONPATH", "")]
     environment = {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     done = torture(
-        "--kills", "60", "--round-kills", "60", "--seed", "1", limit_s=240, environment=environment
+        "--kills", "60", "--round-kills", "60", "--seed", "1", limit_s=1200, environment=environment
     )
     assert done.status == 1, "nothing was noticed"
     (failure,) = done.found["failures"].values()
