@@ -11,13 +11,19 @@ from pathlib import Path
 
 import pytest
 
-from scripts.laboratory import Laboratory
+from scripts.laboratory import LIMIT_S, Laboratory
 from tests.system.support import assert_no_fault, wait_for_hubs
 
 from .document import Page
 
 #: Printed after each command of a session, with its exit status.
 MARK = "\u241e"
+#: Whoever reads on takes longer than clients to have all hubs. Before, the hubs of two need not be the same.
+READ_ON = f"""timeout {LIMIT_S:g} bash -c '
+    until dskectl --config lab.yaml status --json |
+        jq --exit-status "[.nodes[].status.peer_hubs[]?.registered] | any and all"
+    do :; done' >reading.out 2>&1
+"""
 
 
 class Desk:
@@ -60,7 +66,10 @@ def desk() -> Iterator[Desk]:
 @pytest.fixture(scope="module")
 def session(desk: Desk) -> list[tuple[str, str]]:
     """Of each command, its exit status and what it printed, all in one shell, one after the other."""
-    script = "".join(f"{step.command}\nprintf '{MARK}%s{MARK}' $?\n" for step in desk.page.steps())
+    script = "".join(
+        f"{step.command}\nprintf '{MARK}%s{MARK}' $?\n{READ_ON if step.command.endswith(' start') else ''}"
+        for step in desk.page.steps()
+    )
     pieces = desk.run(script).stdout.split(MARK)
     wait_for_hubs(desk.lab, "carol", "celia", "curtis")
     return list(zip(pieces[1::2], pieces[::2], strict=False))
