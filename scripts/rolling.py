@@ -86,6 +86,7 @@ class Rolling:
 
     async def run(self, rounds: int) -> dict[str, Any]:
         """Roll all hubs so many times; gives the figures."""
+        await self._until_all_take_shares("they have started")
         calm = await self._under_load(lambda: asyncio.sleep(_CALM_S))
         rolled = await self._under_load(lambda: self._roll(rounds))
         return {
@@ -125,7 +126,11 @@ class Rolling:
             self._drained_s.append(time.monotonic() - begun)
             await asyncio.to_thread(self.lab.stop, hub)
             await asyncio.to_thread(self.lab.start, hub)
-            await asyncio.to_thread(wait_until, self._all_take_shares, f"all clients put shares at {hub}")
+            await self._until_all_take_shares(f"{hub} was rolled")
+
+    async def _until_all_take_shares(self, when: str) -> None:
+        """Clients are ready with k hubs, and those of two need not be the same."""
+        await asyncio.to_thread(wait_until, self._all_take_shares, f"all hubs take shares: {when}")
 
     def _all_take_shares(self) -> bool:
         peers = [peer for client in CLIENTS for peer in self.lab.status(client)["peer_hubs"]]
