@@ -6,6 +6,7 @@ is a stranger to the encryptor: shares of a key for it would be fetched by nobod
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -59,12 +60,16 @@ class _Question:
 
 @dataclass(slots=True)
 class _Entry:
-    """Where an encryptor is, as k hubs said. From `ask_again_at` on they are asked anew, if it is wanted."""
+    """Where an encryptor is, as k hubs said. From `ask_again_at` on they are asked anew, if it is wanted.
+
+    From `stale_at` on no request relies on what strangers have said.
+    """
 
     client: str
     question: _Question | None  # the last one, while hubs may still answer it
     expires_at: float
     ask_again_at: float
+    stale_at: float = math.inf
     stranger_retry_s: float = DIRECTORY_STRANGER_RETRY_S
     strangers: Strangers = NO_STRANGERS
     unheard: frozenset[int] = frozenset()  # hubs that have never said where it is
@@ -75,14 +80,26 @@ class _Entry:
         if client == self.client:
             self.strangers -= {hub}
             return
+        if not self.strangers:
+            self.stale_at = math.inf
         if hub not in self.strangers:
             self.stranger_retry_s = DIRECTORY_STRANGER_RETRY_S
             self.strangers |= {hub}
+        self.rely_on_strangers(now)
+
+    def rely_on_strangers(self, now: float) -> None:
+        """What they say now is asked anew before long, and holds for twice that time."""
         self.ask_again_at = min(self.ask_again_at, now + self.stranger_retry_s)
+        self.stale_at = min(self.stale_at, now + 2 * self.stranger_retry_s)
+
+    def asked_again(self, now: float) -> None:
+        """All hubs are asked anew: not at once again where they do not answer."""
+        self.ask_again_at = now + DIRECTORY_RETRY_S
+        self.stale_at = self.ask_again_at + self.stranger_retry_s
 
     def is_stale(self, now: float) -> bool:
-        """What strangers have said is so old that it would have been asked anew twice, had it been in use."""
-        return bool(self.strangers) and now >= self.ask_again_at + self.stranger_retry_s
+        """What a stranger has said is so old that it would have been asked anew twice, had it been in use."""
+        return bool(self.strangers) and now >= self.stale_at
 
 
 class Locator:
@@ -109,7 +126,7 @@ class Locator:
         if entry is None or now >= entry.expires_at or entry.is_stale(now):
             return None
         if now >= entry.ask_again_at:
-            entry.ask_again_at = now + DIRECTORY_RETRY_S
+            entry.asked_again(now)
             self._question(encryptor)
         return entry.client
 
@@ -311,7 +328,7 @@ class Locator:
         for hub, said in question.said.items():
             entry.said(hub, said, now)
         if entry.strangers:
-            entry.ask_again_at = min(entry.ask_again_at, now + entry.stranger_retry_s)
+            entry.rely_on_strangers(now)
         if question.complete:
             entry.question = None
         self._known[question.encryptor] = entry

@@ -160,6 +160,21 @@ def test_a_request_after_a_pause_does_not_rely_on_strangers_of_long_ago(setting:
     assert setting.strangers() == {"hub5"}, "hub1 is none any more"
 
 
+def test_a_request_relies_on_a_stranger_that_was_heard_just_before_the_others_are_asked_anew(
+    setting: Setting,
+) -> None:
+    """What it said is no older for what others had said before."""
+    known_with_a_stranger(setting)
+    setting.ask(now=NOW + DIRECTORY_STRANGER_RETRY_S)
+    setting.say(None, *["curtis"] * 3, now=NOW + DIRECTORY_STRANGER_RETRY_S)
+    anew = NOW + 3 * DIRECTORY_STRANGER_RETRY_S
+    setting.hubs[4].answer(Located([None]), anew - 0.1)
+    assert setting.strangers() == {"hub1", "hub5"}
+    setting.answers.clear()
+    setting.ask(now=anew + 1.2 * DIRECTORY_STRANGER_RETRY_S, patient=True)
+    assert setting.answers == ["curtis"]
+
+
 def test_strangers_of_long_ago_that_do_not_answer_in_time_are_none(setting: Setting) -> None:
     known_with_a_stranger(setting)
     now = NOW + 2 * DIRECTORY_STRANGER_RETRY_S

@@ -19,6 +19,7 @@ class Place {
     this.until = now + KEPT_MS;
     this.anewMs = ANEW_MS.first; // how long strangers are believed
     this.anewAt = now + ANEW_MS.most;
+    this.believedUntil = Infinity; // what strangers have said
   }
 
   /** The same name was accepted as before: what hubs said then stands, but of those that are in doubt (rules 4, 5). */
@@ -26,7 +27,7 @@ class Place {
     this.strangers = new Set([...before.strangers].filter((link) => !doubtful.has(link)));
     this.unheard = new Set([...before.unheard, ...doubtful]);
     this.anewMs = Math.min(2 * before.anewMs, ANEW_MS.most);
-    if (this.strangers.size) this.askAnewBy(now + this.anewMs);
+    if (this.strangers.size) this.believeStrangers(now);
   }
 
   said(link, name, now) {
@@ -35,18 +36,26 @@ class Place {
       this.strangers.delete(link);
       return;
     }
+    if (!this.strangers.size) this.believedUntil = Infinity;
     if (!this.strangers.has(link)) this.anewMs = ANEW_MS.first;
     this.strangers.add(link);
-    this.askAnewBy(now + this.anewMs);
+    this.believeStrangers(now);
   }
 
-  askAnewBy(time) {
-    this.anewAt = Math.min(this.anewAt, time);
+  believeStrangers(now) {
+    this.anewAt = Math.min(this.anewAt, now + this.anewMs);
+    this.believedUntil = Math.min(this.believedUntil, now + 2 * this.anewMs);
+  }
+
+  /** All hubs are asked anew: not at once again where no k of them say alike. */
+  askedAnew(now) {
+    this.anewAt = now + ANEW_MS.first;
+    this.believedUntil = this.anewAt + this.anewMs;
   }
 
   /** Whether a request must not rely on it: it is too old, or strangers have not been asked anew for want of use. */
   isStale(now) {
-    return now >= this.until || (this.strangers.size > 0 && now >= this.anewAt + this.anewMs);
+    return now >= this.until || (this.strangers.size > 0 && now >= this.believedUntil);
   }
 }
 
@@ -64,7 +73,7 @@ export class Locator {
     let place = this.kept.get(encryptor);
     if (!place || place.isStale(this.clock())) place = await this.ask(encryptor);
     else if (this.clock() >= place.anewAt) {
-      place.anewAt = this.clock() + ANEW_MS.first;
+      place.askedAnew(this.clock());
       this.ask(encryptor).catch(() => {}); // nobody waits; where no k say alike nothing changes
     }
     return { client: place.client, common: this.links.filter((link) => !place.strangers.has(link)) };

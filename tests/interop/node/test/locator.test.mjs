@@ -75,6 +75,23 @@ test("where it was not in use for twice that time, a request waits for the new a
   assert.deepEqual(await common(), [0, 1, 2]);
 });
 
+test("what a stranger has said late is believed as long as what is said in time", async () => {
+  const { hubs, clock, common, locator } = world("carol", "carol", null, "carol");
+  assert.deepEqual(await common(), [0, 1, 3]);
+  hubs[3].says(undefined);
+  clock.now = 1000;
+  await common();
+  await locator.asking.get("sam"); // from now on hubs would be asked anew after 2 s
+  clock.now = 2900;
+  hubs[3].says("curtis");
+  await settled();
+  hubs[2].says("carol");
+  clock.now = 4200;
+  assert.deepEqual(await common(), [0, 1], "nobody waits for the answers");
+  await settled();
+  assert.deepEqual(await common(), [0, 1, 2]);
+});
+
 test("and a stranger that has not answered by then is none any more, until it does", async () => {
   const { hubs, clock, common } = world("carol", "carol", null);
   await common();
