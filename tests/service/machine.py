@@ -28,6 +28,12 @@ from scripts.laboratory import LIMIT_S, wait_until
 ROOT = Path(__file__).parents[2]
 #: How long a command may take on a machine that is very busy: an installation starts node after node again.
 COMMAND_LIMIT_S = 300.0
+#: Root's in the machine, and nothing of whoever runs the tests: his PATH may lead to another dskectl.
+_ENVIRONMENT = {
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+}
 #: A copy that takes writes lies in memory, over the root file system. Once it says so it is prepared from
 #: outside, until it hears a line.
 _SCRIPT = """
@@ -142,6 +148,7 @@ class Machine:
             "text": True,
             "timeout": COMMAND_LIMIT_S,
             "stdin": subprocess.DEVNULL,
+            "env": _ENVIRONMENT,
         } | options
         ran: subprocess.CompletedProcess[str] = subprocess.run(inside, check=False, **given)
         if check and ran.returncode != 0:
