@@ -20,7 +20,7 @@ import yaml
 
 from dsked import __version__
 from scripts.laboratory import wait_until
-from tests.service.machine import Machine, why_not
+from tests.service.machine import Machine, wait_for_hubs, why_not
 
 from .building import build
 
@@ -141,20 +141,11 @@ def version(machine: Machine) -> str:
 
 
 def key(machine: Machine, down: tuple[str, ...] = ()) -> None:
-    """One for sam and sunny, at both ends, once both clients have all hubs but those that are down.
-
-    They are ready with two hubs: those of the one need not be those of the other.
-    """
-    wait_until(lambda: all(peers(machine, client) == set(HUBS) - {*down} for client in CLIENTS), "all hubs")
+    """One for sam and sunny, at both ends, once both clients have all hubs but those that are down."""
+    wait_for_hubs(machine, CLIENTS, set(HUBS) - {*down})
     given = json.loads(machine.run("dskectl", "get-key", "sunny", "--node", "carol", "--json").stdout)
     asked = ("get-key-with-key-ids", "sam", given["keys"][0]["key_ID"], "--node", "curtis", "--json")
     assert json.loads(machine.run("dskectl", *asked).stdout)["keys"][0]["key"] == given["keys"][0]["key"]
-
-
-def peers(machine: Machine, client: str) -> set[str]:
-    """The hubs with which a client is registered."""
-    told = json.loads(machine.run("dskectl", "status", "--node", client, "--json").stdout)
-    return {peer["hub_name"] for peer in told["peer_hubs"] if peer["registered"]}
 
 
 def psrd(machine: Machine, node: str, *words: str) -> None:

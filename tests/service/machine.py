@@ -11,6 +11,7 @@ at the end, whatever becomes of the test. It needs root, and systemd-nspawn (Deb
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -227,6 +228,23 @@ def checkout_binds() -> dict[Path, Path]:
         Path(sysconfig.get_path("purelib")): LIBRARY / "site-packages",
         ROOT / "dsked": LIBRARY / "checkout/dsked",
     }
+
+
+def wait_for_hubs(machine: Machine, clients: Iterable[str], hubs: Collection[str]) -> None:
+    """Until these clients are registered with these hubs and no others.
+
+    They are ready with k of them: of two that are, those of the one need not be those of the other.
+    """
+
+    def so() -> bool:
+        return all(_registered(machine, client) == set(hubs) for client in clients)
+
+    wait_until(so, f"{clients} are registered with {hubs}")
+
+
+def _registered(machine: Machine, client: str) -> set[str]:
+    told = json.loads(machine.run("dskectl", "status", "--node", client, "--json").stdout)
+    return {peer["hub_name"] for peer in told["peer_hubs"] if peer["registered"]}
 
 
 def install_checkout(machine: Machine) -> None:

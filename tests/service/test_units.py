@@ -13,7 +13,6 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ from scripts.laboratory import wait_until
 from tests.delivery.pki import Pki, name
 
 from .conftest import CLIENTS, CONFIGURATION, CREDENTIALS, ETSI_PORTS, HAS_PSK, HUBS, secret
-from .machine import ROOT, Machine
+from .machine import ROOT, Machine, wait_for_hubs
 
 pytestmark = pytest.mark.full
 NODES = [*(f"dsked-hub@{name}" for name in HUBS), *(f"dsked-client@{name}" for name in CLIENTS)]
@@ -76,19 +75,8 @@ def nodes(machine: Machine, delivered: None) -> Machine:
 @pytest.fixture
 def connected(nodes: Machine) -> Machine:
     """The same, with both clients registered with all hubs."""
-    _wait_for_hubs(nodes)
+    wait_for_hubs(nodes, CLIENTS, HUBS)
     return nodes
-
-
-def _wait_for_hubs(machine: Machine) -> None:
-    """A client is ready with k hubs: of two that are, those of the one need not be those of the other."""
-    for client in CLIENTS:
-        wait_until(partial(_has_all_hubs, machine, client), f"{client} is registered with all hubs")
-
-
-def _has_all_hubs(machine: Machine, client: str) -> bool:
-    status = json.loads(machine.run("dskectl", "status", "--node", client, "--json").stdout)
-    return all(peer["registered"] for peer in status["peer_hubs"])
 
 
 def test_the_units_are_what_systemd_expects(machine: Machine) -> None:
@@ -120,7 +108,7 @@ def test_a_key_through_units(nodes: Machine) -> None:
 
 def _key_pair(machine: Machine) -> None:
     """Over the control sockets, each encryptor as a user of its own: the kernel tells who it is."""
-    _wait_for_hubs(machine)
+    wait_for_hubs(machine, CLIENTS, HUBS)
     asked = ("dskectl", "get-key", "sunny", "--node", "carol", "--json")
     given = json.loads(machine.as_user("sam", *asked).stdout)
     asked = (
@@ -291,7 +279,7 @@ def test_a_new_private_key_is_taken_by_a_restart(connected: Machine, pki: Pki) -
     _reload(connected, unit, "goes on with the ")
     assert _serves(connected, "sam")
     connected.run("systemctl", "restart", unit)
-    _wait_for_hubs(connected)
+    wait_for_hubs(connected, CLIENTS, HUBS)
     assert _serves(connected, "sam")
 
 
