@@ -196,6 +196,11 @@ class ClientEngine:
 
     def locate(self, encryptor: str, answer: Callable[[str | DskedError], None], now: float) -> None:
         """Which client serves `encryptor`, as at least k hubs say alike."""
+        try:
+            self._check_running()
+        except DskedError as error:
+            answer(error)
+            return
         self._locator.locate(encryptor, now, lambda found, now: answer(found))
 
     def _locate_all(

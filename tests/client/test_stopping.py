@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dsked.errors import ShuttingDownError
+from dsked.errors import DskedError, ShuttingDownError
 from tests.engines.world import World
 
 
@@ -56,6 +56,11 @@ def test_a_client_that_is_stopping_takes_no_requests_and_finishes_what_it_has() 
         world.get_keys("carol", "sam", ["sunny"])
     with pytest.raises(ShuttingDownError):
         world.get_by_id("carol", "sam", "sunny", keys)
+    answers: list[str | DskedError] = []
+    world.clients["carol"].locate("sunny", answers.append, world.now)
+    assert [type(answer) for answer in answers] == [ShuttingDownError], "also of what it knows already"
+    world.clients["carol"].locate("susan", answers.append, world.now)
+    assert [type(answer) for answer in answers] == [ShuttingDownError] * 2, "nobody waits for an answer"
 
 
 def test_a_client_that_stops_confirms_what_it_has_rebuilt() -> None:

@@ -72,7 +72,9 @@ async def test_a_stopped_client_says_so(nodes: Nodes, client: ClientNode) -> Non
     outcomes: list[Outcome | DskedError] = []
     client.get_keys("sam", ["sunny"], 1, 256, outcomes.append)
     client.get_keys_by_id("sam", "sunny", [bytes(16)], outcomes.append)
-    assert [type(outcome) for outcome in outcomes] == [ShuttingDownError] * 2
+    client.locate("user 1", "susan", outcomes.append)
+    assert [type(outcome) for outcome in outcomes] == [ShuttingDownError] * 3
+    assert client.nr_requests_in_flight() == 0, "or its interfaces would wait for an answer"
 
 
 async def test_its_operator_may_stop_it(nodes: Nodes) -> None:
