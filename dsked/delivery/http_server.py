@@ -39,6 +39,9 @@ _log = logging.getLogger(__name__)
 #: Answers a request, and never raises.
 Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
+#: aiohttp waits for ever where it is to wait for 0 s.
+_AT_ONCE_S = 0.001
+
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _BUSY_BODY = b'{"message":"too many connections"}'
 _BUSY = (
@@ -90,7 +93,8 @@ class HttpServer:
             keepalive_timeout=HTTP_KEEPALIVE_S,
             lingering_time=HTTP_LINGER_S,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=limits.shutdown_grace_s)
+        self._runner = web.ServerRunner(server)
+        self._grace_s = limits.shutdown_grace_s
         self._acceptor: Acceptor | None = None
         self._handshakes: Handshakes | None = None
         if tls is not None:
@@ -111,6 +115,7 @@ class HttpServer:
 
     def use_limits(self, limits: Limits) -> None:
         """What is open stays."""
+        self._grace_s = limits.shutdown_grace_s
         self._known.most, self._strangers.most = self._most(limits)
 
     async def start(self, host: str, port: int) -> None:
@@ -149,6 +154,11 @@ class HttpServer:
             self._handshakes.close()
         if self._acceptor is not None:
             await self._acceptor.close()
+        server = self._runner.server
+        if server is not None:
+            await asyncio.sleep(0)  # requests that have come are begun
+            server.pre_shutdown()
+            await server.shutdown(max(self._grace_s, _AT_ONCE_S))
         await self._runner.cleanup()
         for timer in self._silent.values():
             timer.cancel()

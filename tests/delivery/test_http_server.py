@@ -20,6 +20,8 @@ from dsked.errors import ConfigurationError
 
 from .raw_http import KEYS, raw_reply
 
+LIMIT_S = 10.0
+
 
 async def test_a_body_over_the_limit(call, quiet):
     body = b'{"more": "' + b"x" * limits.MAX_HTTP_BODY_BYTES + b'"}'
@@ -226,9 +228,14 @@ async def test_close_lets_the_port_go_at_once_with_connections_open(keys, quiet)
     writer.close()
 
 
-async def test_close_does_not_wait_long_for_a_request(keys, quiet):
-    few = with_values({"shutdown_grace_s": 0.01})
-    server = HttpServer(create_app(keys, caller_of_authorization(keys)), few)
+@pytest.mark.parametrize("grace_s", [0.0, 0.01])
+@pytest.mark.parametrize("reloaded", [False, True])
+async def test_close_does_not_wait_long_for_a_request(keys, quiet, grace_s, reloaded):
+    """Nor for ever where it is to wait for 0 s; what is read again on SIGHUP counts."""
+    little, long = with_values({"shutdown_grace_s": grace_s}), with_values({"shutdown_grace_s": 60})
+    server = HttpServer(create_app(keys, caller_of_authorization(keys)), long if reloaded else little)
+    if reloaded:
+        server.use_limits(little)
     await server.start("127.0.0.1", 0)
     keys.hold = True
     held = asyncio.Event()
@@ -236,8 +243,29 @@ async def test_close_does_not_wait_long_for_a_request(keys, quiet):
     _reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
     writer.write(b"GET /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHost: x\r\n\r\n")
     await held.wait()
-    await server.close()
+    async with asyncio.timeout(LIMIT_S):
+        await server.close()
     keys.release()
+    writer.close()
+
+
+async def test_close_lets_a_request_finish(keys, quiet):
+    long = with_values({"shutdown_grace_s": 60})
+    server = HttpServer(create_app(keys, caller_of_authorization(keys)), long)
+    await server.start("127.0.0.1", 0)
+    keys.hold = True
+    held = asyncio.Event()
+    keys.on_held = held.set
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    writer.write(b"GET /api/v1/keys/sunny/enc_keys HTTP/1.1\r\nHost: x\r\n\r\n")
+    await held.wait()
+    closing = asyncio.create_task(server.close())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not closing.done()
+    keys.release()
+    assert (await reader.read()).startswith(b"HTTP/1.1 200 ")
+    await closing
     writer.close()
 
 
