@@ -4,8 +4,9 @@
         machine.run("systemctl", "start", "dsked-hub@hank")
         machine.journal("dsked-hub@hank")
 
-It sees what this machine has installed, writes nothing here, has a loopback network of its own, and is gone
-at the end, whatever becomes of the test. It needs root, and systemd-nspawn (Debian: systemd-container).
+It sees what this machine has installed, writes nothing here, has a loopback network and control groups of
+its own, and is gone at the end, whatever becomes of the test. It needs root, and systemd-nspawn (Debian:
+systemd-container).
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from scripts.laboratory import LIMIT_S, wait_until
+
+from .cgroups import own_cgroups
 
 ROOT = Path(__file__).parents[2]
 #: How long a command may take on a machine that is very busy: an installation starts node after node again.
@@ -105,6 +108,7 @@ class Machine:
         # With this process it ends, and in order: killed, systemd-nspawn would leave the machine behind.
         command = ["setpriv", "--pdeathsig", "TERM", "unshare", "--mount", "--propagation", "private"]
         command += ["sh", "-c", _SCRIPT, "sh", str(over), *binds]
+        move = ends.enter_context(own_cgroups(self._directory.name))
         with log.open("wb") as output:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=output
@@ -116,6 +120,7 @@ class Machine:
                 raise RuntimeError(f"no machine: {log.read_text()}")
             _forget_ours(self.root)
             self._prepare(self)
+            move(self._process.pid)
             go.write(b"go\n")
         self._leader = wait_until(self._child, f"a machine boots: {log.read_text()}")
         wait_until(self._is_up, "the machine is up")
